@@ -1,0 +1,7 @@
+//! The `certroll` program: parse, call, print, exit.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    certroll::cli::main()
+}

@@ -164,7 +164,10 @@ pub enum Error {
 }
 
 fn fatal_summary(findings: &[Finding]) -> String {
-    let fatal: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Fatal).collect();
+    let fatal: Vec<_> = findings
+        .iter()
+        .filter(|f| f.severity == Severity::Fatal)
+        .collect();
     match fatal.as_slice() {
         [one] => one.message.clone(),
         many => format!("{} fatal findings", many.len()),
@@ -176,13 +179,23 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> ExitCode {
         match self {
-            Self::Io { .. } | Self::Run { .. } | Self::Unproved { .. } | Self::NotPlanned { .. } | Self::Interrupted { .. } => {
-                ExitCode::Failed
+            Self::Io { .. }
+            | Self::Run { .. }
+            | Self::Unproved { .. }
+            | Self::NotPlanned { .. }
+            | Self::Interrupted { .. } => ExitCode::Failed,
+            Self::Parse { .. } | Self::Unknown { .. } | Self::Usage { .. } | Self::Input { .. } => {
+                ExitCode::Usage
             }
-            Self::Parse { .. } | Self::Unknown { .. } | Self::Usage { .. } | Self::Input { .. } => ExitCode::Usage,
             Self::Findings(findings) => {
-                let about_input = findings.iter().any(|f| f.severity == Severity::Fatal && f.scope == Scope::Input);
-                if about_input { ExitCode::Usage } else { ExitCode::Failed }
+                let about_input = findings
+                    .iter()
+                    .any(|f| f.severity == Severity::Fatal && f.scope == Scope::Input);
+                if about_input {
+                    ExitCode::Usage
+                } else {
+                    ExitCode::Failed
+                }
             }
             Self::Changed { .. } | Self::StalePlan { .. } => ExitCode::Stale,
             Self::Locked { .. } => ExitCode::Locked,
@@ -224,7 +237,11 @@ impl Error {
 
 /// Joins names as `a`, `b`, `c`.
 pub(crate) fn backticked(names: &[String]) -> String {
-    names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|n| format!("`{n}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Gives an [`io::Error`] the verb and the path it belongs to.
@@ -235,6 +252,10 @@ pub(crate) trait On<T> {
 
 impl<T, E: Into<io::Error>> On<T> for std::result::Result<T, E> {
     fn on(self, verb: &'static str, path: impl Into<String>) -> Result<T> {
-        self.map_err(|source| Error::Io { verb, path: path.into(), source: source.into() })
+        self.map_err(|source| Error::Io {
+            verb,
+            path: path.into(),
+            source: source.into(),
+        })
     }
 }

@@ -47,13 +47,27 @@ impl Finding {
     /// A finding about the identity, the profile or the settings.
     #[must_use]
     pub fn input(severity: Severity, name: &'static str, message: impl Into<String>) -> Self {
-        Self { severity, scope: Scope::Input, name, message: message.into(), hint: None, allowed: false }
+        Self {
+            severity,
+            scope: Scope::Input,
+            name,
+            message: message.into(),
+            hint: None,
+            allowed: false,
+        }
     }
 
     /// A finding about the host.
     #[must_use]
     pub fn host(severity: Severity, name: &'static str, message: impl Into<String>) -> Self {
-        Self { severity, scope: Scope::Host, name, message: message.into(), hint: None, allowed: false }
+        Self {
+            severity,
+            scope: Scope::Host,
+            name,
+            message: message.into(),
+            hint: None,
+            allowed: false,
+        }
     }
 
     /// Adds what to do about it.

@@ -1,0 +1,161 @@
+//! What a profile asks for on one host: the output of rendering, before anything of the host's targets is read.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    host::Command,
+    preflight::Finding,
+    state::{HostPath, Sensitivity, Wanted},
+};
+
+/// What to do where a target is a symbolic link although a file is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLink {
+    /// Stop: somebody points elsewhere on purpose.
+    #[default]
+    Refuse,
+    /// Write what it points to.
+    Follow,
+    /// Put the file in its place.
+    Replace,
+}
+
+/// One path that a profile wants set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Where.
+    pub path: HostPath,
+    /// Name of the kind that made it.
+    pub kind: &'static str,
+    /// What should be there.
+    pub wanted: Wanted,
+    /// How much of it may be shown.
+    pub sensitivity: Sensitivity,
+    /// Whether it holds a part of the identity: such targets switch together and are never split.
+    pub identity: bool,
+    /// Whether another program sweeps its directory whole, so that nothing may be staged there.
+    pub swept: bool,
+    /// What to do where it is a link.
+    pub on_link: OnLink,
+}
+
+/// Who is told to load a changed identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manager {
+    /// systemd, one `systemctl` call for many units.
+    Systemd,
+    /// The platform's own script (`wazo-service restart all`), whose exit code proves nothing.
+    WazoService,
+    /// A command of the profile's.
+    Command,
+}
+
+/// How a service loads a changed identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Stop and start; connections are dropped.
+    #[default]
+    Restart,
+    /// Load again; connections are kept.
+    Reload,
+}
+
+/// One entry of a profile's `services`, expressions resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Who is asked.
+    pub manager: Manager,
+    /// Reload or restart.
+    pub action: Action,
+    /// Units asked for their state afterwards, in order; for `systemd` those that are acted on.
+    pub units: Vec<String>,
+    /// The script or command that acts; none for `systemd`.
+    pub command: Option<Command>,
+    /// The service's own check of its configuration, run after the switch and before the action.
+    pub config_test: Option<Command>,
+    /// Seconds that a unit may take to be active again.
+    pub limit: u64,
+    /// Paths whose change owes this; empty: any.
+    pub on: Vec<HostPath>,
+}
+
+/// Who must be able to read a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reader {
+    /// A user, with primary and supplementary groups.
+    User(String),
+    /// Any member of a group that is neither owner nor root.
+    Group(String),
+}
+
+/// One observation to make from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Probe {
+    /// A TLS handshake on every address: the named ones, or those that the name resolves to.
+    Tls {
+        /// Server name sent and matched against the leaf.
+        name: String,
+        /// Port.
+        port: u16,
+        /// Addresses; empty: those that the name resolves to.
+        addresses: Vec<IpAddr>,
+        /// What serves there, for people.
+        service: String,
+    },
+    /// The resolver gives exactly one address for a name.
+    Lookup {
+        /// The name.
+        name: String,
+        /// The address.
+        is: IpAddr,
+    },
+    /// Files can be read by a user or group, with every directory on the way.
+    Readable {
+        /// The files.
+        paths: Vec<HostPath>,
+        /// By whom.
+        by: Reader,
+    },
+}
+
+/// Something certroll cannot do itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What to do, in words.
+    pub text: String,
+    /// A file and a text that must no longer be in it for the step to be done, where that can be checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<(HostPath, String)>,
+}
+
+/// Everything that one or several profiles ask for on one host.
+#[derive(Debug, Default)]
+pub struct Desired {
+    /// Profiles' names, in order.
+    pub profiles: Vec<String>,
+    /// Targets in the order of the switch.
+    pub targets: Vec<Target>,
+    /// Services in order.
+    pub services: Vec<Service>,
+    /// Probes in order.
+    pub probes: Vec<Probe>,
+    /// Steps for people.
+    pub steps: Vec<Step>,
+    /// What the profiles found worth saying.
+    pub findings: Vec<Finding>,
+    /// Paths and patterns that must never be changed.
+    pub never_touch: Vec<String>,
+    /// Seconds that all probes together may take after the services are back.
+    pub deadline: u64,
+    /// Subjects (as `CN=*, O=Proformatique`) by which the platforms' default identities are told.
+    pub default_subjects: Vec<String>,
+    /// Settings as resolved, defaults included.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}

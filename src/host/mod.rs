@@ -1,0 +1,331 @@
+//! The edge: everything certroll asks of a machine, behind two traits.
+//!
+//! [`Tree`] only reads. [`Host`] adds what moves: files, commands, connections and the clock. A plan holds a `&dyn Tree`
+//! or `&dyn Host` and so cannot write; only [`Writer`] takes a `&mut dyn Host`, and it refuses in one place whatever
+//! the plan in force does not name.
+
+use std::{net::IpAddr, net::SocketAddr, time::Duration};
+
+use crate::{
+    error::{Error, Result},
+    state::{HostPath, State},
+};
+
+pub mod fake;
+pub mod system;
+mod writer;
+
+pub use writer::{Permit, Writer};
+
+/// The most that is read of one file (16 MiB): no certificate, key or configuration comes near it.
+pub const LARGEST_FILE: u64 = 16 << 20;
+
+/// One name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The name; names that are not UTF-8 are not listed.
+    pub name: String,
+    /// What stands there, not followed.
+    pub kind: EntryKind,
+}
+
+/// What stands at a directory entry, not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryKind {
+    /// A directory.
+    Dir,
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Link,
+    /// Anything else.
+    Other,
+}
+
+/// A tree of files that can be looked at: a host, or a plan's picture of the host as it will be.
+pub trait Tree {
+    /// Returns what is at a path, the last component not followed.
+    ///
+    /// Links on the way are followed inside the root, and only where they and their directory are writable by none
+    /// but root or the effective user.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read, or is larger than [`LARGEST_FILE`].
+    fn read(&self, path: &HostPath) -> Result<State>;
+
+    /// Returns the sorted names in a directory, links on the way followed; none where it does not exist.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be listed.
+    fn list(&self, dir: &HostPath) -> Result<Vec<Entry>>;
+
+    /// Returns what is at a path after following links at its end, and the path where it was found.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read or more than forty links (path_resolution(7)) follow one another.
+    fn read_followed(&self, path: &HostPath) -> Result<(HostPath, State)> {
+        let mut at = path.clone();
+        for _ in 0..40 {
+            let state = self.read(&at)?;
+            match state.link() {
+                Some(target) => at = at.link_target(target),
+                None => return Ok((at, state)),
+            }
+        }
+        Err(Error::Io {
+            verb: "follow",
+            path: path.to_string(),
+            source: std::io::ErrorKind::FilesystemLoop.into(),
+        })
+    }
+
+    /// Returns the text of the file at a path, links followed; none where there is no file.
+    ///
+    /// # Errors
+    /// As [`Tree::read_followed`].
+    fn text(&self, path: &HostPath) -> Result<Option<String>> {
+        Ok(self
+            .read_followed(path)?
+            .1
+            .bytes()
+            .map(crate::state::Bytes::text))
+    }
+}
+
+/// A user as the host knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Numeric id.
+    pub uid: u32,
+    /// Primary and supplementary groups.
+    pub groups: Vec<u32>,
+}
+
+/// A command as an argument vector: never a shell line, never with a secret in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Command {
+    /// Program and arguments; a program without `/` is searched in the fixed path.
+    pub argv: Vec<String>,
+    /// The longest it may run, in seconds; then its process group is ended.
+    pub limit: u64,
+}
+
+impl Command {
+    /// Returns the argument vector as a person would type it.
+    #[must_use]
+    pub fn line(&self) -> String {
+        self.argv.join(" ")
+    }
+}
+
+/// How a command ended, with what it said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Output {
+    /// Exit status; none where a signal or the limit ended it.
+    pub status: Option<i32>,
+    /// Standard output, at most 1 MiB.
+    pub stdout: String,
+    /// Standard error, at most 1 MiB.
+    pub stderr: String,
+    /// Whether the limit ended it.
+    pub timed_out: bool,
+}
+
+/// What a TLS endpoint presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presented {
+    /// Certificates in the order sent, DER.
+    pub certificates: Vec<Vec<u8>>,
+    /// Protocol version, as in "TLS 1.3"; empty where the handshake broke after the certificates came.
+    pub version: String,
+}
+
+/// One primitive change of the tree or of the state directory.
+///
+/// Every edit names one path; attributes are set before the object is under its final name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Make a new object under a name that must not exist: created 0600 (or 0700), then owner, mode, xattrs.
+    Create {
+        /// Where.
+        at: Place,
+        /// What; never [`State::Absent`].
+        state: State,
+    },
+    /// Give an object another name, replacing what is there; both in one mount.
+    Rename {
+        /// From.
+        from: Place,
+        /// To.
+        to: Place,
+    },
+    /// Remove a file or link, or a directory that is empty.
+    Remove {
+        /// Which.
+        at: Place,
+    },
+    /// Write the bytes and attributes of a file through its own inode.
+    Overwrite {
+        /// Which.
+        at: Place,
+        /// The file's new state.
+        state: State,
+    },
+    /// Add bytes at the end of a file of the state directory, creating it 0600; durable on return.
+    Append {
+        /// Which.
+        at: Place,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// A path in one of the two areas that certroll writes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// In the host's tree, below `--root`.
+    Tree(HostPath),
+    /// In the state directory; `/` is the directory itself.
+    State(HostPath),
+}
+
+impl Place {
+    /// Returns the path in its area.
+    #[must_use]
+    pub fn path(&self) -> &HostPath {
+        match self {
+            Self::Tree(path) | Self::State(path) => path,
+        }
+    }
+}
+
+/// Everything certroll asks of a machine.
+pub trait Host: Tree {
+    /// Returns this host as a tree.
+    fn tree(&self) -> &dyn Tree;
+
+    /// Tells whether this is a live machine: its services and endpoints can be asked. False under `--root`.
+    fn is_live(&self) -> bool;
+
+    /// Returns the id of a user by name, through the root's files where it has them, else NSS.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] where there is none.
+    fn user(&self, name: &str) -> Result<User>;
+
+    /// Returns the id of a group by name.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] where there is none.
+    fn group(&self, name: &str) -> Result<u32>;
+
+    /// Tells whether a path is a mount point of its own, as `/etc/hosts` in a container.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be told.
+    fn is_mount_point(&self, path: &HostPath) -> Result<bool>;
+
+    /// Reads in the state directory; [`State::Absent`] where there is nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read.
+    fn load(&self, path: &HostPath) -> Result<State>;
+
+    /// Lists a directory of the state directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be listed.
+    fn load_list(&self, dir: &HostPath) -> Result<Vec<Entry>>;
+
+    /// Takes the lock of the state directory for as long as the process lives, waiting up to `wait`.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] where another run holds it.
+    fn lock(&mut self, wait: Duration) -> Result<()>;
+
+    /// Makes one edit; not durable before [`Host::sync`]. Called by [`Writer`] alone.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the object as it was, or half-made under the name of a `Create`.
+    fn edit(&mut self, edit: &Edit) -> Result<()>;
+
+    /// Makes all edits at these places durable: contents, attributes and names.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the kernel reports that one of them may be lost.
+    fn sync(&mut self, places: &[Place]) -> Result<()>;
+
+    /// Runs a command to its end, with `CERTROLL_RUN=marker` in its otherwise clean environment. Called by [`Writer`],
+    /// and for questions (`systemctl show`) by services, with an empty marker.
+    ///
+    /// # Errors
+    /// [`Error::Run`] where it cannot be started.
+    fn run(&self, command: &Command, marker: &str) -> Result<Output>;
+
+    /// Ends every process that still carries `CERTROLL_RUN=marker`, waits until they are gone, and returns their number.
+    ///
+    /// # Errors
+    /// [`Error::Run`] where one will not go.
+    fn end_marked(&self, marker: &str) -> Result<usize>;
+
+    /// Makes a TLS handshake and returns what was presented, trusted or not.
+    ///
+    /// # Errors
+    /// [`Error::Unproved`] where there is no connection or no certificate, with the reason.
+    fn handshake(&self, address: SocketAddr, name: &str, limit: Duration) -> Result<Presented>;
+
+    /// Returns the addresses of a name in the order that the resolver of the host gives them.
+    fn resolve(&self, name: &str) -> Vec<IpAddr>;
+
+    /// Returns the trust anchors of the host, DER certificates; the root's own under `--root`.
+    fn trust_anchors(&self) -> Vec<Vec<u8>>;
+
+    /// Returns the time, in seconds since the epoch, UTC.
+    fn now(&self) -> i64;
+
+    /// Returns a clock that only goes forward, for deadlines.
+    fn elapsed(&self) -> Duration;
+
+    /// Waits.
+    fn sleep(&self, time: Duration);
+
+    /// Returns the name of the signal that asked this run to stop, if one did.
+    fn interrupted(&self) -> Option<&'static str>;
+
+    /// Returns who runs this, for the receipt: `root`, or `root (sudo from alice)`.
+    fn operator(&self) -> String;
+
+    /// Returns the numeric id this process acts as; 0 is root.
+    fn effective_uid(&self) -> u32;
+
+    /// Returns fresh random bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the kernel has none.
+    fn random(&self) -> Result<[u8; 32]>;
+
+    /// Reads a file of the caller, outside the root: a certificate, key, password or profile given on the command line.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read; [`Error::Input`] where it is a directory or larger than [`LARGEST_FILE`].
+    fn read_input(&self, path: &str) -> Result<crate::state::Bytes>;
+
+    /// Lists a folder of the caller, as `--profiles` names one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be listed.
+    fn list_input(&self, path: &str) -> Result<Vec<String>>;
+
+    /// Checks that a file or folder of the caller, and every directory above it, is writable by root alone when
+    /// certroll runs as root; returns the path that others may write.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be looked at.
+    fn writable_by_others(&self, path: &str) -> Result<Option<String>>;
+
+    /// Writes a file of the caller's choosing outside the root, as `plan --out` asks.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the old file, if any, as it was.
+    fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()>;
+}

@@ -1,0 +1,1 @@
+//! The machine certroll runs on.

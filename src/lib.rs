@@ -1,0 +1,10 @@
+//! certroll rolls a certificate across every service of a host, proves by handshake that each one serves it, or puts
+//! everything back.
+
+pub mod cli;
+pub mod desired;
+pub mod error;
+pub mod host;
+pub mod identity;
+pub mod preflight;
+pub mod state;

@@ -1,0 +1,432 @@
+//! States: what is, or should be, at one path of the host.
+//!
+//! A state is a value. The planner compares states, the journal describes them, and undo writes the one from before;
+//! none of them looks inside for what kind of resource it belongs to.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// An absolute path as the host sees it: `/` separated, normalised, never with `.` or `..`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostPath(String);
+
+/// Why a text is not a [`HostPath`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAPath {
+    /// It does not start with `/`.
+    #[error("is not absolute")]
+    Relative,
+    /// It has a `..` component.
+    #[error("has a `..` component")]
+    Climbs,
+    /// It has a NUL byte, a line break, or is longer than the kernel takes (4096 bytes, path_resolution(7)).
+    #[error("has a NUL byte or a line break, or is too long")]
+    Unusable,
+}
+
+impl HostPath {
+    /// Parses and normalises an absolute path.
+    ///
+    /// # Errors
+    /// [`NotAPath`] where the text is relative, climbs, or cannot be a path.
+    pub fn new(text: &str) -> Result<Self, NotAPath> {
+        if text.len() > 4095 || text.contains(['\0', '\n', '\r']) {
+            return Err(NotAPath::Unusable);
+        }
+        let Some(rest) = text.strip_prefix('/') else {
+            return Err(NotAPath::Relative);
+        };
+        let mut path = String::with_capacity(text.len());
+        for part in rest.split('/').filter(|p| !p.is_empty() && *p != ".") {
+            if part == ".." {
+                return Err(NotAPath::Climbs);
+            }
+            path.push('/');
+            path.push_str(part);
+        }
+        if path.is_empty() {
+            path.push('/');
+        }
+        Ok(Self(path))
+    }
+
+    /// Returns the path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the directory that holds this path, or none for `/`.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        if self.0 == "/" {
+            return None;
+        }
+        match self.0.rfind('/') {
+            Some(0) | None => Some(Self("/".to_owned())),
+            Some(at) => Some(Self(self.0[..at].to_owned())),
+        }
+    }
+
+    /// Returns the last component; empty for `/`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Returns the path of `name` inside this directory; `name` is one component.
+    #[must_use]
+    pub fn join(&self, name: &str) -> Self {
+        if self.0 == "/" {
+            Self(format!("/{name}"))
+        } else {
+            Self(format!("{}/{name}", self.0))
+        }
+    }
+
+    /// Returns the path that a link at this path points to, resolved lexically inside the root as chroot(2) does.
+    #[must_use]
+    pub fn link_target(&self, target: &str) -> Self {
+        let mut parts: Vec<&str> = Vec::new();
+        let base = self.parent().map(|p| p.0).unwrap_or_default();
+        let joined = if target.starts_with('/') {
+            target.to_owned()
+        } else {
+            format!("{base}/{target}")
+        };
+        for part in joined.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => {
+                    parts.pop();
+                }
+                name => parts.push(name),
+            }
+        }
+        Self(format!("/{}", parts.join("/")))
+    }
+
+    /// Tells whether this path is `dir` or lies below it.
+    #[must_use]
+    pub fn is_within(&self, dir: &Self) -> bool {
+        dir.0 == "/"
+            || self.0 == dir.0
+            || self
+                .0
+                .strip_prefix(&dir.0)
+                .is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+impl fmt::Display for HostPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for HostPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.0)
+    }
+}
+
+impl TryFrom<String> for HostPath {
+    type Error = NotAPath;
+    fn try_from(text: String) -> Result<Self, NotAPath> {
+        Self::new(&text)
+    }
+}
+
+impl From<HostPath> for String {
+    fn from(path: HostPath) -> Self {
+        path.0
+    }
+}
+
+/// How much of some content may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sensitivity {
+    /// All of it.
+    #[default]
+    Public,
+    /// Nothing: type, size and public fingerprint only.
+    Secret,
+}
+
+/// Bytes that are wiped when dropped and never printed.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Bytes(Zeroizing<Vec<u8>>);
+
+impl Bytes {
+    /// Returns the bytes; the caller must not print secret ones.
+    #[must_use]
+    pub fn reveal(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns the number of bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Tells whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the bytes as text with undecodable ones replaced; for public content only.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl From<String> for Bytes {
+    fn from(text: String) -> Self {
+        Self::from(text.into_bytes())
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
+/// Owner, group, permission bits and extended attributes of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Attrs {
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Permission bits, `0o7777` at most; meaningless for a link.
+    pub mode: u32,
+    /// Extended attributes, ACL (`system.posix_acl_access`) and label (`security.selinux`) among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub xattrs: BTreeMap<String, Vec<u8>>,
+}
+
+/// What an object is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A regular file.
+    File(Bytes),
+    /// A symbolic link and the text it holds.
+    Link(String),
+    /// A directory; what is inside is not part of the state.
+    Dir,
+    /// A device, socket or pipe: never written, never replaced.
+    Other,
+}
+
+/// What is, or should be, at one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    Absent,
+    /// One object.
+    Present {
+        /// What it is made of.
+        content: Content,
+        /// Its attributes.
+        attrs: Attrs,
+    },
+}
+
+impl State {
+    /// A regular file.
+    #[must_use]
+    pub fn file(bytes: impl Into<Bytes>, attrs: Attrs) -> Self {
+        Self::Present {
+            content: Content::File(bytes.into()),
+            attrs,
+        }
+    }
+
+    /// Returns the bytes of a regular file.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Present {
+                content: Content::File(bytes),
+                ..
+            } => Some(bytes),
+            Self::Present { .. } | Self::Absent => None,
+        }
+    }
+
+    /// Returns the text a link holds.
+    #[must_use]
+    pub fn link(&self) -> Option<&str> {
+        match self {
+            Self::Present {
+                content: Content::Link(target),
+                ..
+            } => Some(target),
+            Self::Present { .. } | Self::Absent => None,
+        }
+    }
+
+    /// Returns the attributes of what is there.
+    #[must_use]
+    pub fn attrs(&self) -> Option<&Attrs> {
+        match self {
+            Self::Present { attrs, .. } => Some(attrs),
+            Self::Absent => None,
+        }
+    }
+
+    /// Tells whether a directory is there.
+    #[must_use]
+    pub fn is_dir(&self) -> bool {
+        matches!(
+            self,
+            Self::Present {
+                content: Content::Dir,
+                ..
+            }
+        )
+    }
+
+    /// Says in a word what is there.
+    #[must_use]
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Absent => "nothing",
+            Self::Present {
+                content: Content::File(_),
+                ..
+            } => "file",
+            Self::Present {
+                content: Content::Link(_),
+                ..
+            } => "link",
+            Self::Present {
+                content: Content::Dir,
+                ..
+            } => "directory",
+            Self::Present {
+                content: Content::Other,
+                ..
+            } => "device, socket or pipe",
+        }
+    }
+}
+
+/// What a profile asks for: content, and the attributes it names; the rest are those of what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// What the object is made of.
+    pub content: Content,
+    /// Numeric owner, if named.
+    pub uid: Option<u32>,
+    /// Numeric group, if named.
+    pub gid: Option<u32>,
+    /// Permission bits, if named.
+    pub mode: Option<u32>,
+}
+
+impl Wanted {
+    /// Completes the wanted state with the attributes of `before`; a new object is root's, 0644, a secret one 0600.
+    #[must_use]
+    pub fn over(self, before: &State, sensitivity: Sensitivity) -> State {
+        let fresh_mode = match (&self.content, sensitivity) {
+            (Content::Dir, _) => 0o755,
+            (Content::Link(_), _) => 0o777,
+            (_, Sensitivity::Secret) => 0o600,
+            (_, Sensitivity::Public) => 0o644,
+        };
+        let kept = match (before, &self.content) {
+            (
+                State::Present {
+                    content: Content::File(_),
+                    attrs,
+                },
+                Content::File(_),
+            )
+            | (
+                State::Present {
+                    content: Content::Dir,
+                    attrs,
+                },
+                Content::Dir,
+            )
+            | (
+                State::Present {
+                    content: Content::Link(_),
+                    attrs,
+                },
+                Content::Link(_),
+            ) => attrs.clone(),
+            _ => Attrs {
+                mode: fresh_mode,
+                ..Attrs::default()
+            },
+        };
+        let mut attrs = kept;
+        attrs.uid = self.uid.unwrap_or(attrs.uid);
+        attrs.gid = self.gid.unwrap_or(attrs.gid);
+        attrs.mode = self.mode.unwrap_or(attrs.mode);
+        State::Present {
+            content: self.content,
+            attrs,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_normalised_or_refused() {
+        for (text, want) in [
+            ("/etc//hosts", Ok("/etc/hosts")),
+            ("/./etc/./hosts/", Ok("/etc/hosts")),
+            ("/", Ok("/")),
+            ("etc/hosts", Err(NotAPath::Relative)),
+            ("/etc/../shadow", Err(NotAPath::Climbs)),
+            ("/etc/ho\nsts", Err(NotAPath::Unusable)),
+        ] {
+            assert_eq!(
+                HostPath::new(text)
+                    .as_ref()
+                    .map(HostPath::as_str)
+                    .map_err(|e| *e),
+                want,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_link_target_stays_inside_the_root() {
+        let link = HostPath::new("/etc/a/x").unwrap();
+        for (target, want) in [
+            ("../b", "/etc/b"),
+            ("/c", "/c"),
+            ("../../../../etc/d", "/etc/d"),
+            (".", "/etc/a"),
+        ] {
+            assert_eq!(link.link_target(target).as_str(), want, "{target}");
+        }
+    }
+
+    #[test]
+    fn bytes_do_not_show_themselves() {
+        assert_eq!(format!("{:?}", Bytes::from(b"key".to_vec())), "[3 bytes]");
+    }
+}

@@ -75,7 +75,7 @@ pub trait Tree {
         Err(Error::Io {
             verb: "follow",
             path: path.to_string(),
-            source: std::io::ErrorKind::FilesystemLoop.into(),
+            source: rustix::io::Errno::LOOP.into(),
         })
     }
 

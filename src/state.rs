@@ -27,6 +27,13 @@ pub enum NotAPath {
     Unusable,
 }
 
+impl Default for HostPath {
+    /// Returns `/`.
+    fn default() -> Self {
+        Self("/".to_owned())
+    }
+}
+
 impl HostPath {
     /// Parses and normalises an absolute path.
     ///
@@ -66,7 +73,7 @@ impl HostPath {
             return None;
         }
         match self.0.rfind('/') {
-            Some(0) | None => Some(Self("/".to_owned())),
+            Some(0) | None => Some(Self::default()),
             Some(at) => Some(Self(self.0[..at].to_owned())),
         }
     }

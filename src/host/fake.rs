@@ -1,1 +1,483 @@
-//! A host in memory.
+//! A host in memory, with faults and deaths at any chosen step: what the crash tests run on.
+//!
+//! It keeps the rules of the real one that matter for the transaction: names must not exist to be created, a rename
+//! replaces, a directory is only removed when empty, an append may be torn, a lock is exclusive and freed by death.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    time::Duration,
+};
+
+use super::{Command, Edit, Entry, EntryKind, Host, Output, Place, Presented, Tree, User};
+use crate::{
+    error::{Error, On as _, Result},
+    state::{Attrs, Bytes, Content, HostPath, State},
+};
+
+/// Everything that outlives a run: files, endpoints, units.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct World {
+    /// The tree below `/`.
+    pub tree: BTreeMap<HostPath, State>,
+    /// The state directory.
+    pub state: BTreeMap<HostPath, State>,
+    /// What listens, and what it presents.
+    pub endpoints: BTreeMap<SocketAddr, Presented>,
+    /// Names and their addresses.
+    pub names: BTreeMap<String, Vec<IpAddr>>,
+    /// Argument vectors of the commands that ran, in order.
+    pub ran: Vec<Vec<String>>,
+    /// Markers of commands that are still running although their run died.
+    pub leftovers: Vec<String>,
+}
+
+/// When something goes wrong. Steps are edits, syncs and commands, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fault {
+    /// Never.
+    #[default]
+    Never,
+    /// The step fails once and does nothing.
+    FailAt(usize),
+    /// The run dies before the step.
+    DieBefore(usize),
+    /// The run dies in the middle of the step: an append is torn, a new file half-written.
+    DieWithin(usize),
+}
+
+/// What a command does to the world.
+pub type Reaction = Rc<dyn Fn(&mut World, &Command) -> Output>;
+
+/// A host in memory; clones share their world.
+#[derive(Clone)]
+pub struct FakeHost {
+    world: Rc<RefCell<World>>,
+    react: Reaction,
+    fault: Fault,
+    steps: Cell<usize>,
+    dead: Cell<bool>,
+    locked: Rc<Cell<bool>>,
+    holds_lock: bool,
+    clock: Rc<Cell<Duration>>,
+    live: bool,
+}
+
+impl std::fmt::Debug for FakeHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FakeHost")
+            .field("fault", &self.fault)
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FakeHost {
+    /// Makes a host of a world; `react` is what its commands do.
+    #[must_use]
+    pub fn new(world: World, react: Reaction) -> Self {
+        Self {
+            world: Rc::new(RefCell::new(world)),
+            react,
+            fault: Fault::Never,
+            steps: Cell::new(0),
+            dead: Cell::new(false),
+            locked: Rc::default(),
+            holds_lock: false,
+            clock: Rc::default(),
+            live: true,
+        }
+    }
+
+    /// Makes it a tree only: services and endpoints cannot be asked.
+    #[must_use]
+    pub fn without_services(mut self) -> Self {
+        self.live = false;
+        self
+    }
+
+    /// Starts a new run on the same world, with a fault to come; the lock of a dead run is free.
+    #[must_use]
+    pub fn next_run(&self, fault: Fault) -> Self {
+        self.locked.set(false);
+        Self {
+            fault,
+            steps: Cell::new(0),
+            dead: Cell::new(false),
+            holds_lock: false,
+            ..self.clone()
+        }
+    }
+
+    /// Returns a copy of the world.
+    #[must_use]
+    pub fn world(&self) -> World {
+        self.world.borrow().clone()
+    }
+
+    /// Changes the world from outside, as a third party does.
+    pub fn meddle(&self, change: impl FnOnce(&mut World)) {
+        change(&mut self.world.borrow_mut());
+    }
+
+    /// Returns the number of steps so far.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.steps.get()
+    }
+
+    /// Tells whether the fault killed this run.
+    #[must_use]
+    pub fn died(&self) -> bool {
+        self.dead.get()
+    }
+
+    fn alive(&self) -> Result<()> {
+        if self.dead.get() {
+            Err(io::Error::from(io::ErrorKind::BrokenPipe)).on("go on after death at", "step")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Counts a step; true where the run dies within it.
+    fn step(&self, what: &str) -> Result<bool> {
+        self.alive()?;
+        let step = self.steps.replace(self.steps.get() + 1);
+        match self.fault {
+            Fault::FailAt(at) if at == step => {
+                Err(io::Error::from_raw_os_error(5)).on("change", what)
+            }
+            Fault::DieBefore(at) if at == step => {
+                self.dead.set(true);
+                self.alive().map(|()| false)
+            }
+            Fault::DieWithin(at) if at == step => {
+                self.dead.set(true);
+                Ok(true)
+            }
+            Fault::Never | Fault::FailAt(_) | Fault::DieBefore(_) | Fault::DieWithin(_) => {
+                Ok(false)
+            }
+        }
+    }
+}
+
+fn area<'w>(world: &'w mut World, place: &Place) -> &'w mut BTreeMap<HostPath, State> {
+    match place {
+        Place::Tree(_) => &mut world.tree,
+        Place::State(_) => &mut world.state,
+    }
+}
+
+fn get(area: &BTreeMap<HostPath, State>, path: &HostPath) -> State {
+    area.get(path).cloned().unwrap_or(State::Absent)
+}
+
+fn list(area: &BTreeMap<HostPath, State>, dir: &HostPath) -> Vec<Entry> {
+    let below = area
+        .range(dir.clone()..)
+        .take_while(|(path, _)| path.is_within(dir) || path.as_str().starts_with(dir.as_str()));
+    let children = below.filter(|(path, _)| path.parent().as_ref() == Some(dir));
+    let entry = |(path, state): (&HostPath, &State)| {
+        let kind = match state {
+            State::Present {
+                content: Content::Dir,
+                ..
+            } => EntryKind::Dir,
+            State::Present {
+                content: Content::File(_),
+                ..
+            } => EntryKind::File,
+            State::Present {
+                content: Content::Link(_),
+                ..
+            } => EntryKind::Link,
+            State::Present {
+                content: Content::Other,
+                ..
+            }
+            | State::Absent => EntryKind::Other,
+        };
+        Entry {
+            name: path.name().to_owned(),
+            kind,
+        }
+    };
+    let mut entries: Vec<_> = children.map(entry).collect();
+    entries.sort();
+    entries
+}
+
+fn torn(state: &State) -> State {
+    match state.bytes() {
+        Some(bytes) => State::file(
+            bytes.reveal()[..bytes.len() / 2].to_vec(),
+            Attrs {
+                mode: 0o600,
+                ..Attrs::default()
+            },
+        ),
+        None => state.clone(),
+    }
+}
+
+fn perform(world: &mut World, edit: &Edit, within: bool) -> io::Result<()> {
+    match edit {
+        Edit::Create { at, state } => {
+            let area = area(world, at);
+            let parent = at.path().parent().unwrap_or_default();
+            if parent != HostPath::default() && !get(area, &parent).is_dir() {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            if area.contains_key(at.path()) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            area.insert(
+                at.path().clone(),
+                if within { torn(state) } else { state.clone() },
+            );
+        }
+        Edit::Overwrite { at, state } => {
+            area(world, at).insert(
+                at.path().clone(),
+                if within { torn(state) } else { state.clone() },
+            );
+        }
+        // The kernel does a rename and a removal whole or not at all.
+        Edit::Rename { .. } | Edit::Remove { .. } if within => {}
+        Edit::Rename { from, to } => {
+            let Some(state) = area(world, from).remove(from.path()) else {
+                return Err(io::ErrorKind::NotFound.into());
+            };
+            area(world, to).insert(to.path().clone(), state);
+        }
+        Edit::Remove { at } => {
+            let area = area(world, at);
+            if !list(area, at.path()).is_empty() {
+                return Err(io::ErrorKind::DirectoryNotEmpty.into());
+            }
+            if area.remove(at.path()).is_none() {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+        }
+        Edit::Append { at, bytes } => {
+            let area = area(world, at);
+            let mut all = get(area, at.path())
+                .bytes()
+                .map(|b| b.reveal().to_vec())
+                .unwrap_or_default();
+            all.extend_from_slice(if within {
+                &bytes[..bytes.len() / 2]
+            } else {
+                bytes
+            });
+            area.insert(
+                at.path().clone(),
+                State::file(
+                    all,
+                    Attrs {
+                        mode: 0o600,
+                        ..Attrs::default()
+                    },
+                ),
+            );
+        }
+    }
+    Ok(())
+}
+
+impl Tree for FakeHost {
+    fn read(&self, path: &HostPath) -> Result<State> {
+        self.alive()?;
+        Ok(get(&self.world.borrow().tree, path))
+    }
+
+    fn list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
+        self.alive()?;
+        Ok(list(&self.world.borrow().tree, dir))
+    }
+}
+
+impl Host for FakeHost {
+    fn tree(&self) -> &dyn Tree {
+        self
+    }
+
+    fn is_live(&self) -> bool {
+        self.live
+    }
+
+    fn user(&self, name: &str) -> Result<User> {
+        match name {
+            "root" => Ok(User {
+                uid: 0,
+                groups: vec![0],
+            }),
+            "www-data" => Ok(User {
+                uid: 33,
+                groups: vec![33],
+            }),
+            _ => Err(Error::Unknown {
+                what: "user",
+                name: name.to_owned(),
+                known: Vec::new(),
+            }),
+        }
+    }
+
+    fn group(&self, name: &str) -> Result<u32> {
+        self.user(name)
+            .map(|user| user.uid)
+            .map_err(|_| Error::Unknown {
+                what: "group",
+                name: name.to_owned(),
+                known: Vec::new(),
+            })
+    }
+
+    fn is_mount_point(&self, _path: &HostPath) -> Result<bool> {
+        self.alive().map(|()| false)
+    }
+
+    fn load(&self, path: &HostPath) -> Result<State> {
+        self.alive()?;
+        Ok(get(&self.world.borrow().state, path))
+    }
+
+    fn load_list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
+        self.alive()?;
+        Ok(list(&self.world.borrow().state, dir))
+    }
+
+    fn lock(&mut self, _wait: Duration) -> Result<()> {
+        self.alive()?;
+        if !self.holds_lock && self.locked.replace(true) {
+            return Err(Error::Locked {
+                path: "lock".to_owned(),
+                pid: None,
+            });
+        }
+        self.holds_lock = true;
+        Ok(())
+    }
+
+    fn edit(&mut self, edit: &Edit) -> Result<()> {
+        let within = self.step("edit")?;
+        let result =
+            perform(&mut self.world.borrow_mut(), edit, within).on("change", format!("{edit:?}"));
+        self.alive()?;
+        result
+    }
+
+    fn sync(&mut self, _places: &[Place]) -> Result<()> {
+        self.step("sync")?;
+        self.alive()
+    }
+
+    fn run(&self, command: &Command, marker: &str) -> Result<Output> {
+        if marker.is_empty() {
+            self.alive()?;
+            return Ok((self.react)(&mut self.world.borrow_mut(), command));
+        }
+        if self.step("run")? {
+            // The run dies while its command goes on: what it does is seen when recovery ends it.
+            self.world.borrow_mut().leftovers.push(marker.to_owned());
+            self.alive()?;
+        }
+        self.world.borrow_mut().ran.push(command.argv.clone());
+        Ok((self.react)(&mut self.world.borrow_mut(), command))
+    }
+
+    fn end_marked(&self, marker: &str) -> Result<usize> {
+        self.alive()?;
+        let mut world = self.world.borrow_mut();
+        let before = world.leftovers.len();
+        world.leftovers.retain(|m| m != marker);
+        Ok(before - world.leftovers.len())
+    }
+
+    fn handshake(&self, address: SocketAddr, _name: &str, _limit: Duration) -> Result<Presented> {
+        self.alive()?;
+        let refused = || Error::Unproved {
+            subject: address.to_string(),
+            want: "a TLS handshake".to_owned(),
+            found: "refused the connection".to_owned(),
+        };
+        self.world
+            .borrow()
+            .endpoints
+            .get(&address)
+            .cloned()
+            .ok_or_else(refused)
+    }
+
+    fn resolve(&self, name: &str) -> Vec<IpAddr> {
+        self.world
+            .borrow()
+            .names
+            .get(name)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    fn trust_anchors(&self) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
+
+    fn now(&self) -> i64 {
+        // 2026-01-01: a fixed day, so that goldens do not move.
+        1_767_225_600
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.get()
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.clock.set(self.clock.get() + time);
+    }
+
+    fn interrupted(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn operator(&self) -> String {
+        "root".to_owned()
+    }
+
+    fn effective_uid(&self) -> u32 {
+        0
+    }
+
+    fn random(&self) -> Result<[u8; 32]> {
+        Ok([7; 32])
+    }
+
+    fn read_input(&self, path: &str) -> Result<Bytes> {
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let at = HostPath::new(path)
+            .map_err(|_| missing())
+            .on("read", path)?;
+        self.read(&at)?
+            .bytes()
+            .cloned()
+            .ok_or_else(missing)
+            .on("read", path)
+    }
+
+    fn list_input(&self, path: &str) -> Result<Vec<String>> {
+        Err(io::Error::from(io::ErrorKind::NotFound)).on("list", path)
+    }
+
+    fn writable_by_others(&self, _path: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn write_output(&self, path: &str, _bytes: &[u8]) -> Result<()> {
+        Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem)).on("write", path)
+    }
+}

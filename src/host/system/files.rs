@@ -1,0 +1,436 @@
+//! Files by descriptor: every path is resolved below a held directory, and never through what others may write.
+//!
+//! Resolution is one `openat2(2)` with `RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS`; only where that
+//! says `ELOOP` is a link looked at, and followed only if it and its directory are writable by none but root or the
+//! effective user. Edits go through the held directory and a single name.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{Read as _, Write as _},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use rustix::{
+    fs::{
+        AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Statx, StatxFlags, Uid,
+        XattrFlags,
+    },
+    io::Errno,
+};
+
+use crate::{
+    error::{Error, On as _, Result},
+    host::{Entry, EntryKind, LARGEST_FILE},
+    state::{Attrs, Bytes, Content, HostPath, State},
+};
+
+/// The ACL of a file, which decides who may read it as its mode does (acl(5), `xattr(7)`).
+const ACL: &str = "system.posix_acl_access";
+
+/// A directory that stands for `/`: the root, or the state directory.
+#[derive(Debug)]
+pub(super) struct Base {
+    fd: OwnedFd,
+    /// What stands before a path when it is shown.
+    shown: String,
+}
+
+impl Base {
+    /// Opens a directory of the caller's.
+    pub(super) fn open(path: &str) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::empty()).on("open", path)?;
+        Ok(Self {
+            fd,
+            shown: path.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// Opens a directory below this one as a base of its own.
+    pub(super) fn below(&self, path: &HostPath) -> Result<Option<Self>> {
+        let fd = self.dir(path, OFlags::RDONLY)?;
+        Ok(fd.map(|fd| Self {
+            fd,
+            shown: self.show(path),
+        }))
+    }
+
+    /// Returns a path as the caller knows it.
+    pub(super) fn show(&self, path: &HostPath) -> String {
+        format!("{}{path}", self.shown)
+    }
+
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Opens a directory; none where a component is missing.
+    pub(super) fn dir(&self, path: &HostPath, mode: OFlags) -> Result<Option<OwnedFd>> {
+        let mut at = path.clone();
+        for _ in 0..40 {
+            match self.open_plain(&at, mode) {
+                Ok(fd) => return Ok(Some(fd)),
+                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+                Err(Errno::LOOP) => at = self.step_through_link(&at)?,
+                Err(errno) => return Err(errno).on("open", self.show(path)),
+            }
+        }
+        Err(Errno::LOOP).on("follow", self.show(path))
+    }
+
+    fn open_plain(&self, path: &HostPath, mode: OFlags) -> rustix::io::Result<OwnedFd> {
+        let relative = path.as_str().trim_start_matches('/');
+        let relative = if relative.is_empty() { "." } else { relative };
+        let resolve =
+            ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let flags = mode | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat2(&self.fd, relative, flags, Mode::empty(), resolve)
+    }
+
+    /// Replaces the first link among a path's components by where it points.
+    fn step_through_link(&self, path: &HostPath) -> Result<HostPath> {
+        let mut prefix = HostPath::default();
+        let names: Vec<&str> = path.as_str().split('/').filter(|n| !n.is_empty()).collect();
+        for (depth, name) in names.iter().enumerate() {
+            let dir = self
+                .open_plain(&prefix, OFlags::PATH)
+                .on("open", self.show(&prefix))?;
+            let here = prefix.join(name);
+            let stat = stat_at(&dir, name).on("look at", self.show(&here))?;
+            if kind_of(&stat) != FileType::Symlink {
+                prefix = here;
+                continue;
+            }
+            let parent = stat_at(&dir, "").on("look at", self.show(&prefix))?;
+            if !only_ours(&stat, true) || !only_ours(&parent, false) {
+                return Err(Errno::ACCESS)
+                    .on("follow a link that others may write:", self.show(&here));
+            }
+            let target = read_link(&dir, name).on("read", self.show(&here))?;
+            let mut to = here.link_target(&target);
+            for rest in &names[depth + 1..] {
+                to = to.join(rest);
+            }
+            return Ok(to);
+        }
+        Err(Errno::LOOP).on("follow", self.show(path))
+    }
+
+    /// Opens the directory that holds a path, and returns the single name in it.
+    fn parent<'p>(&self, path: &'p HostPath, mode: OFlags) -> Result<Option<(OwnedFd, &'p str)>> {
+        let Some(parent) = path.parent() else {
+            return Ok(self.dir(path, mode)?.map(|fd| (fd, ".")));
+        };
+        Ok(self.dir(&parent, mode)?.map(|fd| (fd, path.name())))
+    }
+
+    /// Opens the directory that holds a path for edits, where it is there.
+    pub(super) fn parent_if_there<'p>(
+        &self,
+        path: &'p HostPath,
+    ) -> Result<Option<(OwnedFd, &'p str)>> {
+        self.parent(path, OFlags::RDONLY)
+    }
+
+    /// Opens the directory that holds a path for edits.
+    pub(super) fn parent_for_edit<'p>(&self, path: &'p HostPath) -> Result<(OwnedFd, &'p str)> {
+        match self.parent(path, OFlags::RDONLY)? {
+            Some(found) => Ok(found),
+            None => Err(Errno::NOENT).on("open the directory of", self.show(path)),
+        }
+    }
+
+    /// Returns what is at a path, the last component not followed.
+    pub(super) fn read(&self, path: &HostPath) -> Result<State> {
+        let Some((dir, name)) = self.parent(path, OFlags::PATH)? else {
+            return Ok(State::Absent);
+        };
+        let stat = match stat_at(&dir, name) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(State::Absent),
+            Err(errno) => return Err(errno).on("look at", self.show(path)),
+        };
+        let mut attrs = Attrs {
+            uid: stat.stx_uid,
+            gid: stat.stx_gid,
+            mode: u32::from(stat.stx_mode) & 0o7777,
+            ..Attrs::default()
+        };
+        let content = match kind_of(&stat) {
+            FileType::Symlink => Content::Link(read_link(&dir, name).on("read", self.show(path))?),
+            FileType::Directory => Content::Dir,
+            FileType::RegularFile => {
+                let (bytes, xattrs) = read_file(&dir, name).on("read", self.show(path))?;
+                attrs.xattrs = xattrs;
+                Content::File(bytes)
+            }
+            _ => Content::Other,
+        };
+        Ok(State::Present { content, attrs })
+    }
+
+    /// Returns the sorted names in a directory; none where it does not exist.
+    pub(super) fn list(&self, path: &HostPath) -> Result<Vec<Entry>> {
+        let Some(fd) = self.dir(path, OFlags::RDONLY)? else {
+            return Ok(Vec::new());
+        };
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(&fd).on("list", self.show(path))? {
+            let entry = entry.on("list", self.show(path))?;
+            let Ok(name) = entry.file_name().to_str() else {
+                continue;
+            };
+            if name == "." || name == ".." {
+                continue;
+            }
+            let kind = match entry.file_type() {
+                FileType::Unknown => {
+                    stat_at(&fd, name).map_or(FileType::Unknown, |stat| kind_of(&stat))
+                }
+                known => known,
+            };
+            let kind = match kind {
+                FileType::Directory => EntryKind::Dir,
+                FileType::RegularFile => EntryKind::File,
+                FileType::Symlink => EntryKind::Link,
+                _ => EntryKind::Other,
+            };
+            entries.push(Entry {
+                name: name.to_owned(),
+                kind,
+            });
+        }
+        entries.sort_unstable();
+        Ok(entries)
+    }
+
+    /// Tells whether something is mounted on a path.
+    pub(super) fn is_mount_point(&self, path: &HostPath) -> Result<bool> {
+        let Some((dir, name)) = self.parent(path, OFlags::PATH)? else {
+            return Ok(false);
+        };
+        let stat = stat_at(&dir, name).on("look at", self.show(path))?;
+        Ok(stat
+            .stx_attributes
+            .contains(rustix::fs::StatxAttributes::MOUNT_ROOT))
+    }
+}
+
+/// Makes a new object under a name that must not exist, with owner, mode and xattrs before anything else can see it.
+pub(super) fn create(dir: &OwnedFd, name: &str, state: &State) -> std::io::Result<()> {
+    let State::Present { content, attrs } = state else {
+        return Err(Errno::INVAL.into());
+    };
+    let (uid, gid) = (
+        Some(Uid::from_raw(attrs.uid)),
+        Some(Gid::from_raw(attrs.gid)),
+    );
+    match content {
+        Content::File(bytes) => {
+            let flags =
+                OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let fd = rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))?;
+            let mut file = File::from(fd);
+            file.write_all(bytes.reveal())?;
+            set_attrs(&file, attrs)
+        }
+        Content::Link(target) => {
+            rustix::fs::symlinkat(target.as_str(), dir, name)?;
+            Ok(rustix::fs::chownat(
+                dir,
+                name,
+                uid,
+                gid,
+                AtFlags::SYMLINK_NOFOLLOW,
+            )?)
+        }
+        Content::Dir => {
+            rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(0o700))?;
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let fd = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+            rustix::fs::fchown(&fd, uid, gid)?;
+            Ok(rustix::fs::fchmod(&fd, Mode::from_raw_mode(attrs.mode))?)
+        }
+        Content::Other => Err(Errno::INVAL.into()),
+    }
+}
+
+/// Writes a file through its own inode: for targets that are mount points.
+pub(super) fn overwrite(dir: &OwnedFd, name: &str, state: &State) -> std::io::Result<()> {
+    let State::Present {
+        content: Content::File(bytes),
+        attrs,
+    } = state
+    else {
+        return Err(Errno::INVAL.into());
+    };
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
+    file.write_all(bytes.reveal())?;
+    file.set_len(bytes.len() as u64)?;
+    set_attrs(&file, attrs)
+}
+
+/// Removes a file, link or empty directory.
+pub(super) fn remove(dir: &OwnedFd, name: &str) -> std::io::Result<()> {
+    match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
+        Err(Errno::ISDIR | Errno::PERM) => Ok(rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR)?),
+        other => Ok(other?),
+    }
+}
+
+/// Adds bytes at the end of a file, creating it 0600; durable on return.
+pub(super) fn append(dir: &OwnedFd, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let flags =
+        OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::openat(
+        dir,
+        name,
+        flags,
+        Mode::from_raw_mode(0o600),
+    )?);
+    let is_new = file.metadata()?.len() == 0;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    if is_new {
+        rustix::fs::fsync(dir)?;
+    }
+    Ok(())
+}
+
+/// Makes one object durable, where it is a file.
+pub(super) fn sync_file(dir: &OwnedFd, name: &str) -> std::io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match rustix::fs::openat(dir, name, flags, Mode::empty()) {
+        Ok(fd) => Ok(rustix::fs::fsync(fd)?),
+        // A link has no content of its own, and a removed name none at all: their directory's sync covers them.
+        Err(Errno::LOOP | Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn set_attrs(file: &File, attrs: &Attrs) -> std::io::Result<()> {
+    rustix::fs::fchown(
+        file,
+        Some(Uid::from_raw(attrs.uid)),
+        Some(Gid::from_raw(attrs.gid)),
+    )?;
+    rustix::fs::fchmod(file, Mode::from_raw_mode(attrs.mode))?;
+    if !attrs.xattrs.contains_key(ACL) {
+        // A default ACL of the directory would let others in that the plan does not name.
+        match rustix::fs::fremovexattr(file, ACL) {
+            Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    for (name, value) in &attrs.xattrs {
+        rustix::fs::fsetxattr(file, name.as_str(), value, XattrFlags::empty())?;
+    }
+    Ok(())
+}
+
+fn read_file(dir: &OwnedFd, name: &str) -> std::io::Result<(Bytes, BTreeMap<String, Vec<u8>>)> {
+    let flags =
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
+    let bytes = read_bounded(&file)?;
+    Ok((bytes, read_xattrs(&file)?))
+}
+
+/// Reads a whole file of at most [`LARGEST_FILE`] bytes.
+pub(super) fn read_bounded(file: &File) -> std::io::Result<Bytes> {
+    let size = file.metadata()?.len();
+    if size > LARGEST_FILE {
+        return Err(Errno::FBIG.into());
+    }
+    // One allocation of the final size, so that no copy of a key is left behind by growing.
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(Errno::FBIG.into());
+    }
+    Ok(Bytes::from(bytes))
+}
+
+fn read_xattrs(file: &File) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
+    let mut names = vec![0_u8; 4096];
+    let length = match rustix::fs::flistxattr(file, &mut names[..]) {
+        Ok(length) => length,
+        Err(Errno::NOTSUP) => 0,
+        Err(errno) => return Err(errno.into()),
+    };
+    let mut xattrs = BTreeMap::new();
+    for name in names[..length].split(|b| *b == 0).filter(|n| !n.is_empty()) {
+        let Ok(name) = std::str::from_utf8(name) else {
+            continue;
+        };
+        let mut value = vec![0_u8; 65536];
+        match rustix::fs::fgetxattr(file, name, &mut value[..]) {
+            Ok(length) => {
+                value.truncate(length);
+                xattrs.insert(name.to_owned(), value);
+            }
+            Err(Errno::NODATA) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(xattrs)
+}
+
+fn read_link(dir: &OwnedFd, name: &str) -> std::io::Result<String> {
+    let target = rustix::fs::readlinkat(dir, name, Vec::new())?;
+    target.into_string().map_err(|_| Errno::ILSEQ.into())
+}
+
+fn stat_at(dir: &OwnedFd, name: &str) -> rustix::io::Result<Statx> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH;
+    rustix::fs::statx(dir, name, flags, StatxFlags::BASIC_STATS)
+}
+
+fn kind_of(stat: &Statx) -> FileType {
+    FileType::from_raw_mode(u32::from(stat.stx_mode))
+}
+
+/// Tells whether none but root or the effective user may change an object.
+fn only_ours(stat: &Statx, is_link: bool) -> bool {
+    let euid = rustix::process::geteuid().as_raw();
+    let owner = stat.stx_uid == 0 || stat.stx_uid == euid;
+    let mode = u32::from(stat.stx_mode);
+    let group_writes = mode & 0o020 != 0 && stat.stx_gid != 0;
+    owner && (is_link || (!group_writes && mode & 0o002 == 0))
+}
+
+/// Returns the first of a path and the directories above it that others than root may write.
+pub(super) fn writable_by_others(path: &std::path::Path) -> std::io::Result<Option<String>> {
+    for at in path.ancestors().filter(|a| !a.as_os_str().is_empty()) {
+        let stat = rustix::fs::statx(CWD, at, AtFlags::empty(), StatxFlags::BASIC_STATS)?;
+        // In a sticky directory (/tmp) others can add names but not replace ours: unlink(2).
+        let sticky =
+            u32::from(stat.stx_mode) & 0o1000 != 0 && kind_of(&stat) == FileType::Directory;
+        let ours = stat.stx_uid == 0 || stat.stx_uid == rustix::process::geteuid().as_raw();
+        if !only_ours(&stat, sticky) || !ours {
+            return Ok(Some(at.display().to_string()));
+        }
+    }
+    Ok(None)
+}
+
+/// Maps a kernel's word on a size to the error a person can act on.
+pub(super) fn too_large(path: &str, source: std::io::Error) -> Error {
+    if source.raw_os_error() == Some(Errno::FBIG.raw_os_error()) {
+        return Error::Input {
+            subject: format!("`{path}`"),
+            message: format!(
+                "is larger than {} MiB, which no certificate or key is",
+                LARGEST_FILE >> 20
+            ),
+            hint: "give the certificate or key file itself".to_owned(),
+        };
+    }
+    Error::Io {
+        verb: "read",
+        path: path.to_owned(),
+        source,
+    }
+}

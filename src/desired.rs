@@ -36,8 +36,8 @@ pub struct Target {
     pub sensitivity: Sensitivity,
     /// Whether it holds a part of the identity: such targets switch together and are never split.
     pub identity: bool,
-    /// Whether another program sweeps its directory whole, so that nothing may be staged there.
-    pub swept: bool,
+    /// The topmost directory above it that another program sweeps whole, so that nothing may be staged below it.
+    pub swept: Option<HostPath>,
     /// What to do where it is a link.
     pub on_link: OnLink,
 }
@@ -63,6 +63,17 @@ pub enum Action {
     Restart,
     /// Load again; connections are kept.
     Reload,
+}
+
+impl Action {
+    /// Returns the action as systemd and people say it.
+    #[must_use]
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Reload => "reload",
+        }
+    }
 }
 
 /// One entry of a profile's `services`, expressions resolved.
@@ -123,6 +134,26 @@ pub enum Probe {
         /// By whom.
         by: Reader,
     },
+}
+
+impl Probe {
+    /// Returns the probe as people read it.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Self::Tls { name, port, service, .. } if service.is_empty() => format!("{name}:{port}"),
+            Self::Tls { name, port, service, .. } => format!("{name}:{port} ({service})"),
+            Self::Lookup { name, .. } => format!("lookup of {name}"),
+            Self::Readable { paths, by } => {
+                let by = match by {
+                    Reader::User(name) => format!("user {name}"),
+                    Reader::Group(name) => format!("group {name}"),
+                };
+                let paths: Vec<_> = paths.iter().map(HostPath::as_str).collect();
+                format!("{} readable by {by}", paths.join(", "))
+            }
+        }
+    }
 }
 
 /// Something certroll cannot do itself.

@@ -4,7 +4,13 @@
 pub mod cli;
 pub mod desired;
 pub mod error;
+pub mod apply;
 pub mod host;
 pub mod identity;
+pub mod journal;
+pub mod plan;
 pub mod preflight;
+pub mod probe;
+pub mod receipt;
+pub mod service;
 pub mod state;

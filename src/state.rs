@@ -347,9 +347,10 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Completes the wanted state with the attributes of `before`; a new object is root's, 0644, a secret one 0600.
+    /// Completes the wanted state with the attributes of `before`; a new object belongs to `fresh` (owner, group) and
+    /// is 0644, a secret one 0600.
     #[must_use]
-    pub fn over(self, before: &State, sensitivity: Sensitivity) -> State {
+    pub fn over(self, before: &State, sensitivity: Sensitivity, fresh: (u32, u32)) -> State {
         let fresh_mode = match (&self.content, sensitivity) {
             (Content::Dir, _) => 0o755,
             (Content::Link(_), _) => 0o777,
@@ -379,6 +380,8 @@ impl Wanted {
                 Content::Link(_),
             ) => attrs.clone(),
             _ => Attrs {
+                uid: fresh.0,
+                gid: fresh.1,
                 mode: fresh_mode,
                 ..Attrs::default()
             },

@@ -1,0 +1,48 @@
+//! From one state to another: the same primitive edits forward and backward.
+
+use crate::{
+    host::{Edit, Place},
+    journal::Entry,
+    state::{Content, HostPath, State},
+};
+
+/// The name under which the n-th change of a generation is staged; the backward way has its own.
+pub(super) fn staged(entry: &Entry, generation: u64, index: usize, backward: bool) -> HostPath {
+    let way = if backward { "u" } else { "" };
+    entry.staging.join(&format!(".certroll-{generation}-{way}{index}"))
+}
+
+/// The edits that bring one path from a state to another.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Edits {
+    /// Made first, and durable before any switch: nothing live changes by them, but for directories made.
+    pub(super) stage: Vec<Edit>,
+    /// Made back to back.
+    pub(super) switch: Vec<Edit>,
+}
+
+/// Returns how to get to a state; `staged` is where new bytes wait.
+pub(super) fn edits(path: &HostPath, to: &State, staged: HostPath, in_place: bool) -> Edits {
+    let at = Place::Tree(path.clone());
+    let staged = Place::Tree(staged);
+    let create = Edit::Create { at: staged.clone(), state: to.clone() };
+    let rename = Edit::Rename { from: staged, to: at.clone() };
+    match to {
+        State::Absent => Edits { stage: Vec::new(), switch: vec![Edit::Remove { at }] },
+        // A directory must be there before anything is staged in it; its name appears with its attributes set.
+        State::Present { content: Content::Dir, .. } => Edits { stage: vec![create, rename], switch: Vec::new() },
+        State::Present { .. } if in_place => {
+            Edits { stage: Vec::new(), switch: vec![Edit::Overwrite { at, state: to.clone() }] }
+        }
+        State::Present { .. } => Edits { stage: vec![create], switch: vec![rename] },
+    }
+}
+
+/// Returns the places that edits leave something at.
+pub(super) fn places<'e>(edits: impl IntoIterator<Item = &'e Edit>) -> Vec<Place> {
+    let place = |edit: &Edit| match edit {
+        Edit::Create { at, .. } | Edit::Remove { at } | Edit::Overwrite { at, .. } | Edit::Append { at, .. } => at.clone(),
+        Edit::Rename { to, .. } => to.clone(),
+    };
+    edits.into_iter().map(place).collect()
+}

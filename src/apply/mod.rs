@@ -1,0 +1,331 @@
+//! The forward way: begin, stage, switch, tell services, prove, commit. Whatever fails turns into [`Failed`], whose
+//! only way out is [`Failed::undo`].
+
+use crate::{
+    desired::Service,
+    error::{Error, Result},
+    host::{Command, Edit, Host, Output, Permit, Place, Writer},
+    journal::{DigestKey, Event, Generation, Intent, Remembered, Status, Store},
+    plan::Plan,
+    probe::{self, Verdict},
+    receipt::{Outcome, Receipt},
+    service::{self, Runner, UnitState},
+    state::{Bytes, Content, HostPath, State},
+};
+
+mod edits;
+mod undo;
+
+pub use undo::{abandon, recover};
+
+/// Told what is going on, for people who wait.
+pub type Progress<'p> = &'p dyn Fn(&str);
+
+/// What a committed rollout leaves behind for later runs.
+#[derive(Debug, Default)]
+pub struct Keep {
+    /// Files of the generation's `identity/`, by name.
+    pub identity: Vec<(&'static str, Bytes)>,
+    /// What is remembered of the rollout; none for a rollback, which remembers what was before.
+    pub rollout: Remembered,
+    /// Whether services and proof are left to a later run.
+    pub deferred: bool,
+    /// The plan as `show` prints it.
+    pub plan: Vec<u8>,
+}
+
+/// An open generation: its intent is durable, the host unchanged.
+#[must_use = "an open generation must be applied or undone"]
+pub struct Journal<'h, 'p> {
+    writer: Writer<'h>,
+    progress: Progress<'p>,
+    generation: Generation,
+    key: DigestKey,
+    plan: Plan,
+    keep: Keep,
+    ran: Vec<String>,
+}
+
+impl std::fmt::Debug for Journal<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("generation", &self.generation).finish_non_exhaustive()
+    }
+}
+
+/// A generation whose changes are live and whose services were told.
+#[must_use = "an applied generation must be verified or undone"]
+#[derive(Debug)]
+pub struct Applied<'h, 'p>(Journal<'h, 'p>);
+
+/// A generation that is proved.
+#[must_use = "a verified generation must be committed or undone"]
+#[derive(Debug)]
+pub struct Verified<'h, 'p>(Journal<'h, 'p>, Vec<Verdict>);
+
+/// A generation that cannot go forward.
+#[must_use = "a failed generation must be undone"]
+#[derive(Debug)]
+pub struct Failed<'h, 'p> {
+    journal: Journal<'h, 'p>,
+    error: Error,
+}
+
+/// The result of a stage: the next one, or the way back.
+pub type Stage<'h, 'p, T> = std::result::Result<T, Box<Failed<'h, 'p>>>;
+
+impl<'h, 'p> Journal<'h, 'p> {
+    /// Opens a generation: saves what is there, and makes the intent durable.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the state directory cannot be written; the host is unchanged and no generation is open.
+    pub fn begin(host: &'h mut dyn Host, plan: Plan, keep: Keep, progress: Progress<'p>) -> Result<Self> {
+        let number = Store::numbers(host)?.last().unwrap_or(&0) + 1;
+        let mut writer = Writer::new(host, Permit::default(), String::new());
+        let key = Store::make_key(&mut writer)?;
+        let mut intent = Intent::of(&plan, &key, number, keep.deferred);
+        intent.started = writer.host().now();
+        intent.operator = writer.host().operator();
+        let generation = Generation { intent, status: Status::Open { running: false } };
+        undo::sweep_unopened(&mut writer)?;
+        write_generation(&mut writer, &generation.intent, &plan, &keep)?;
+        Store::open(&mut writer, number)?;
+        drop(writer);
+        let writer = Writer::new(host, permit(&generation.intent, &plan.commands), generation.intent.marker());
+        Ok(Self { writer, progress, generation, key, plan, keep, ran: Vec::new() })
+    }
+
+    /// Makes every change live, and tells the services.
+    ///
+    /// # Errors
+    /// [`Failed`], to be undone.
+    pub fn apply(mut self) -> Stage<'h, 'p, Applied<'h, 'p>> {
+        let done = self.switch().and_then(|()| self.tell_services());
+        match done {
+            Ok(()) => Ok(Applied(self)),
+            Err(error) => Err(Box::new(Failed { journal: self, error })),
+        }
+    }
+
+    fn switch(&mut self) -> Result<()> {
+        let number = self.generation.intent.generation;
+        let entries = self.generation.intent.entries.iter().zip(&self.plan.changes).enumerate();
+        let all: Vec<edits::Edits> = entries
+            .map(|(n, (entry, change))| {
+                edits::edits(&entry.path, &change.after, edits::staged(entry, number, n, false), entry.in_place)
+            })
+            .collect();
+        for edit in all.iter().flat_map(|e| &e.stage) {
+            self.writer.edit(edit)?;
+        }
+        self.writer.sync(&edits::places(all.iter().flat_map(|e| &e.stage).filter(|e| matches!(e, Edit::Create { .. }))))?;
+        for change in &self.plan.changes {
+            let made_now = matches!(change.after, State::Present { content: Content::Dir, .. });
+            if !made_now && self.writer.host().read(&change.path)? != change.before {
+                return Err(Error::Changed { path: change.path.to_string() });
+            }
+        }
+        self.stop_if_asked()?;
+        // Removals go last and innermost first, so that a directory is empty when its turn comes.
+        let (removals, puts): (Vec<_>, Vec<_>) = all.iter().flat_map(|e| &e.switch).partition(|e| matches!(e, Edit::Remove { .. }));
+        for edit in puts.iter().copied().chain(removals.iter().rev().copied()) {
+            self.writer.edit(edit)?;
+        }
+        self.writer.sync(&edits::places(all.iter().flat_map(|e| &e.switch)))?;
+        self.record(&Event::Switched)
+    }
+
+    fn tell_services(&mut self) -> Result<()> {
+        if self.generation.intent.deferred || !self.generation.intent.live {
+            return Ok(());
+        }
+        let (services, units) = (self.plan.services.clone(), self.plan.units.clone());
+        self.activate(&services, &units)
+    }
+
+    /// Tells services to load what is there, with a record before and after each command.
+    fn activate(&mut self, services: &[Service], units: &[UnitState]) -> Result<()> {
+        let progress = self.progress;
+        let mut runner = Recorded { writer: &mut self.writer, generation: &mut self.generation, ran: &mut self.ran };
+        service::activate(&mut runner, services, units, &mut |message| progress(message))
+    }
+
+    fn record(&mut self, event: &Event) -> Result<()> {
+        record(&mut self.writer, &mut self.generation, event)
+    }
+
+    fn stop_if_asked(&self) -> Result<()> {
+        self.writer.host().interrupted().map_or(Ok(()), |signal| Err(Error::Interrupted { signal }))
+    }
+}
+
+impl<'h, 'p> Applied<'h, 'p> {
+    /// Probes until every verdict is good, or the deadline.
+    ///
+    /// # Errors
+    /// [`Failed`], to be undone.
+    pub fn verify(self) -> Stage<'h, 'p, Verified<'h, 'p>> {
+        let Self(journal) = self;
+        let intent = &journal.generation.intent;
+        if intent.deferred || !intent.live {
+            return Ok(Verified(journal, Vec::new()));
+        }
+        let progress = journal.progress;
+        let proved = probe::prove(
+            journal.writer.host(),
+            &intent.promises,
+            &intent.baseline,
+            intent.deadline,
+            &mut |message| progress(message),
+        );
+        let error = match proved {
+            Ok(verdicts) => match verdicts.iter().find(|v| v.judged && !v.good) {
+                None => return Ok(Verified(journal, verdicts)),
+                Some(v) => Error::Unproved { subject: v.probe.clone(), want: v.want.clone(), found: v.found.clone() },
+            },
+            Err(error) => error,
+        };
+        Err(Box::new(Failed { journal, error }))
+    }
+}
+
+impl<'h, 'p> Verified<'h, 'p> {
+    /// Makes the generation final.
+    ///
+    /// # Errors
+    /// [`Failed`], to be undone: nothing was final.
+    pub fn commit(self) -> Stage<'h, 'p, Receipt> {
+        let Self(mut journal, verdicts) = self;
+        match journal.commit(verdicts) {
+            Ok(receipt) => Ok(receipt),
+            Err(error) => Err(Box::new(Failed { journal, error })),
+        }
+    }
+}
+
+impl Journal<'_, '_> {
+    fn commit(&mut self, verdicts: Vec<Verdict>) -> Result<Receipt> {
+        let intent = &self.generation.intent;
+        let number = intent.generation;
+        let proved = intent.live && !intent.deferred && verdicts.iter().any(|v| v.judged && v.good);
+        let nothing_to_prove = intent.live && !intent.deferred && intent.promises.is_empty();
+        let outcome = if proved || nothing_to_prove { Outcome::Committed } else { Outcome::Placed };
+        let mut receipt = Receipt::of(intent, outcome, self.writer.host().now());
+        receipt.commands = std::mem::take(&mut self.ran);
+        if intent.live && outcome == Outcome::Placed {
+            receipt.obligations = owed(intent, &verdicts);
+        }
+        receipt.verdicts = verdicts;
+        let mut rollouts = Store::rollouts(self.writer.host())?;
+        let mut remembered = std::mem::take(&mut self.keep.rollout);
+        remembered.generation = number;
+        remembered.obligations.clone_from(&receipt.obligations);
+        remembered.steps.clone_from(&receipt.steps);
+        if !self.keep.identity.is_empty() {
+            remembered.identity = number;
+        }
+        rollouts.rollouts.insert(receipt.rollout.clone(), remembered);
+        let (stage, switch) = Store::remember(&rollouts);
+        let staged = match &stage {
+            Edit::Create { at, .. } => at.clone(),
+            Edit::Rename { .. } | Edit::Remove { .. } | Edit::Overwrite { .. } | Edit::Append { .. } => Place::State(HostPath::default()),
+        };
+        let at = Store::file(number, "receipt.json");
+        let bytes = serde_json::to_vec_pretty(&receipt).unwrap_or_default();
+        undo::clear(&mut self.writer, &staged)?;
+        self.writer.edit(&stage)?;
+        self.writer.edit(&crate::journal::create(&at, bytes))?;
+        self.writer.sync(&[staged, Place::State(at)])?;
+        self.record(&Event::Committed)?;
+        // From here on the generation is final: what fails now is finished by the next run's recovery.
+        drop(self.writer.edit(&switch).and_then(|()| Store::close(&mut self.writer)).and_then(|()| undo::prune(&mut self.writer, &rollouts)));
+        Ok(receipt)
+    }
+}
+
+/// Says what a run that could not prove still owes.
+fn owed(intent: &Intent, verdicts: &[Verdict]) -> Vec<String> {
+    if intent.deferred {
+        let services = intent.services.iter().map(|s| format!("{} {}", s.action.verb(), s.units.join(" ")));
+        let probes = intent.promises.iter().map(|p| format!("prove {}", p.probe.label()));
+        return services.chain(probes).collect();
+    }
+    verdicts.iter().filter(|v| !v.judged).map(|v| format!("prove {}: {}", v.probe, v.found)).collect()
+}
+
+impl Failed<'_, '_> {
+    /// Writes every `before` back, tells the services that had been told, and proves the baseline.
+    ///
+    /// # Errors
+    /// The cause itself where nothing was live yet and nothing of it is left: the host is unchanged.
+    pub fn undo(self) -> Result<Receipt> {
+        let Journal { mut writer, progress, generation, key, mut ran, .. } = self.journal;
+        let mut back = undo::Undo { writer: &mut writer, key: Some(&key), progress, ran: &mut ran, boot: false };
+        back.run(generation, Some(self.error))
+    }
+}
+
+/// Runs commands for services, with a durable record before and after each.
+struct Recorded<'a, 'h> {
+    writer: &'a mut Writer<'h>,
+    generation: &'a mut Generation,
+    ran: &'a mut Vec<String>,
+}
+
+impl Runner for Recorded<'_, '_> {
+    fn host(&self) -> &dyn Host {
+        self.writer.host()
+    }
+
+    fn run(&mut self, command: &Command) -> Result<Output> {
+        record(self.writer, self.generation, &Event::Running { argv: command.argv.clone() })?;
+        self.ran.push(command.line());
+        let output = self.writer.run(command);
+        let status = output.as_ref().ok().and_then(|o| o.status);
+        record(self.writer, self.generation, &Event::Ran { status })?;
+        output
+    }
+}
+
+fn record(writer: &mut Writer<'_>, generation: &mut Generation, event: &Event) -> Result<()> {
+    let number = generation.intent.generation;
+    let next = generation.status.next(event);
+    generation.status = next.map_err(|message| Error::Stored { path: Store::file(number, "journal.jsonl").to_string(), message })?;
+    Store::append(writer, number, event)
+}
+
+/// What a generation may touch: its paths, its staging directories, its commands.
+fn permit(intent: &Intent, commands: &[Command]) -> Permit {
+    Permit {
+        paths: intent.entries.iter().map(|e| e.path.clone()).collect(),
+        staging: intent.entries.iter().map(|e| e.staging.clone()).collect(),
+        commands: commands.iter().map(|c| c.argv.clone()).collect(),
+    }
+}
+
+/// Writes everything a generation needs to be taken back, durable on return.
+fn write_generation(writer: &mut Writer<'_>, intent: &Intent, plan: &Plan, keep: &Keep) -> Result<()> {
+    let number = intent.generation;
+    let mut edits = Vec::new();
+    if writer.host().load(&Store::generations())? == State::Absent {
+        edits.push(crate::journal::create_dir(&Store::generations()));
+    }
+    for name in ["", "before", "found", "identity"] {
+        edits.push(crate::journal::create_dir(&Store::file(number, name)));
+    }
+    for (n, change) in plan.changes.iter().enumerate() {
+        if let Some(bytes) = change.before.bytes() {
+            edits.push(crate::journal::create(&Store::file(number, &format!("before/{n}")), bytes.clone()));
+        }
+    }
+    for (name, bytes) in &keep.identity {
+        edits.push(crate::journal::create(&Store::file(number, &format!("identity/{name}")), bytes.clone()));
+    }
+    edits.push(crate::journal::create(&Store::file(number, "plan.json"), keep.plan.clone()));
+    let mut line = serde_json::to_vec(&Event::Begun(Box::new(intent.clone()))).unwrap_or_default();
+    line.push(b'\n');
+    edits.push(crate::journal::create(&Store::file(number, "journal.jsonl"), line));
+    for edit in &edits {
+        writer.edit(edit)?;
+    }
+    writer.sync(&edits::places(&edits))
+}

@@ -1,0 +1,353 @@
+//! The backward way: undo is `write(before)`, from the journal and nothing else.
+
+use super::{Progress, Recorded, edits, permit, record};
+use crate::{
+    error::{Error, Result},
+    host::{Edit, Host, Permit, Place, Writer},
+    journal::{DigestKey, Entry, Event, Generation, Record, Rollouts, Store, create},
+    plan::Promise,
+    probe::{self, Want},
+    receipt::{Outcome, Receipt},
+    service,
+    state::{Bytes, Content, HostPath, State},
+};
+
+/// Generations kept of each rollout (design: the ten newest).
+const KEPT: usize = 10;
+
+/// One way back.
+pub(super) struct Undo<'a, 'h, 'p> {
+    pub(super) writer: &'a mut Writer<'h>,
+    pub(super) key: Option<&'a DigestKey>,
+    pub(super) progress: Progress<'p>,
+    pub(super) ran: &'a mut Vec<String>,
+    /// At boot nothing is started and nothing is probed.
+    pub(super) boot: bool,
+}
+
+/// What one resource needs on the way back.
+enum Need {
+    /// It is as it was.
+    Nothing,
+    /// It is as this generation made it.
+    Restore(State),
+    /// Somebody else changed it: kept, and left.
+    Leave(State),
+}
+
+impl Undo<'_, '_, '_> {
+    /// Takes a generation back; `cause` is why.
+    ///
+    /// # Errors
+    /// The cause itself where nothing was live and nothing is left of the attempt: the host is unchanged.
+    pub(super) fn run(&mut self, mut generation: Generation, cause: Option<Error>) -> Result<Receipt> {
+        let was_live = generation.status.was_switched() || self.anything_live(&generation);
+        let mut causes: Vec<String> = cause.iter().flat_map(chain).collect();
+        let restored = self.restore(&mut generation);
+        let left = match restored {
+            Ok(left) => left,
+            Err(error) => {
+                causes.extend(chain(&error));
+                causes.push(format!("saved copies are in generations/{:06}/before", generation.intent.generation));
+                return Ok(self.receipt(&generation, Outcome::Stuck, causes));
+            }
+        };
+        causes.extend(left.iter().map(|l| format!("`{l}` was changed by somebody else: it is kept, with all that belongs to it")));
+        if let Err(error) = self.prove_baseline(&mut generation) {
+            causes.extend(chain(&error));
+            return Ok(self.receipt(&generation, Outcome::Stuck, causes));
+        }
+        if !left.is_empty() {
+            return Ok(self.receipt(&generation, Outcome::Stuck, causes));
+        }
+        let receipt = self.receipt(&generation, Outcome::RolledBack, causes);
+        let closed = self.close(&mut generation, &receipt);
+        match (cause, closed) {
+            (_, Err(error)) => {
+                let mut receipt = receipt;
+                receipt.outcome = Outcome::Stuck;
+                receipt.causes.extend(chain(&error));
+                Ok(receipt)
+            }
+            (Some(cause), Ok(())) if !was_live => Err(cause),
+            (_, Ok(())) => Ok(receipt),
+        }
+    }
+
+    fn receipt(&mut self, generation: &Generation, outcome: Outcome, causes: Vec<String>) -> Receipt {
+        let mut receipt = Receipt::of(&generation.intent, outcome, self.writer.host().now());
+        receipt.commands = std::mem::take(self.ran);
+        receipt.causes = causes;
+        receipt
+    }
+
+    fn close(&mut self, generation: &mut Generation, receipt: &Receipt) -> Result<()> {
+        let at = Store::file(generation.intent.generation, "receipt.json");
+        let bytes = serde_json::to_vec_pretty(receipt).unwrap_or_default();
+        Store::put(self.writer, &at, bytes)?;
+        record(self.writer, generation, &Event::RolledBack)?;
+        Store::close(self.writer)
+    }
+
+    /// Tells whether any target differs from what it was before.
+    fn anything_live(&self, generation: &Generation) -> bool {
+        let Some(key) = self.key else { return true };
+        let as_before = |entry: &Entry| {
+            let made_dir = matches!(entry.after, Record::Dir { .. });
+            made_dir || self.writer.host().read(&entry.path).is_ok_and(|state| entry.before.matches(&state, key))
+        };
+        !generation.intent.entries.iter().all(as_before)
+    }
+
+    /// Writes every `before` back, durable on return; returns what somebody else changed meanwhile.
+    fn restore(&mut self, generation: &mut Generation) -> Result<Vec<HostPath>> {
+        if generation.status.is_running() {
+            self.writer.host().end_marked(&generation.intent.marker())?;
+            record(self.writer, generation, &Event::Ran { status: None })?;
+        }
+        self.remove_staged(generation)?;
+        let needs = self.needs(generation)?;
+        let number = generation.intent.generation;
+        let entries = &generation.intent.entries;
+        let split = entries.iter().zip(&needs).any(|(entry, need)| entry.identity && matches!(need, Need::Leave(_)));
+        let (mut all, mut left) = (Vec::new(), Vec::new());
+        for (n, (entry, need)) in entries.iter().zip(needs).enumerate().rev() {
+            match need {
+                Need::Nothing => {}
+                Need::Leave(found) => {
+                    left.push(entry.path.clone());
+                    self.keep_found(number, n, &found)?;
+                }
+                Need::Restore(_) if split && entry.identity => left.push(entry.path.clone()),
+                Need::Restore(before) => {
+                    all.push(edits::edits(&entry.path, &before, edits::staged(entry, number, n, true), entry.in_place));
+                }
+            }
+        }
+        self.make(&all)?;
+        record(self.writer, generation, &Event::Restored)?;
+        Ok(left)
+    }
+
+    fn make(&mut self, all: &[edits::Edits]) -> Result<()> {
+        for edit in all.iter().flat_map(|e| &e.stage) {
+            self.writer.edit(edit)?;
+        }
+        self.writer.sync(&edits::places(all.iter().flat_map(|e| &e.stage)))?;
+        for edit in all.iter().flat_map(|e| &e.switch) {
+            match self.writer.edit(edit) {
+                // A directory that certroll made and somebody uses by now stays.
+                Err(Error::Io { verb: "remove", source, .. }) if source.kind() == std::io::ErrorKind::DirectoryNotEmpty => {}
+                other => other?,
+            }
+        }
+        self.writer.sync(&edits::places(all.iter().flat_map(|e| &e.switch)))
+    }
+
+    fn remove_staged(&mut self, generation: &Generation) -> Result<()> {
+        let number = generation.intent.generation;
+        for (n, entry) in generation.intent.entries.iter().enumerate() {
+            for backward in [false, true] {
+                clear(self.writer, &Place::Tree(edits::staged(entry, number, n, backward)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn needs(&self, generation: &Generation) -> Result<Vec<Need>> {
+        let need = |(n, entry): (usize, &Entry)| self.need(generation, n, entry);
+        generation.intent.entries.iter().enumerate().map(need).collect()
+    }
+
+    fn need(&self, generation: &Generation, n: usize, entry: &Entry) -> Result<Need> {
+        let found = self.writer.host().read(&entry.path)?;
+        let as_it_was = |record: &Record| match self.key {
+            Some(key) => record.matches(&found, key),
+            None => false,
+        };
+        if as_it_was(&entry.before) {
+            return Ok(Need::Nothing);
+        }
+        if entry.before == Record::Absent && matches!(entry.after, Record::Dir { .. }) {
+            return Ok(if found.is_dir() { Need::Restore(State::Absent) } else { Need::Nothing });
+        }
+        let torn = entry.in_place && !generation.status.was_switched();
+        if as_it_was(&entry.after) || torn {
+            return Ok(Need::Restore(self.saved(generation.intent.generation, n, &entry.before)?));
+        }
+        Ok(Need::Leave(found))
+    }
+
+    /// Returns the state from before, its bytes from the saved copy.
+    fn saved(&self, generation: u64, n: usize, before: &Record) -> Result<State> {
+        saved(self.writer.host(), self.key, generation, n, before)
+    }
+
+    fn keep_found(&mut self, generation: u64, n: usize, found: &State) -> Result<()> {
+        let at = Store::file(generation, &format!("found/{n}"));
+        let bytes = match found {
+            State::Present { content: Content::File(bytes), .. } => bytes.clone(),
+            State::Present { .. } | State::Absent => Bytes::from(format!("{}\n", found.link().unwrap_or(found.noun()))),
+        };
+        if self.writer.host().load(&at)? == State::Absent {
+            self.writer.edit(&create(&at, bytes))?;
+            self.writer.sync(&[Place::State(at)])?;
+        }
+        Ok(())
+    }
+
+    /// Tells the services that had been told, and probes until each sees what it saw before.
+    fn prove_baseline(&mut self, generation: &mut Generation) -> Result<()> {
+        let intent = generation.intent.clone();
+        if self.boot || !intent.live || intent.deferred || !generation.status.was_switched() {
+            return Ok(());
+        }
+        let progress = self.progress;
+        let mut runner = Recorded { writer: self.writer, generation, ran: self.ran };
+        service::activate(&mut runner, &intent.services, &intent.units, &mut |message| progress(message))?;
+        let as_before = |(promise, seen): (&Promise, &probe::Observation)| Promise {
+            probe: promise.probe.clone(),
+            want: Want::Baseline(seen.clone()),
+        };
+        let promises: Vec<_> = intent.promises.iter().zip(&intent.baseline).map(as_before).collect();
+        let verdicts = probe::prove(self.writer.host(), &promises, &intent.baseline, intent.deadline, &mut |m| progress(m))?;
+        match verdicts.iter().find(|v| v.judged && !v.good) {
+            None => Ok(()),
+            Some(v) => Err(Error::Unproved { subject: v.probe.clone(), want: v.want.clone(), found: v.found.clone() }),
+        }
+    }
+}
+
+/// Returns the state that a generation found, its bytes from the saved copy.
+///
+/// # Errors
+/// [`Error::Stored`] where the copy is gone or damaged.
+pub(crate) fn saved(host: &dyn Host, key: Option<&DigestKey>, generation: u64, n: usize, before: &Record) -> Result<State> {
+    let (content, attrs) = match before {
+        Record::Absent => return Ok(State::Absent),
+        Record::Link { target, attrs } => (Content::Link(target.clone()), attrs),
+        Record::Dir { attrs } => (Content::Dir, attrs),
+        Record::Other => (Content::Other, &crate::state::Attrs::default()),
+        Record::File { digest, attrs, .. } => {
+            let at = Store::file(generation, &format!("before/{n}"));
+            let stored = |message: &str| Error::Stored { path: at.to_string(), message: message.to_owned() };
+            let copy = host.load(&at)?;
+            let bytes = copy.bytes().ok_or_else(|| stored("the saved copy is gone"))?;
+            if key.is_none_or(|key| key.digest(bytes) != *digest) {
+                return Err(stored("the saved copy is damaged"));
+            }
+            (Content::File(bytes.clone()), attrs)
+        }
+    };
+    Ok(State::Present { content, attrs: attrs.clone() })
+}
+
+/// Returns an error and what caused it, a line each.
+fn chain(error: &Error) -> Vec<String> {
+    let mut lines = vec![error.to_string()];
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        lines.push(cause.to_string());
+        source = cause.source();
+    }
+    lines
+}
+
+/// Removes an object where there is one.
+pub(super) fn clear(writer: &mut Writer<'_>, place: &Place) -> Result<()> {
+    let there = match place {
+        Place::Tree(path) => writer.host().read(path)?,
+        Place::State(path) => writer.host().load(path)?,
+    };
+    if there == State::Absent { Ok(()) } else { writer.edit(&Edit::Remove { at: place.clone() }) }
+}
+
+/// Finishes what a run left open: takes it back unless it had committed. None where nothing is open.
+///
+/// # Errors
+/// [`Error::Stored`] where the journal cannot be read: nothing was touched.
+pub fn recover(host: &mut dyn Host, boot: bool, progress: Progress<'_>) -> Result<Option<Receipt>> {
+    let Some(number) = Store::pending(host)? else { return Ok(None) };
+    let generation = Store::generation(host, number)?;
+    let key = Store::key(host)?;
+    let commands = service::commands(&generation.intent.services, &generation.intent.units);
+    let mut writer = Writer::new(host, permit(&generation.intent, &commands), generation.intent.marker());
+    mend(&mut writer, number)?;
+    if generation.status.is_final() {
+        return finish(&mut writer, &generation).map(Some);
+    }
+    let mut ran = Vec::new();
+    let mut undo = Undo { writer: &mut writer, key: key.as_ref(), progress, ran: &mut ran, boot };
+    undo.run(generation, None).map(Some)
+}
+
+/// Gives an open generation up: what is there stays, and is named.
+///
+/// # Errors
+/// [`Error::Io`] with the generation still open.
+pub fn abandon(host: &mut dyn Host) -> Result<Option<u64>> {
+    let Some(number) = Store::pending(host)? else { return Ok(None) };
+    let generation = Store::generation(host, number);
+    let mut writer = Writer::new(host, Permit::default(), String::new());
+    if generation.is_ok() {
+        mend(&mut writer, number)?;
+        Store::append(&mut writer, number, &Event::Abandoned)?;
+    }
+    Store::close(&mut writer)?;
+    Ok(Some(number))
+}
+
+/// Cuts a torn last line off a journal, so that the next event stands on a line of its own.
+fn mend(writer: &mut Writer<'_>, number: u64) -> Result<()> {
+    let at = Store::file(number, "journal.jsonl");
+    let state = writer.host().load(&at)?;
+    let Some(bytes) = state.bytes() else { return Ok(()) };
+    let whole = bytes.reveal().iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    if whole == bytes.len() { Ok(()) } else { Store::put(writer, &at, bytes.reveal()[..whole].to_vec()) }
+}
+
+/// Finishes a generation that was final before its run died.
+fn finish(writer: &mut Writer<'_>, generation: &Generation) -> Result<Receipt> {
+    let staged = HostPath::new("/rollouts.json.new").unwrap_or_default();
+    if writer.host().load(&staged)? != State::Absent {
+        let at = HostPath::new("/rollouts.json").unwrap_or_default();
+        writer.edit(&Edit::Rename { from: Place::State(staged), to: Place::State(at) })?;
+    }
+    Store::close(writer)?;
+    let at = Store::file(generation.intent.generation, "receipt.json");
+    let state = writer.host().load(&at)?;
+    let stored = |message: String| Error::Stored { path: at.to_string(), message };
+    let bytes = state.bytes().ok_or_else(|| stored("is missing".to_owned()))?;
+    serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))
+}
+
+/// Removes generations that were written but never opened: their runs died before touching the host.
+pub(super) fn sweep_unopened(writer: &mut Writer<'_>) -> Result<()> {
+    let staged = HostPath::new("/rollouts.json.new").unwrap_or_default();
+    clear(writer, &Place::State(staged))?;
+    for number in Store::numbers(writer.host())?.into_iter().rev() {
+        match Store::generation(writer.host(), number) {
+            Ok(generation) if generation.status.is_final() => return Ok(()),
+            Ok(_) | Err(Error::Unknown { .. } | Error::Stored { .. }) => Store::remove_all(writer, &Store::file(number, ""))?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Removes generations beyond the newest of each rollout, and private keys beyond the identity in force and the one before.
+pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> {
+    let mut newest_first = Store::numbers(writer.host())?;
+    newest_first.reverse();
+    let mut seen: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+    for number in newest_first {
+        let Ok(generation) = Store::generation(writer.host(), number) else { continue };
+        let rollout = generation.intent.rollout;
+        let age = seen.entry(rollout.clone()).or_default();
+        *age += 1;
+        if *age > KEPT && rollouts.rollouts.get(&rollout).is_none_or(|r| r.identity != number) {
+            Store::remove_all(writer, &Store::file(number, ""))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,336 @@
+//! The write-ahead record of one generation: what it means, and how it is replayed.
+//!
+//! One durable intent names every change before the first byte of the host moves, and only a durable `committed`
+//! completes. Recovery is replay through the same total function, [`Status::next`], so it cannot disagree with the run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    desired::{Service, Step},
+    error::{Error, Result},
+    plan::{Change, IdentityLine, Plan, Promise},
+    probe::Observation,
+    service::UnitState,
+    state::{Attrs, Content, HostPath, Sensitivity, State},
+};
+
+mod store;
+
+pub use store::{DigestKey, Generation, Remembered, Rollouts, Store};
+pub(crate) use store::{create, create_dir};
+
+/// Version of the journal's format; a fixture of each must stay readable.
+pub const FORMAT: &str = "certroll/journal/1";
+
+/// A state as the journal describes it: bytes by their keyed digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub enum Record {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File {
+        /// HMAC-SHA-256 of the bytes with the host's own key, lower hex.
+        digest: String,
+        /// Number of bytes.
+        size: usize,
+        /// Owner, group, mode, xattrs.
+        attrs: Attrs,
+    },
+    /// A symbolic link.
+    Link {
+        /// The text it holds.
+        target: String,
+        /// Owner and group.
+        attrs: Attrs,
+    },
+    /// A directory.
+    Dir {
+        /// Owner, group, mode.
+        attrs: Attrs,
+    },
+    /// A device, socket or pipe.
+    Other,
+}
+
+impl Record {
+    /// Describes a state.
+    #[must_use]
+    pub fn of(state: &State, key: &DigestKey) -> Self {
+        match state {
+            State::Absent => Self::Absent,
+            State::Present { content, attrs } => match content {
+                Content::File(bytes) => {
+                    Self::File { digest: key.digest(bytes), size: bytes.len(), attrs: attrs.clone() }
+                }
+                Content::Link(target) => Self::Link { target: target.clone(), attrs: attrs.clone() },
+                Content::Dir => Self::Dir { attrs: attrs.clone() },
+                Content::Other => Self::Other,
+            },
+        }
+    }
+
+    /// Tells whether a state is the one described; a link's permission bits mean nothing.
+    #[must_use]
+    pub fn matches(&self, state: &State, key: &DigestKey) -> bool {
+        match (self, Self::of(state, key)) {
+            (Self::Link { target: a, attrs: x }, Self::Link { target: b, attrs: y }) => {
+                *a == b && (x.uid, x.gid) == (y.uid, y.gid)
+            }
+            (_, found) => *self == found,
+        }
+    }
+}
+
+/// One change as the journal describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where.
+    pub path: HostPath,
+    /// Name of the kind.
+    pub kind: String,
+    /// What was there; the bytes of a file are in `before/N`.
+    pub before: Record,
+    /// What is to be there.
+    pub after: Record,
+    /// How much of it may be shown.
+    pub sensitivity: Sensitivity,
+    /// Whether it holds a part of the identity.
+    pub identity: bool,
+    /// The directory in which its new bytes are staged.
+    pub staging: HostPath,
+    /// Whether it is written through its own inode.
+    pub in_place: bool,
+}
+
+impl Entry {
+    fn of(change: &Change, key: &DigestKey) -> Self {
+        Self {
+            path: change.path.clone(),
+            kind: change.kind.clone(),
+            before: Record::of(&change.before, key),
+            after: Record::of(&change.after, key),
+            sensitivity: change.sensitivity,
+            identity: change.identity,
+            staging: change.staging.clone(),
+            in_place: change.in_place,
+        }
+    }
+}
+
+/// What one generation is about to do: everything that recovery needs, and nothing but the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// [`FORMAT`].
+    pub format: String,
+    /// Number of the generation.
+    pub generation: u64,
+    /// Name of the rollout.
+    pub rollout: String,
+    /// Its profiles.
+    pub profiles: Vec<String>,
+    /// The identity it puts in force.
+    pub identity: IdentityLine,
+    /// Start of the run, seconds since the epoch, UTC.
+    pub started: i64,
+    /// Who runs it.
+    pub operator: String,
+    /// Changes in the order of the switch.
+    pub entries: Vec<Entry>,
+    /// Services that are told.
+    pub services: Vec<Service>,
+    /// State of their units before.
+    pub units: Vec<UnitState>,
+    /// Probes and what they must see.
+    pub promises: Vec<Promise>,
+    /// What they saw before.
+    pub baseline: Vec<Observation>,
+    /// Steps for people.
+    pub steps: Vec<Step>,
+    /// Seconds that the probes may take together.
+    pub deadline: u64,
+    /// Whether services and endpoints can be asked.
+    pub live: bool,
+    /// Whether services and proof are left to a later run.
+    pub deferred: bool,
+    /// The generation that this one takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<u64>,
+}
+
+impl Intent {
+    /// Describes a plan.
+    #[must_use]
+    pub fn of(plan: &Plan, key: &DigestKey, generation: u64, deferred: bool) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            generation,
+            rollout: plan.rollout.clone(),
+            profiles: plan.profiles.clone(),
+            identity: plan.identity.clone(),
+            started: 0,
+            operator: String::new(),
+            entries: plan.changes.iter().map(|change| Entry::of(change, key)).collect(),
+            services: plan.services.clone(),
+            units: plan.units.clone(),
+            promises: plan.promises.clone(),
+            baseline: plan.baseline.clone(),
+            steps: plan.steps.clone(),
+            deadline: plan.deadline,
+            live: plan.live,
+            deferred,
+            undoes: plan.undoes,
+        }
+    }
+
+    /// Returns the mark that this generation's commands carry in their environment.
+    #[must_use]
+    pub fn marker(&self) -> String {
+        format!("{}-{}", self.generation, self.started)
+    }
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The generation is open: everything it is about to do.
+    Begun(Box<Intent>),
+    /// Every change is in place and durable.
+    Switched,
+    /// A command is about to run.
+    Running {
+        /// Its argument vector.
+        argv: Vec<String>,
+    },
+    /// The command ended.
+    Ran {
+        /// Its exit status; none where a signal ended it.
+        status: Option<i32>,
+    },
+    /// Every change is taken back and durable; services may still be owed.
+    Restored,
+    /// Final: the new states stay.
+    Committed,
+    /// Final: the old states are back.
+    RolledBack,
+    /// A person gave the generation up: what is there stays.
+    Abandoned,
+}
+
+/// How far a generation came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Changes may be in place, some or none.
+    Open {
+        /// Whether a command may still be running.
+        running: bool,
+    },
+    /// All changes are in place.
+    Switched {
+        /// Whether a command may still be running.
+        running: bool,
+    },
+    /// All changes are taken back.
+    Restored {
+        /// Whether a command may still be running.
+        running: bool,
+        /// Whether they had all been in place before, so that services may have loaded them.
+        switched: bool,
+    },
+    /// The new states stay.
+    Committed,
+    /// The old states are back.
+    RolledBack,
+    /// Given up.
+    Abandoned,
+}
+
+impl Status {
+    /// Returns the status after an event.
+    ///
+    /// # Errors
+    /// A message where the event cannot follow.
+    pub fn next(self, event: &Event) -> std::result::Result<Self, String> {
+        let illegal = |event: &str| Err(format!("`{event}` cannot follow {self:?}"));
+        match (event, self) {
+            (Event::Begun(_), _) => illegal("begun"),
+            (Event::Switched, Self::Open { running }) => Ok(Self::Switched { running }),
+            (Event::Switched, _) => illegal("switched"),
+            (Event::Running { .. } | Event::Ran { .. }, Self::Committed | Self::RolledBack | Self::Abandoned) => {
+                illegal("running")
+            }
+            (Event::Running { .. }, status) => Ok(status.with_running(true)),
+            (Event::Ran { .. }, status) => Ok(status.with_running(false)),
+            (Event::Restored, Self::Open { running }) => Ok(Self::Restored { running, switched: false }),
+            (Event::Restored, Self::Switched { running }) => Ok(Self::Restored { running, switched: true }),
+            (Event::Restored, status @ Self::Restored { .. }) => Ok(status),
+            (Event::Restored, _) => illegal("restored"),
+            (Event::Committed, Self::Switched { .. }) => Ok(Self::Committed),
+            (Event::Committed, _) => illegal("committed"),
+            (Event::RolledBack, Self::Restored { .. }) => Ok(Self::RolledBack),
+            (Event::RolledBack, _) => illegal("rolled-back"),
+            (Event::Abandoned, Self::Committed | Self::RolledBack) => illegal("abandoned"),
+            (Event::Abandoned, _) => Ok(Self::Abandoned),
+        }
+    }
+
+    fn with_running(self, running: bool) -> Self {
+        match self {
+            Self::Open { .. } => Self::Open { running },
+            Self::Switched { .. } => Self::Switched { running },
+            Self::Restored { switched, .. } => Self::Restored { running, switched },
+            ended => ended,
+        }
+    }
+
+    /// Tells whether a command may still be running.
+    #[must_use]
+    pub fn is_running(self) -> bool {
+        match self {
+            Self::Open { running } | Self::Switched { running } | Self::Restored { running, .. } => running,
+            Self::Committed | Self::RolledBack | Self::Abandoned => false,
+        }
+    }
+
+    /// Tells whether services may have loaded the new states.
+    #[must_use]
+    pub fn was_switched(self) -> bool {
+        matches!(self, Self::Switched { .. } | Self::Committed | Self::Restored { switched: true, .. })
+    }
+
+    /// Tells whether nothing is left to do.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Committed | Self::RolledBack | Self::Abandoned)
+    }
+}
+
+/// Reads a journal: its intent, and how far it came. A torn last line is an event that did not happen.
+///
+/// # Errors
+/// [`Error::Stored`] where the intent is missing or of a newer version, or a whole line is damaged.
+pub fn replay(path: &str, text: &str) -> Result<(Intent, Status)> {
+    let stored = |message: String| Error::Stored { path: path.to_owned(), message };
+    let Some((first, rest)) = text.split_once('\n') else {
+        return Err(stored("its intent is missing or cut short".to_owned()));
+    };
+    let begun: serde_json::Value = serde_json::from_str(first).map_err(|e| stored(format!("line 1: {e}")))?;
+    match begun.get("format").and_then(serde_json::Value::as_str) {
+        Some(FORMAT) => {}
+        Some(other) => return Err(stored(format!("is of format `{other}`, this certroll reads `{FORMAT}`"))),
+        None => return Err(stored("line 1 names no format".to_owned())),
+    }
+    let event: Event = serde_json::from_value(begun).map_err(|e| stored(format!("line 1: {e}")))?;
+    let Event::Begun(intent) = event else {
+        return Err(stored("line 1 is not an intent".to_owned()));
+    };
+    let mut status = Status::Open { running: false };
+    for (index, line) in rest.split_inclusive('\n').enumerate() {
+        let Some(line) = line.strip_suffix('\n') else { break };
+        let number = index + 2;
+        let event: Event = serde_json::from_str(line).map_err(|e| stored(format!("line {number}: {e}")))?;
+        status = status.next(&event).map_err(|e| stored(format!("line {number}: {e}")))?;
+    }
+    Ok((*intent, status))
+}

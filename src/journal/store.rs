@@ -1,0 +1,264 @@
+//! The state directory: generations, the `pending` mark, and what is remembered of rollouts.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::hmac;
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Intent, Status, replay};
+use crate::{
+    error::{Error, Result},
+    host::{Edit, Host, Place, Writer},
+    state::{Attrs, Bytes, Content, HostPath, State},
+};
+
+/// The host's own key for digests, so that a journal does not tell what a secret file holds.
+#[derive(Clone)]
+pub struct DigestKey(hmac::Key);
+
+impl std::fmt::Debug for DigestKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DigestKey")
+    }
+}
+
+impl DigestKey {
+    fn new(bytes: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// Returns the keyed digest of some bytes, lower hex.
+    #[must_use]
+    pub fn digest(&self, bytes: &Bytes) -> String {
+        hmac::sign(&self.0, bytes.reveal()).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+            for nibble in [byte >> 4, byte & 15] {
+                hex.extend(char::from_digit(u32::from(nibble), 16));
+            }
+            hex
+        })
+    }
+}
+
+/// What is kept of a rollout between runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// Its profiles.
+    pub profiles: Vec<String>,
+    /// Settings as given.
+    pub set: BTreeMap<String, String>,
+    /// Findings that were allowed by name.
+    pub allow: Vec<String>,
+    /// The newest committed generation.
+    pub generation: u64,
+    /// The generation whose `identity/` holds the identity in force.
+    pub identity: u64,
+    /// What is still owed: restarts and proofs.
+    pub obligations: Vec<String>,
+    /// Steps for people that are still open.
+    pub steps: Vec<crate::desired::Step>,
+}
+
+/// Everything that is remembered, by name of the rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rollouts {
+    /// `certroll/rollouts/1`.
+    pub format: String,
+    /// By name.
+    pub rollouts: BTreeMap<String, Remembered>,
+}
+
+impl Default for Rollouts {
+    fn default() -> Self {
+        Self { format: ROLLOUTS.to_owned(), rollouts: BTreeMap::new() }
+    }
+}
+
+const ROLLOUTS: &str = "certroll/rollouts/1";
+
+/// Reads the state directory.
+#[derive(Debug, Clone, Copy)]
+pub struct Store;
+
+/// One generation as it is on disk.
+#[derive(Debug, Clone)]
+pub struct Generation {
+    /// What it set out to do.
+    pub intent: Intent,
+    /// How far it came.
+    pub status: Status,
+}
+
+fn path(text: &str) -> HostPath {
+    // Every text given here is a constant or a number below one.
+    HostPath::new(text).unwrap_or_default()
+}
+
+impl Store {
+    /// Returns the path of the directory of all generations.
+    #[must_use]
+    pub fn generations() -> HostPath {
+        path("/generations")
+    }
+
+    /// Returns the path of a file of a generation.
+    #[must_use]
+    pub fn file(generation: u64, name: &str) -> HostPath {
+        path(&format!("/generations/{generation:06}/{name}"))
+    }
+
+    /// Returns the number of the open generation, if one is.
+    ///
+    /// # Errors
+    /// [`Error::Stored`] where the mark is damaged.
+    pub fn pending(host: &dyn Host) -> Result<Option<u64>> {
+        let state = host.load(&path("/pending"))?;
+        let Some(bytes) = state.bytes() else { return Ok(None) };
+        let number = bytes.text().trim().parse();
+        number.map(Some).map_err(|_| Error::Stored { path: "pending".to_owned(), message: "is not a number".to_owned() })
+    }
+
+    /// Returns the numbers of all generations, oldest first.
+    ///
+    /// # Errors
+    /// As [`Host::load_list`].
+    pub fn numbers(host: &dyn Host) -> Result<Vec<u64>> {
+        let entries = host.load_list(&path("/generations"))?;
+        let mut numbers: Vec<u64> = entries.iter().filter_map(|entry| entry.name.parse().ok()).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Reads one generation.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] where there is none; [`Error::Stored`] where it is damaged.
+    pub fn generation(host: &dyn Host, number: u64) -> Result<Generation> {
+        let at = Self::file(number, "journal.jsonl");
+        let state = host.load(&at)?;
+        let Some(bytes) = state.bytes() else {
+            let known = Self::numbers(host)?.iter().map(u64::to_string).collect();
+            return Err(Error::Unknown { what: "generation", name: number.to_string(), known });
+        };
+        let (intent, status) = replay(at.as_str(), &bytes.text())?;
+        Ok(Generation { intent, status })
+    }
+
+    /// Returns the key for digests; none before the first change.
+    ///
+    /// # Errors
+    /// As [`Host::load`].
+    pub fn key(host: &dyn Host) -> Result<Option<DigestKey>> {
+        Ok(host.load(&path("/digest.key"))?.bytes().map(|bytes| DigestKey::new(bytes.reveal())))
+    }
+
+    /// Returns the key for digests, made at the first call; under the lock.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be made.
+    pub fn make_key(writer: &mut Writer<'_>) -> Result<DigestKey> {
+        if let Some(key) = Self::key(writer.host())? {
+            return Ok(key);
+        }
+        let bytes = writer.host().random()?.to_vec();
+        Self::put(writer, &path("/digest.key"), bytes.clone())?;
+        Ok(DigestKey::new(&bytes))
+    }
+
+    /// Returns what is remembered of rollouts.
+    ///
+    /// # Errors
+    /// [`Error::Stored`] where the file is damaged or of a newer version.
+    pub fn rollouts(host: &dyn Host) -> Result<Rollouts> {
+        let state = host.load(&path("/rollouts.json"))?;
+        let Some(bytes) = state.bytes() else { return Ok(Rollouts::default()) };
+        let stored = |message: String| Error::Stored { path: "rollouts.json".to_owned(), message };
+        let rollouts: Rollouts = serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))?;
+        if rollouts.format != ROLLOUTS {
+            return Err(stored(format!("is of format `{}`, this certroll reads `{ROLLOUTS}`", rollouts.format)));
+        }
+        Ok(rollouts)
+    }
+
+    /// Returns the edits that replace what is remembered; the first stages, the second switches.
+    #[must_use]
+    pub fn remember(rollouts: &Rollouts) -> (Edit, Edit) {
+        let at = Place::State(path("/rollouts.json"));
+        let staged = Place::State(path("/rollouts.json.new"));
+        let bytes = serde_json::to_vec_pretty(rollouts).unwrap_or_default();
+        (create(staged.path(), bytes), Edit::Rename { from: staged, to: at })
+    }
+
+    /// Writes one small file of the state directory, durable on return; an older one is replaced whole.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the older file as it was.
+    pub fn put(writer: &mut Writer<'_>, at: &HostPath, bytes: impl Into<Bytes>) -> Result<()> {
+        let staged = path(&format!("{at}.new"));
+        if writer.host().load(&staged)? != State::Absent {
+            writer.edit(&Edit::Remove { at: Place::State(staged.clone()) })?;
+        }
+        writer.edit(&create(&staged, bytes))?;
+        writer.sync(&[Place::State(staged.clone())])?;
+        writer.edit(&Edit::Rename { from: Place::State(staged), to: Place::State(at.clone()) })?;
+        writer.sync(&[Place::State(at.clone())])
+    }
+
+    /// Adds an event to a generation's journal, durable on return.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it may not have reached the disk.
+    pub fn append(writer: &mut Writer<'_>, generation: u64, event: &Event) -> Result<()> {
+        let mut line = serde_json::to_vec(event).unwrap_or_default();
+        line.push(b'\n');
+        writer.edit(&Edit::Append { at: Place::State(Self::file(generation, "journal.jsonl")), bytes: line })
+    }
+
+    /// Marks a generation open.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with no generation open.
+    pub fn open(writer: &mut Writer<'_>, generation: u64) -> Result<()> {
+        Self::put(writer, &path("/pending"), format!("{generation}\n"))
+    }
+
+    /// Marks no generation open.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the mark still there.
+    pub fn close(writer: &mut Writer<'_>) -> Result<()> {
+        let at = Place::State(path("/pending"));
+        if writer.host().load(at.path())? != State::Absent {
+            writer.edit(&Edit::Remove { at: at.clone() })?;
+        }
+        writer.sync(&[at])
+    }
+
+    /// Removes a directory of the state directory with everything in it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with some of it left.
+    pub fn remove_all(writer: &mut Writer<'_>, at: &HostPath) -> Result<()> {
+        for entry in writer.host().load_list(at)? {
+            Self::remove_all(writer, &at.join(&entry.name))?;
+        }
+        if writer.host().load(at)? != State::Absent {
+            writer.edit(&Edit::Remove { at: Place::State(at.clone()) })?;
+        }
+        Ok(())
+    }
+}
+
+/// An edit that makes a new file of the state directory, 0600.
+pub(crate) fn create(at: &HostPath, bytes: impl Into<Bytes>) -> Edit {
+    Edit::Create { at: Place::State(at.clone()), state: State::file(bytes, own(0o600)) }
+}
+
+/// An edit that makes a new directory of the state directory, 0700.
+pub(crate) fn create_dir(at: &HostPath) -> Edit {
+    Edit::Create { at: Place::State(at.clone()), state: State::Present { content: Content::Dir, attrs: own(0o700) } }
+}
+
+fn own(mode: u32) -> Attrs {
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    Attrs { uid, gid, mode, ..Attrs::default() }
+}

@@ -1,0 +1,243 @@
+//! Plans: what is wanted beside what is there, and everything that follows from the difference.
+//!
+//! A plan leaves no choice to execution: it holds whole states before and after, the commands and what each probe must
+//! see. It is made from values, and what holds it can only read.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    desired::{OnLink, Probe, Service, Step, Target},
+    error::Result,
+    host::{Command, Host, Tree},
+    preflight::{Finding, Severity},
+    probe::{Observation, Want},
+    service::UnitState,
+    state::{Content, HostPath, Sensitivity, State, Wanted},
+};
+
+mod overlay;
+
+pub use overlay::Overlay;
+
+/// One before and after of one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Where.
+    pub path: HostPath,
+    /// Name of the kind that asks for it; `directory` for a missing parent.
+    pub kind: String,
+    /// What is there.
+    pub before: State,
+    /// What will be there.
+    pub after: State,
+    /// How much of it may be shown.
+    pub sensitivity: Sensitivity,
+    /// Whether it holds a part of the identity.
+    pub identity: bool,
+    /// The directory in which its new bytes are staged.
+    pub staging: HostPath,
+    /// Whether it is written through its own inode, because something is mounted on it.
+    pub in_place: bool,
+}
+
+/// A probe and what the plan promises that it will see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promise {
+    /// The probe.
+    pub probe: Probe,
+    /// What it must see.
+    pub want: Want,
+}
+
+/// Which identity a plan puts in force: public facts only.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityLine {
+    /// SHA-256 of the leaf's DER, lower hex.
+    pub fingerprint: String,
+    /// The subject as text.
+    pub subject: String,
+    /// Names and addresses it covers.
+    pub names: Vec<String>,
+    /// End of validity, seconds since the epoch, UTC.
+    pub not_after: i64,
+}
+
+/// What will be done, whole.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// Name of the rollout.
+    pub rollout: String,
+    /// Its profiles.
+    pub profiles: Vec<String>,
+    /// The identity it puts in force.
+    pub identity: IdentityLine,
+    /// Settings as resolved.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+    /// Changes in the order of the switch.
+    pub changes: Vec<Change>,
+    /// Services that are told.
+    pub services: Vec<Service>,
+    /// State of their units before.
+    pub units: Vec<UnitState>,
+    /// Commands that may run, in order.
+    pub commands: Vec<Command>,
+    /// Probes and what they must see.
+    pub promises: Vec<Promise>,
+    /// What the probes saw before.
+    pub baseline: Vec<Observation>,
+    /// Why services are told although nothing changes: obligations and endpoints that serve another leaf.
+    pub owed: Vec<String>,
+    /// Steps for people.
+    pub steps: Vec<Step>,
+    /// All findings, the worst first.
+    pub findings: Vec<Finding>,
+    /// Files and units found to use the identity, for people.
+    pub consumers: Vec<String>,
+    /// Seconds that the probes may take together.
+    pub deadline: u64,
+    /// Whether this is a live machine whose services and endpoints can be asked.
+    pub live: bool,
+    /// The generation that this plan takes back, for a rollback.
+    pub undoes: Option<u64>,
+}
+
+impl Plan {
+    /// Tells whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.owed.is_empty()
+    }
+
+    /// Tells whether a fatal finding stands in the way.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.findings.iter().any(|f| f.severity == Severity::Fatal)
+    }
+}
+
+/// What observing the targets gives: the changes, and what is wrong with a target itself.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// Differences in the order of the switch, missing directories before what goes in them.
+    pub changes: Vec<Change>,
+    /// Targets that cannot be written as they stand.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads every target, and keeps what differs from what is wanted.
+///
+/// # Errors
+/// As [`Tree::read`]; the host is unchanged, since nothing here can write.
+pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Result<Observed> {
+    let mut observed = Observed::default();
+    let mut planned_dirs = HashSet::new();
+    let mut parents = HashMap::new();
+    let mut order: Vec<Target> = targets;
+    // Key and leaf switch together: no other rename between them.
+    order.sort_by_key(|target| !target.identity);
+    for mut target in order {
+        let mut before = host.read(&target.path)?;
+        let wants_file = matches!(target.wanted.content, Content::File(_));
+        if wants_file && target.on_link == OnLink::Follow && before.link().is_some() {
+            (target.path, before) = host.read_followed(&target.path)?;
+        }
+        if let Some(finding) = unfit(&target, &before) {
+            observed.findings.push(finding);
+            continue;
+        }
+        let (sensitivity, identity) = (target.sensitivity, target.identity);
+        let after = target.wanted.over(&before, sensitivity, fresh);
+        if same(&before, &after) {
+            continue;
+        }
+        if before == State::Absent {
+            missing_parents(host, &target.path, fresh, &mut parents, &mut planned_dirs, &mut observed.changes)?;
+        }
+        let in_place = before != State::Absent && wants_file && host.is_mount_point(&target.path)?;
+        let staging = match &target.swept {
+            Some(top) => top.parent().unwrap_or_default(),
+            None => target.path.parent().unwrap_or_default(),
+        };
+        let kind = target.kind.to_owned();
+        observed.changes.push(Change { path: target.path, kind, before, after, sensitivity, identity, staging, in_place });
+    }
+    Ok(observed)
+}
+
+/// Tells whether two states are the same as far as certroll sets them: a link's permission bits mean nothing.
+fn same(before: &State, after: &State) -> bool {
+    match (before, after) {
+        (State::Present { content: a, attrs: x }, State::Present { content: b, attrs: y }) if matches!(a, Content::Link(_)) => {
+            a == b && x.uid == y.uid && x.gid == y.gid
+        }
+        _ => before == after,
+    }
+}
+
+/// Says why a target cannot be written as it stands.
+fn unfit(target: &Target, before: &State) -> Option<Finding> {
+    let State::Present { content, .. } = before else { return None };
+    let (name, hint) = match (content, &target.wanted.content) {
+        (Content::File(_), Content::File(_)) | (Content::Link(_), Content::Link(_)) => return None,
+        (Content::Link(_), Content::File(_)) if target.on_link == OnLink::Replace => return None,
+        (Content::Link(to), Content::File(_)) => (
+            "target-is-link",
+            format!("it points to `{to}` on purpose? set that path in the profile, or say `on_link: follow` or `replace`"),
+        ),
+        (Content::Dir, Content::Dir) => return None,
+        (Content::File(_) | Content::Link(_) | Content::Dir | Content::Other, _) => {
+            ("target-unfit", format!("look at it and move it away: `ls -ld {}`", target.path))
+        }
+    };
+    let want = match target.wanted.content {
+        Content::File(_) => "file",
+        Content::Link(_) => "link",
+        Content::Dir | Content::Other => "directory",
+    };
+    let message = format!("`{}` is a {}, want a {want}", target.path, before.noun());
+    Some(Finding::host(Severity::Fatal, name, message).hinted(hint))
+}
+
+/// Plans the directories that are missing above a path, each once, the outermost first.
+fn missing_parents(
+    tree: &dyn Tree,
+    path: &HostPath,
+    fresh: (u32, u32),
+    known: &mut HashMap<HostPath, bool>,
+    planned: &mut HashSet<HostPath>,
+    changes: &mut Vec<Change>,
+) -> Result<()> {
+    let mut missing = Vec::new();
+    let mut at = path.parent();
+    while let Some(dir) = at {
+        if planned.contains(&dir) {
+            break;
+        }
+        let there = match known.get(&dir) {
+            Some(there) => *there,
+            None => *known.entry(dir.clone()).or_insert(tree.read_followed(&dir)?.1.is_dir()),
+        };
+        if there {
+            break;
+        }
+        at = dir.parent();
+        missing.push(dir);
+    }
+    for dir in missing.into_iter().rev() {
+        let wanted = Wanted { content: Content::Dir, uid: None, gid: None, mode: None };
+        planned.insert(dir.clone());
+        changes.push(Change {
+            kind: "directory".to_owned(),
+            before: State::Absent,
+            after: wanted.over(&State::Absent, Sensitivity::Public, fresh),
+            sensitivity: Sensitivity::Public,
+            identity: false,
+            staging: dir.parent().unwrap_or_default(),
+            in_place: false,
+            path: dir,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Receipts: what was done, from what to what, by whom; kept with the generation.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{error::ExitCode, journal::Intent, plan::IdentityLine, probe::Verdict};
+
+/// Version of the receipt's format; a fixture of each must stay readable.
+pub const FORMAT: &str = "certroll/receipt/1";
+
+/// How a run ended; the last line it prints says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Nothing to do, proved.
+    Converged,
+    /// The new identity is proved live.
+    Committed,
+    /// Switched and durable; proof is not possible here and now.
+    Placed,
+    /// Everything as it was, proved by its baseline.
+    RolledBack,
+    /// A person is needed.
+    Stuck,
+}
+
+impl Outcome {
+    /// Returns the outcome as people read it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Converged => "converged",
+            Self::Committed => "committed",
+            Self::Placed => "placed",
+            Self::RolledBack => "rolled back",
+            Self::Stuck => "stuck",
+        }
+    }
+
+    /// Returns the exit code of a run that set out to go forward.
+    #[must_use]
+    pub fn exit(self) -> ExitCode {
+        match self {
+            Self::Converged | Self::Committed | Self::Placed => ExitCode::Success,
+            Self::RolledBack => ExitCode::RolledBack,
+            Self::Stuck => ExitCode::Stuck,
+        }
+    }
+}
+
+/// One change as the receipt tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The path.
+    pub path: String,
+    /// Name of the kind.
+    pub kind: String,
+}
+
+/// What one run did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// [`FORMAT`].
+    pub format: String,
+    /// Number of the generation; 0 where the run made none.
+    pub generation: u64,
+    /// Name of the rollout.
+    pub rollout: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Start, seconds since the epoch, UTC.
+    pub started: i64,
+    /// End, seconds since the epoch, UTC.
+    pub finished: i64,
+    /// Who ran it.
+    pub operator: String,
+    /// Its profiles.
+    pub profiles: Vec<String>,
+    /// The identity in question.
+    pub identity: IdentityLine,
+    /// What was changed, or taken back.
+    pub changes: Vec<Line>,
+    /// Argument vectors of the commands, as lines.
+    pub commands: Vec<String>,
+    /// What the probes saw.
+    pub verdicts: Vec<Verdict>,
+    /// What is still owed.
+    pub obligations: Vec<String>,
+    /// Steps for people.
+    pub steps: Vec<crate::desired::Step>,
+    /// Why it did not go forward; what a person has to look at.
+    pub causes: Vec<String>,
+    /// The generation that it took back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<u64>,
+}
+
+impl Receipt {
+    /// Starts a receipt from an intent.
+    #[must_use]
+    pub fn of(intent: &Intent, outcome: Outcome, finished: i64) -> Self {
+        let line = |entry: &crate::journal::Entry| Line { path: entry.path.to_string(), kind: entry.kind.clone() };
+        Self {
+            format: FORMAT.to_owned(),
+            generation: intent.generation,
+            rollout: intent.rollout.clone(),
+            outcome,
+            started: intent.started,
+            finished,
+            operator: intent.operator.clone(),
+            profiles: intent.profiles.clone(),
+            identity: intent.identity.clone(),
+            changes: intent.entries.iter().map(line).collect(),
+            commands: Vec::new(),
+            verdicts: Vec::new(),
+            obligations: Vec::new(),
+            steps: intent.steps.clone(),
+            causes: Vec::new(),
+            undoes: intent.undoes,
+        }
+    }
+}

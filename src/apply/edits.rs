@@ -38,6 +38,16 @@ pub(super) fn edits(path: &HostPath, to: &State, staged: HostPath, in_place: boo
     }
 }
 
+/// Returns the switches in the order they are made: what is put back to back, then removals, the innermost first, so
+/// that a directory is empty when its turn comes.
+pub(super) fn in_order(all: &[Edits]) -> Vec<&Edit> {
+    let is_removal = |edit: &&Edit| matches!(edit, Edit::Remove { .. });
+    let (mut removals, mut order): (Vec<&Edit>, Vec<&Edit>) = all.iter().flat_map(|e| &e.switch).partition(is_removal);
+    removals.sort_by(|a, b| places([*b]).cmp(&places([*a])));
+    order.extend(removals);
+    order
+}
+
 /// Returns the places that edits leave something at.
 pub(super) fn places<'e>(edits: impl IntoIterator<Item = &'e Edit>) -> Vec<Place> {
     let place = |edit: &Edit| match edit {

@@ -16,6 +16,7 @@ use crate::{
 mod edits;
 mod undo;
 
+pub(crate) use undo::saved;
 pub use undo::{abandon, recover};
 
 /// Told what is going on, for people who wait.
@@ -26,8 +27,8 @@ pub type Progress<'p> = &'p dyn Fn(&str);
 pub struct Keep {
     /// Files of the generation's `identity/`, by name.
     pub identity: Vec<(&'static str, Bytes)>,
-    /// What is remembered of the rollout; none for a rollback, which remembers what was before.
-    pub rollout: Remembered,
+    /// What is remembered of the rollout from then on; none: it is forgotten.
+    pub rollout: Option<Remembered>,
     /// Whether services and proof are left to a later run.
     pub deferred: bool,
     /// The plan as `show` prints it.
@@ -85,6 +86,11 @@ impl<'h, 'p> Journal<'h, 'p> {
         let mut intent = Intent::of(&plan, &key, number, keep.deferred);
         intent.started = writer.host().now();
         intent.operator = writer.host().operator();
+        intent.remembered = keep.rollout.clone().map(|remembered| Remembered {
+            generation: number,
+            identity: if keep.identity.is_empty() { remembered.identity } else { number },
+            ..remembered
+        });
         let generation = Generation { intent, status: Status::Open { running: false } };
         undo::sweep_unopened(&mut writer)?;
         write_generation(&mut writer, &generation.intent, &plan, &keep)?;
@@ -125,12 +131,11 @@ impl<'h, 'p> Journal<'h, 'p> {
             }
         }
         self.stop_if_asked()?;
-        // Removals go last and innermost first, so that a directory is empty when its turn comes.
-        let (removals, puts): (Vec<_>, Vec<_>) = all.iter().flat_map(|e| &e.switch).partition(|e| matches!(e, Edit::Remove { .. }));
-        for edit in puts.iter().copied().chain(removals.iter().rev().copied()) {
+        let switch = edits::in_order(&all);
+        for edit in &switch {
             self.writer.edit(edit)?;
         }
-        self.writer.sync(&edits::places(all.iter().flat_map(|e| &e.switch)))?;
+        self.writer.sync(&edits::places(switch))?;
         self.record(&Event::Switched)
     }
 
@@ -216,14 +221,14 @@ impl Journal<'_, '_> {
         }
         receipt.verdicts = verdicts;
         let mut rollouts = Store::rollouts(self.writer.host())?;
-        let mut remembered = std::mem::take(&mut self.keep.rollout);
-        remembered.generation = number;
-        remembered.obligations.clone_from(&receipt.obligations);
-        remembered.steps.clone_from(&receipt.steps);
-        if !self.keep.identity.is_empty() {
-            remembered.identity = number;
+        match self.generation.intent.remembered.clone() {
+            None => drop(rollouts.rollouts.remove(&receipt.rollout)),
+            Some(mut remembered) => {
+                remembered.obligations.clone_from(&receipt.obligations);
+                remembered.steps.clone_from(&receipt.steps);
+                rollouts.rollouts.insert(receipt.rollout.clone(), remembered);
+            }
         }
-        rollouts.rollouts.insert(receipt.rollout.clone(), remembered);
         let (stage, switch) = Store::remember(&rollouts);
         let staged = match &stage {
             Edit::Create { at, .. } => at.clone(),

@@ -134,14 +134,15 @@ impl Undo<'_, '_, '_> {
             self.writer.edit(edit)?;
         }
         self.writer.sync(&edits::places(all.iter().flat_map(|e| &e.stage)))?;
-        for edit in all.iter().flat_map(|e| &e.switch) {
+        let switch = edits::in_order(all);
+        for edit in &switch {
             match self.writer.edit(edit) {
                 // A directory that certroll made and somebody uses by now stays.
                 Err(Error::Io { verb: "remove", source, .. }) if source.kind() == std::io::ErrorKind::DirectoryNotEmpty => {}
                 other => other?,
             }
         }
-        self.writer.sync(&edits::places(all.iter().flat_map(|e| &e.switch)))
+        self.writer.sync(&edits::places(switch))
     }
 
     fn remove_staged(&mut self, generation: &Generation) -> Result<()> {

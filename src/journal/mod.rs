@@ -153,7 +153,10 @@ pub struct Intent {
     pub live: bool,
     /// Whether services and proof are left to a later run.
     pub deferred: bool,
-    /// The generation that this one takes back.
+    /// What is remembered of the rollout once this is final; none: it is forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remembered: Option<Remembered>,
+    /// The oldest generation that this one takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<u64>,
 }
@@ -179,6 +182,7 @@ impl Intent {
             deadline: plan.deadline,
             live: plan.live,
             deferred,
+            remembered: None,
             undoes: plan.undoes,
         }
     }

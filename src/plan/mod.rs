@@ -18,8 +18,10 @@ use crate::{
 };
 
 mod overlay;
+mod view;
 
 pub use overlay::Overlay;
+pub use view::{ChangeView, FORMAT, View};
 
 /// One before and after of one path.
 #[derive(Debug, Clone, PartialEq, Eq)]

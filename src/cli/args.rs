@@ -1,0 +1,227 @@
+//! The command line as data.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Rolls a certificate across every service of a host, proves by handshake that each one serves it, or puts
+/// everything back.
+#[derive(Debug, Parser)]
+#[command(name = "certroll", version, max_term_width = 120, after_help = AFTER)]
+pub(crate) struct Cli {
+    /// Work on the tree at DIR as if it were `/`: no service is told, nothing is probed
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) root: Option<String>,
+    /// Keep state in DIR [default: /var/lib/certroll below the root]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state: Option<String>,
+    /// Look for profiles in DIR before the built-in ones
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) profiles: Option<String>,
+    /// Print one JSON document on standard output, errors included
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+    /// Print the outcome and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print notes and every probe as well
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER: &str = "Examples:
+  certroll plan  --profile wazo --cert site.pem --key site.key     what would change, exactly
+  certroll apply --profile wazo --cert site.pem --key site.key     do it, prove it, or put everything back
+  certroll status                                                  drift, what is owed, what every endpoint presents
+  certroll rollback                                                the newest rollout back, proved
+  certroll demo                                                    the whole story on a scratch host, no root needed
+
+Exit codes: 0 done or nothing to do, 1 failed and unchanged, 2 usage or unfit identity, 3 rolled back, 4 stuck or open,
+5 differences, 6 locked, 7 stale, 8 wrong peer.";
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what a rollout would do: findings, diffs, commands, probes; changes nothing
+    #[command(after_help = "Examples:
+  certroll plan --profile wazo --cert site.pem --key site.key
+  certroll plan --profile wazo --cert site.p12 --password-file secret --set host=wazo.example.com
+  certroll plan                                   the remembered rollout, against the host as it is
+  certroll --root /mnt/image plan --profile wazo --cert site.pem --key site.key --out plan.json
+
+Exits with 0 if there is nothing to do, 5 if there are differences, 2 or 1 if a fatal finding stands in the way.")]
+    Plan {
+        #[command(flatten)]
+        rollout: Rollout,
+        /// Save the plan to FILE, for `apply --plan FILE`
+        #[arg(long, value_name = "FILE")]
+        out: Option<String>,
+    },
+    /// Do what `plan` shows, prove it by handshake, or put everything back
+    #[command(after_help = "Examples:
+  certroll apply --profile wazo --cert site.pem --key site.key
+  certroll apply --yes                            the remembered rollout again, as a hook does
+  certroll apply --plan plan.json --yes           an approved plan, refused if anything changed since
+
+Asks before it changes anything; without a terminal it needs --yes.")]
+    Apply {
+        #[command(flatten)]
+        rollout: Rollout,
+        /// Apply the plan saved in FILE, if the host and the inputs still give the same
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "profile", "cert", "key", "set"])]
+        plan: Option<String>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Wait up to SECS seconds for another run to end
+        #[arg(long, value_name = "SECS", default_value_t = 0)]
+        wait: u64,
+        /// Change files now, leave services and proof to a later run
+        #[arg(long)]
+        defer: bool,
+    },
+    /// Show drift, what is owed, steps for people, and what every endpoint presents; changes nothing
+    Status {
+        #[command(flatten)]
+        rollout: Rollout,
+    },
+    /// Take the newest generation of a rollout back, or return to the state after generation N
+    Rollback {
+        /// Return to the state after this generation
+        #[arg(value_name = "N")]
+        generation: Option<u64>,
+        /// Name of the rollout [default: the profiles' names, or the only remembered one]
+        #[arg(long = "rollout", value_name = "ROLLOUT")]
+        name: Option<String>,
+        #[command(flatten)]
+        selected: Selected,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Wait up to SECS seconds for another run to end
+        #[arg(long, value_name = "SECS", default_value_t = 0)]
+        wait: u64,
+        /// Accept FINDING by name
+        #[arg(long, value_name = "FINDING")]
+        allow: Vec<String>,
+    },
+    /// Finish what a run that died left open: everything back, services proved
+    Recover {
+        /// Files only, from the journal alone: start and probe nothing
+        #[arg(long, conflicts_with = "abandon")]
+        boot: bool,
+        /// Give the open generation up and leave what is there
+        #[arg(long)]
+        abandon: bool,
+    },
+    /// List the generations
+    History,
+    /// Show what one generation did
+    Show {
+        /// Number of the generation
+        #[arg(value_name = "N")]
+        generation: u64,
+    },
+    /// Forget a rollout: its files stay as they are, its generations and remembered identity go
+    Forget {
+        /// Name of the rollout
+        #[arg(value_name = "ROLLOUT")]
+        name: String,
+    },
+    /// Show what an identity is, and every finding
+    #[command(after_help = "Examples:
+  certroll inspect site.pem site.key
+  certroll inspect site.p12 --password-file secret")]
+    Inspect {
+        /// Files that hold the key, leaf and chain, in any order
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<String>,
+        /// Read the password of an encrypted key or store from FILE
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<String>,
+        /// Accept FINDING by name
+        #[arg(long, value_name = "FINDING")]
+        allow: Vec<String>,
+    },
+    /// Show what an endpoint presents: leaf, chain, names, expiry, fingerprints
+    #[command(after_help = "Examples:
+  certroll probe wazo.example.com:443
+  certroll probe [::1]:9497")]
+    Probe {
+        /// HOST:PORT; the port is 443 where none is given
+        #[arg(value_name = "TARGET", required = true)]
+        targets: Vec<String>,
+    },
+    /// List, show or check profiles
+    Profiles {
+        #[command(subcommand)]
+        command: Profiles,
+    },
+    /// Tell the whole story on a scratch host, no root needed
+    Demo,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Profiles {
+    /// List the profiles and what they are for
+    List,
+    /// Show a profile's settings, resources, services and probes
+    Show {
+        /// Name of the profile
+        name: String,
+    },
+    /// Check a profile's file, with its templates beside it
+    Check {
+        /// Path of its `profile.yaml`
+        file: String,
+    },
+}
+
+/// Which rollout, by name or by flags.
+#[derive(Debug, Args, Default)]
+pub(crate) struct Rollout {
+    /// Name of the rollout [default: the profiles' names, or the only remembered one]
+    #[arg(value_name = "ROLLOUT")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) selected: Selected,
+    /// Set a setting of the profile; `profiles show NAME` lists them
+    #[arg(long, value_name = "K=V")]
+    pub(crate) set: Vec<String>,
+    /// Accept a fatal finding by name; it is recorded
+    #[arg(long, value_name = "FINDING")]
+    pub(crate) allow: Vec<String>,
+}
+
+/// A rollout and its identity.
+#[derive(Debug, Args, Default)]
+pub(crate) struct Selected {
+    /// Use a profile; several make one transaction
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Vec<String>,
+    /// The leaf, with its chain and key or without; PEM, DER or PKCS#12
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<String>,
+    /// The private key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<String>,
+    /// The chain
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chain: Option<String>,
+    /// Read the password of an encrypted key or store from FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<String>,
+}

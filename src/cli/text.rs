@@ -1,0 +1,162 @@
+//! Plans and receipts as a person reads them. Pure: colours are put in here and taken out where they are not wanted.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::{
+    plan::{ChangeView, View},
+    receipt::{Outcome, Receipt},
+};
+
+pub(crate) const RED: Style = AnsiColor::Red.on_default();
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub(crate) const CYAN: Style = AnsiColor::Cyan.on_default();
+pub(crate) const BOLD: Style = Style::new().bold();
+
+/// Wraps a text in a style.
+pub(crate) fn paint(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Formats a time, seconds since the epoch, as `2026-01-31 12:00 UTC`.
+pub(crate) fn time(seconds: i64) -> String {
+    let Ok(time) = jiff::Timestamp::from_second(seconds) else { return format!("@{seconds}") };
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// Renders a plan.
+pub(crate) fn plan(view: &View, verbose: bool) -> String {
+    let mut out = String::new();
+    let identity = &view.identity;
+    if !identity.fingerprint.is_empty() {
+        let short = identity.fingerprint.get(..16).unwrap_or_default();
+        let _ = writeln!(out, "{} {}", paint(BOLD, "identity"), identity.subject);
+        let _ = writeln!(out, "         {}, leaf {short}, until {}", identity.names.join(", "), time(identity.not_after));
+    }
+    findings(&mut out, view, verbose);
+    for change in &view.changes {
+        render_change(&mut out, change);
+    }
+    section(&mut out, "services told, in this order", &view.commands);
+    if verbose {
+        section(&mut out, "units asked for their state afterwards", &view.units);
+    }
+    section(&mut out, "proved by", &view.probes);
+    section(&mut out, "owed", &view.owed);
+    section(&mut out, "found to use the identity", &view.consumers);
+    section(&mut out, "steps for people", &view.steps);
+    let _ = writeln!(out, "\n{}", summary(view));
+    out
+}
+
+fn findings(out: &mut String, view: &View, verbose: bool) {
+    for finding in &view.findings {
+        let (style, shown) = match finding.severity.as_str() {
+            "fatal" => (RED, true),
+            "warning" => (YELLOW, true),
+            _ => (CYAN, verbose),
+        };
+        if !shown {
+            continue;
+        }
+        let allowed = if finding.allowed { ", allowed" } else { "" };
+        let _ = writeln!(out, "{} {} [{}{allowed}]", paint(style, &format!("{}:", finding.severity)), finding.message, finding.name);
+        if let Some(hint) = &finding.hint {
+            let _ = writeln!(out, "  hint: {hint}");
+        }
+    }
+}
+
+fn render_change(out: &mut String, change: &ChangeView) {
+    let (sign, style) = match change.action.as_str() {
+        "create" => ("+", GREEN),
+        "remove" => ("-", RED),
+        _ => ("~", YELLOW),
+    };
+    let states = match change.action.as_str() {
+        "create" => change.after.clone(),
+        "remove" => change.before.clone(),
+        _ if change.before == change.after => change.after.clone(),
+        _ => format!("{} => {}", change.before, change.after),
+    };
+    let in_place = if change.in_place { ", in place: it is a mount point" } else { "" };
+    let _ = writeln!(out, "{} ({}{in_place}) {states}", paint(style, &format!("{sign} {}", change.path)), change.kind);
+    for line in &change.diff {
+        let style = match line.as_bytes().first() {
+            Some(b'+') => GREEN,
+            Some(b'-') => RED,
+            Some(b'@') => CYAN,
+            _ => Style::new(),
+        };
+        let _ = writeln!(out, "    {}", paint(style, line));
+    }
+}
+
+fn section(out: &mut String, title: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{}", paint(BOLD, &format!("{title}:")));
+    for line in lines {
+        let _ = writeln!(out, "  {line}");
+    }
+}
+
+fn summary(view: &View) -> String {
+    let count = |action: &str| view.changes.iter().filter(|c| c.action == action).count();
+    if view.changes.is_empty() && view.owed.is_empty() {
+        return "nothing to do: the host is as the rollout wants it".to_owned();
+    }
+    let place = if view.live { "" } else { "; an alternate root: no service is told, nothing is probed" };
+    format!(
+        "plan: {} to create, {} to change, {} to remove; {} commands, {} probes{place}",
+        count("create"),
+        count("change"),
+        count("remove"),
+        view.commands.len(),
+        view.probes.len()
+    )
+}
+
+/// Renders what a run did; the last line is its outcome.
+pub(crate) fn receipt(receipt: &Receipt, verbose: bool) -> String {
+    let mut out = String::new();
+    if verbose {
+        for verdict in &receipt.verdicts {
+            let sign = match (verdict.judged, verdict.good) {
+                (false, _) => paint(YELLOW, "not judged"),
+                (true, true) => paint(GREEN, "good"),
+                (true, false) => paint(RED, "bad"),
+            };
+            let _ = writeln!(out, "{sign} {}: {}", verdict.probe, verdict.found);
+        }
+    }
+    for (n, cause) in receipt.causes.iter().enumerate() {
+        let label = if n == 0 { paint(RED, "error:") } else { "caused by:".to_owned() };
+        let _ = writeln!(out, "{label} {cause}");
+    }
+    section(&mut out, "still owed", &receipt.obligations);
+    let steps: Vec<String> = receipt.steps.iter().map(|s| s.text.clone()).collect();
+    if receipt.outcome != Outcome::RolledBack {
+        section(&mut out, "steps for people", &steps);
+    }
+    if receipt.outcome == Outcome::Stuck {
+        let _ = writeln!(out, "hint: mend what is named above, then `certroll recover`; `certroll recover --abandon` leaves everything as it is");
+    }
+    let _ = writeln!(out, "{}", last_line(receipt));
+    out
+}
+
+fn last_line(receipt: &Receipt) -> String {
+    let proved = receipt.verdicts.iter().filter(|v| v.judged && v.good).count();
+    let (style, detail) = match receipt.outcome {
+        Outcome::Converged => (GREEN, format!("nothing to do, {proved} probes good")),
+        Outcome::Committed => (GREEN, format!("generation {}, {proved} probes good", receipt.generation)),
+        Outcome::Placed => (GREEN, format!("generation {}, switched and durable; not proved live here and now", receipt.generation)),
+        Outcome::RolledBack => (YELLOW, format!("generation {}, everything as it was before", receipt.generation)),
+        Outcome::Stuck => (RED, format!("generation {} is open, a person is needed", receipt.generation)),
+    };
+    format!("{}: {detail}", paint(style, receipt.outcome.words()))
+}

@@ -1,0 +1,209 @@
+//! A plan as people and programs see it: no secret in it, and equal for equal plans.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use similar::TextDiff;
+
+use super::{Change, IdentityLine, Plan};
+use crate::{
+    host::Tree,
+    identity::Key,
+    preflight::Severity,
+    state::{Attrs, Bytes, Content, HostPath, Sensitivity, State},
+};
+
+/// Version of the format of `plan --json` and of saved plans.
+pub const FORMAT: &str = "certroll/plan/1";
+
+/// A plan without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// [`FORMAT`].
+    pub format: String,
+    /// Name of the rollout.
+    pub rollout: String,
+    /// Its profiles.
+    pub profiles: Vec<String>,
+    /// The identity it puts in force.
+    pub identity: IdentityLine,
+    /// Settings as resolved.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+    /// Changes in the order of the switch.
+    pub changes: Vec<ChangeView>,
+    /// Commands that may run, in order, each as a line.
+    pub commands: Vec<String>,
+    /// Units that are asked for their state afterwards.
+    pub units: Vec<String>,
+    /// What is proved, a line each.
+    pub probes: Vec<String>,
+    /// Why services are told although nothing changes.
+    pub owed: Vec<String>,
+    /// Findings, the worst first.
+    pub findings: Vec<FindingView>,
+    /// Files and units found to use the identity.
+    pub consumers: Vec<String>,
+    /// Steps for people.
+    pub steps: Vec<String>,
+    /// Whether services and endpoints are asked.
+    pub live: bool,
+}
+
+/// A finding as it is printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingView {
+    /// `fatal`, `warning` or `note`.
+    pub severity: String,
+    /// Stable name, as `--allow` takes it.
+    pub name: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Whether `--allow` named it.
+    #[serde(default)]
+    pub allowed: bool,
+}
+
+/// One change without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeView {
+    /// Where.
+    pub path: HostPath,
+    /// Name of the kind.
+    pub kind: String,
+    /// `create`, `change` or `remove`.
+    pub action: String,
+    /// What is there, in a line.
+    pub before: String,
+    /// What will be there, in a line.
+    pub after: String,
+    /// Whether it is written through its own inode, because something is mounted on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_place: bool,
+    /// A unified diff of public text, or what may be said of a secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diff: Vec<String>,
+}
+
+/// Names of users and groups by id, as the tree's own files tell them.
+#[derive(Debug, Default)]
+struct Names {
+    users: BTreeMap<u32, String>,
+    groups: BTreeMap<u32, String>,
+}
+
+impl Names {
+    fn read(tree: &dyn Tree) -> Self {
+        let names = |file: &str| {
+            let path = HostPath::new(file).unwrap_or_default();
+            let text = tree.text(&path).ok().flatten().unwrap_or_default();
+            let line = |line: &str| {
+                let mut fields = line.split(':');
+                let name = fields.next()?.to_owned();
+                Some((fields.nth(1)?.parse().ok()?, name))
+            };
+            text.lines().filter_map(line).collect()
+        };
+        Self { users: names("/etc/passwd"), groups: names("/etc/group") }
+    }
+
+    fn attrs(&self, attrs: &Attrs) -> String {
+        let name = |names: &BTreeMap<u32, String>, id: u32| match names.get(&id) {
+            Some(name) => name.clone(),
+            None if id == 0 => "root".to_owned(),
+            None => id.to_string(),
+        };
+        let extra: String = attrs.xattrs.keys().map(|key| format!(" +{key}")).collect();
+        format!("{}:{} {:04o}{extra}", name(&self.users, attrs.uid), name(&self.groups, attrs.gid), attrs.mode)
+    }
+
+    fn state(&self, state: &State) -> String {
+        match state {
+            State::Absent => "nothing".to_owned(),
+            State::Present { content: Content::Link(target), .. } => format!("-> {target}"),
+            State::Present { content: Content::Dir, attrs } => format!("directory {}", self.attrs(attrs)),
+            State::Present { content: Content::File(bytes), attrs } => format!("{} bytes {}", bytes.len(), self.attrs(attrs)),
+            State::Present { content: Content::Other, .. } => "device, socket or pipe".to_owned(),
+        }
+    }
+}
+
+impl View {
+    /// Makes the view of a plan; names of owners come from the tree.
+    #[must_use]
+    pub fn of(plan: &Plan, tree: &dyn Tree) -> Self {
+        let names = if plan.changes.is_empty() { Names::default() } else { Names::read(tree) };
+        let finding = |f: &crate::preflight::Finding| FindingView {
+            severity: match f.severity {
+                Severity::Fatal => "fatal",
+                Severity::Warning => "warning",
+                Severity::Note => "note",
+            }
+            .to_owned(),
+            name: f.name.to_owned(),
+            message: f.message.clone(),
+            hint: f.hint.clone(),
+            allowed: f.allowed,
+        };
+        Self {
+            format: FORMAT.to_owned(),
+            rollout: plan.rollout.clone(),
+            profiles: plan.profiles.clone(),
+            identity: plan.identity.clone(),
+            settings: plan.settings.clone(),
+            changes: plan.changes.iter().map(|c| change(c, &names)).collect(),
+            commands: plan.commands.iter().map(crate::host::Command::line).collect(),
+            units: plan.services.iter().flat_map(|s| s.units.iter().cloned()).collect(),
+            probes: plan.promises.iter().map(|p| format!("{} {}", p.probe.label(), p.want.label())).collect(),
+            owed: plan.owed.clone(),
+            findings: plan.findings.iter().map(finding).collect(),
+            consumers: plan.consumers.clone(),
+            steps: plan.steps.iter().map(|s| s.text.clone()).collect(),
+            live: plan.live,
+        }
+    }
+
+    /// Returns the view as one JSON document.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_else(|_| json!({ "format": FORMAT }))
+    }
+}
+
+fn change(change: &Change, names: &Names) -> ChangeView {
+    let action = match (&change.before, &change.after) {
+        (State::Absent, _) => "create",
+        (_, State::Absent) => "remove",
+        (State::Present { .. }, State::Present { .. }) => "change",
+    };
+    ChangeView {
+        path: change.path.clone(),
+        kind: change.kind.clone(),
+        action: action.to_owned(),
+        before: names.state(&change.before),
+        after: names.state(&change.after),
+        in_place: change.in_place,
+        diff: diff(change),
+    }
+}
+
+/// Returns the lines of a unified diff, or for a secret its type and public fingerprint before and after.
+fn diff(change: &Change) -> Vec<String> {
+    let (before, after) = (change.before.bytes(), change.after.bytes());
+    if before == after {
+        return Vec::new();
+    }
+    if change.sensitivity == Sensitivity::Secret {
+        let tell = |bytes: Option<&Bytes>| bytes.map_or_else(|| "none".to_owned(), |b| Key::describe(b.reveal()));
+        return vec![format!("- {}", tell(before)), format!("+ {}", tell(after))];
+    }
+    let text = |bytes: Option<&Bytes>| bytes.map(Bytes::text).unwrap_or_default();
+    let (old, new) = (text(before), text(after));
+    let diff = TextDiff::from_lines(&old, &new);
+    let header = |state: &State| if *state == State::Absent { "/dev/null".to_owned() } else { change.path.to_string() };
+    let unified = diff.unified_diff().header(&header(&change.before), &header(&change.after)).to_string();
+    unified.lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,194 @@
+//! Which rollout is meant: by flags, by a file of `/etc/certroll/rollouts.d`, or as remembered from the last time.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{
+    error::{Error, Result},
+    host::Host,
+    identity::{Identity, Input},
+    journal::{Remembered, Store},
+    preflight::Finding,
+    source::{Files, Source as _},
+    state::{Bytes, HostPath},
+};
+
+/// What was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Name of the rollout, if given.
+    pub name: Option<String>,
+    /// Profiles, if given.
+    pub profiles: Vec<String>,
+    /// Where the identity comes from, if given.
+    pub files: Files,
+    /// Settings given.
+    pub set: BTreeMap<String, String>,
+    /// Findings allowed by name.
+    pub allow: Vec<String>,
+    /// Where to look for profiles before the built-in ones.
+    pub profiles_dir: Option<String>,
+    /// Leave services and proof to a later run.
+    pub deferred: bool,
+    /// Look for consumers of the identity too.
+    pub consumers: bool,
+}
+
+/// What is meant: nothing left to look up.
+#[derive(Debug)]
+pub struct Resolved {
+    /// Name of the rollout.
+    pub name: String,
+    /// Profiles, settings and allowed findings to be remembered.
+    pub remembered: Remembered,
+    /// The identity.
+    pub identity: Identity,
+    /// What reading it found.
+    pub findings: Vec<Finding>,
+    /// What is owed from an earlier run.
+    pub obligations: Vec<String>,
+}
+
+/// An entry of `/etc/certroll/rollouts.d`: paths in it are the root's.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RolloutFile {
+    profiles: Vec<String>,
+    cert: String,
+    key: Option<String>,
+    chain: Option<String>,
+    password_file: Option<String>,
+    #[serde(default)]
+    set: BTreeMap<String, String>,
+    #[serde(default)]
+    allow: Vec<String>,
+}
+
+const ROLLOUTS_D: &str = "/etc/certroll/rollouts.d";
+
+/// Finds out which rollout is meant, and fetches its identity.
+///
+/// # Errors
+/// [`Error::Usage`] where that cannot be told; what the source says where its identity is unfit.
+pub fn resolve(host: &dyn Host, request: &Request) -> Result<Resolved> {
+    let known = Store::rollouts(host)?.rollouts;
+    let has_files = request.files.cert.is_some() || request.files.key.is_some();
+    if has_files && request.profiles.is_empty() && request.name.is_none() && known.len() != 1 {
+        let hint = "name one: `--profile wazo`; `certroll profiles list` lists them";
+        return Err(usage("no profile is given for this identity", hint));
+    }
+    let name = name(host, request, &known)?;
+    let before = known.get(&name).cloned().unwrap_or_default();
+    let mut remembered = Remembered {
+        profiles: if request.profiles.is_empty() { before.profiles.clone() } else { request.profiles.clone() },
+        set: if request.profiles.is_empty() { before.set.clone() } else { BTreeMap::new() },
+        allow: request.allow.clone(),
+        identity: before.identity,
+        ..Remembered::default()
+    };
+    let (identity, findings) = if has_files {
+        request.files.fetch(host)?
+    } else if let Some(file) = rollout_file(host, &name)? {
+        remembered.profiles.clone_from(&file.profiles);
+        remembered.set = file.set.clone();
+        remembered.allow.extend(file.allow.clone());
+        followed(host, &file)?
+    } else if before.identity > 0 {
+        remembered.allow.extend(before.allow.clone());
+        kept(host, before.identity)?
+    } else {
+        return Err(usage(
+            &format!("no identity is given for rollout `{name}`, and none is remembered"),
+            "give it: `--cert FILE --key FILE`",
+        ));
+    };
+    if remembered.profiles.is_empty() {
+        return Err(usage(&format!("no profile is given for rollout `{name}`"), "name one: `--profile NAME`; `certroll profiles list` lists them"));
+    }
+    remembered.set.extend(request.set.clone());
+    remembered.allow.sort();
+    remembered.allow.dedup();
+    Ok(Resolved { name, remembered, identity, findings, obligations: before.obligations })
+}
+
+/// Returns the name of the rollout that is meant.
+///
+/// # Errors
+/// [`Error::Usage`] or [`Error::Unknown`] where none or several could be.
+pub fn name(host: &dyn Host, request: &Request, known: &BTreeMap<String, Remembered>) -> Result<String> {
+    if let Some(name) = &request.name {
+        if name.contains('/') || name.starts_with('.') {
+            return Err(usage(&format!("`{name}` is not a name"), "names are letters, digits, `-`, `_` and `.`"));
+        }
+        let described = !request.profiles.is_empty() || known.contains_key(name) || rollout_file(host, name)?.is_some();
+        if described {
+            return Ok(name.clone());
+        }
+        return Err(Error::Unknown { what: "rollout", name: name.clone(), known: names(host, known)? });
+    }
+    if !request.profiles.is_empty() {
+        return Ok(request.profiles.join("+"));
+    }
+    match names(host, known)?.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(usage("no rollout is given, and none is remembered", "certroll plan --profile NAME --cert FILE --key FILE")),
+        many => Err(usage("several rollouts are remembered", &format!("name one of {}", crate::error::backticked(many)))),
+    }
+}
+
+fn names(host: &dyn Host, known: &BTreeMap<String, Remembered>) -> Result<Vec<String>> {
+    let dir = HostPath::new(ROLLOUTS_D).unwrap_or_default();
+    let files = host.list(&dir)?;
+    let mut names: Vec<String> = files.iter().filter_map(|e| e.name.strip_suffix(".yaml")).map(str::to_owned).collect();
+    names.extend(known.keys().cloned());
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+fn rollout_file(host: &dyn Host, name: &str) -> Result<Option<RolloutFile>> {
+    let path = HostPath::new(&format!("{ROLLOUTS_D}/{name}.yaml")).unwrap_or_default();
+    let state = host.read(&path)?;
+    let Some(bytes) = state.bytes() else { return Ok(None) };
+    let writable = state.attrs().is_some_and(|a| a.mode & 0o022 != 0 || (a.uid != 0 && a.uid != host.effective_uid()));
+    if writable && host.effective_uid() == 0 {
+        return Err(Error::Input {
+            subject: format!("`{path}`"),
+            message: "others than root may write it".to_owned(),
+            hint: format!("chown root:root {path}; chmod 0644 {path}"),
+        });
+    }
+    crate::yaml::from_str(path.as_str(), &bytes.text()).map(Some)
+}
+
+/// Reads the identity that a rollout's file follows.
+fn followed(host: &dyn Host, file: &RolloutFile) -> Result<(Identity, Vec<Finding>)> {
+    let read = |text: &String| -> Result<Input> {
+        let missing = |message: &str| Error::Input { subject: format!("`{text}`"), message: message.to_owned(), hint: String::new() };
+        let path = HostPath::new(text).map_err(|e| missing(&e.to_string()))?;
+        let (_, state) = host.read_followed(&path)?;
+        let bytes = state.bytes().cloned().ok_or_else(|| missing("is not a file"))?;
+        Ok(Input { name: text.clone(), bytes })
+    };
+    let inputs: Vec<Input> = [Some(&file.cert), file.key.as_ref(), file.chain.as_ref()].into_iter().flatten().map(read).collect::<Result<_>>()?;
+    let password = file.password_file.as_ref().map(read).transpose()?;
+    let password = password.map(|p| Bytes::from(p.bytes.reveal().trim_ascii_end().to_vec()));
+    Identity::assemble(&inputs, password.as_ref())
+}
+
+/// Reads the identity that a generation kept.
+fn kept(host: &dyn Host, generation: u64) -> Result<(Identity, Vec<Finding>)> {
+    let mut inputs = Vec::new();
+    for name in ["key.pem", "fullchain.pem", "anchor.pem"] {
+        let at = Store::file(generation, &format!("identity/{name}"));
+        if let Some(bytes) = host.load(&at)?.bytes() {
+            inputs.push(Input { name: at.to_string(), bytes: bytes.clone() });
+        }
+    }
+    Identity::assemble(&inputs, None)
+}
+
+fn usage(message: &str, hint: &str) -> Error {
+    Error::Usage { message: message.to_owned(), hint: hint.to_owned() }
+}

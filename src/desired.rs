@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    host::Command,
+    host::{Command, Tree},
     preflight::Finding,
     state::{HostPath, Sensitivity, Wanted},
 };
@@ -164,6 +164,15 @@ pub struct Step {
     /// A file and a text that must no longer be in it for the step to be done, where that can be checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone: Option<(HostPath, String)>,
+}
+
+impl Step {
+    /// Tells whether a check shows that the step is done; false where there is no check.
+    #[must_use]
+    pub fn is_done(&self, tree: &dyn Tree) -> bool {
+        let Some((path, text)) = &self.gone else { return false };
+        tree.text(path).is_ok_and(|found| found.is_none_or(|found| !found.contains(text)))
+    }
 }
 
 /// Everything that one or several profiles ask for on one host.

@@ -95,12 +95,34 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Returns a receipt of nothing, to be filled in.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            generation: 0,
+            rollout: String::new(),
+            outcome: Outcome::Converged,
+            started: 0,
+            finished: 0,
+            operator: String::new(),
+            profiles: Vec::new(),
+            identity: IdentityLine::default(),
+            changes: Vec::new(),
+            commands: Vec::new(),
+            verdicts: Vec::new(),
+            obligations: Vec::new(),
+            steps: Vec::new(),
+            causes: Vec::new(),
+            undoes: None,
+        }
+    }
+
     /// Starts a receipt from an intent.
     #[must_use]
     pub fn of(intent: &Intent, outcome: Outcome, finished: i64) -> Self {
         let line = |entry: &crate::journal::Entry| Line { path: entry.path.to_string(), kind: entry.kind.clone() };
         Self {
-            format: FORMAT.to_owned(),
             generation: intent.generation,
             rollout: intent.rollout.clone(),
             outcome,
@@ -110,12 +132,9 @@ impl Receipt {
             profiles: intent.profiles.clone(),
             identity: intent.identity.clone(),
             changes: intent.entries.iter().map(line).collect(),
-            commands: Vec::new(),
-            verdicts: Vec::new(),
-            obligations: Vec::new(),
             steps: intent.steps.clone(),
-            causes: Vec::new(),
             undoes: intent.undoes,
+            ..Self::empty()
         }
     }
 }

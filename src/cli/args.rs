@@ -2,6 +2,12 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::{
+    error::{Error, Result},
+    rollouts::Request,
+    source::Files,
+};
+
 /// Rolls a certificate across every service of a host, proves by handshake that each one serves it, or puts
 /// everything back.
 #[derive(Debug, Parser)]
@@ -224,4 +230,39 @@ pub(crate) struct Selected {
     /// Read the password of an encrypted key or store from FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<String>,
+}
+
+impl Selected {
+    /// Returns the request that these flags make.
+    pub(crate) fn request(&self, name: Option<String>, profiles_dir: Option<&str>) -> Request {
+        let files = Files {
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            chain: self.chain.clone(),
+            password_file: self.password_file.clone(),
+            ..Files::default()
+        };
+        Request { name, profiles: self.profile.clone(), files, profiles_dir: profiles_dir.map(str::to_owned), ..Request::default() }
+    }
+}
+
+impl Rollout {
+    /// Returns the request that these flags make.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where a setting is not `K=V`; [`Error::Unknown`] where no finding has an allowed name.
+    pub(crate) fn request(&self, profiles_dir: Option<&str>) -> Result<Request> {
+        let mut request = self.selected.request(self.name.clone(), profiles_dir);
+        for setting in &self.set {
+            let Some((name, value)) = setting.split_once('=') else {
+                return Err(Error::Usage {
+                    message: format!("`--set {setting}` has no `=`"),
+                    hint: "give a setting as `--set NAME=VALUE`".to_owned(),
+                });
+            };
+            request.set.insert(name.to_owned(), value.to_owned());
+        }
+        request.allow.clone_from(&self.allow);
+        Ok(request)
+    }
 }

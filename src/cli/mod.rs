@@ -1,7 +1,92 @@
-//! The command line.
+//! The command line: parse, call, print. The only printing in the program.
 
-/// Runs the program.
+use std::process;
+
+use clap::Parser as _;
+
+use crate::{
+    error::{Error, ExitCode, Result},
+    host::{Host, system::SystemHost},
+};
+
+mod args;
+mod changes;
+mod inspect;
+mod look;
+mod print;
+mod probe;
+mod profiles;
+mod text;
+
+use args::{Cli, Command, Profiles};
+use print::Printer;
+
+/// Runs the program on the machine, and returns its exit code.
 #[must_use]
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let printer = Printer::new(&cli);
+    let code = match SystemHost::open(cli.root.as_deref(), cli.state.as_deref()).and_then(|mut host| run(&mut host, &cli, &printer)) {
+        Ok(code) => code,
+        Err(error) => {
+            printer.error(&error);
+            error.exit()
+        }
+    };
+    process::ExitCode::from(code as u8)
+}
+
+/// Prints help to standard output and faults to standard error, as clap words them.
+fn usage(error: &clap::Error) -> process::ExitCode {
+    // A closed pipe is no reason to fail: the exit code still tells.
+    drop(error.print());
+    process::ExitCode::from(if error.use_stderr() { ExitCode::Usage as u8 } else { 0 })
+}
+
+fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
+    let profiles_dir = cli.profiles.as_deref();
+    match &cli.command {
+        Command::Plan { rollout, out } => look::plan(host, &rollout.request(profiles_dir)?, out.as_deref(), printer),
+        Command::Apply { rollout, plan, yes, wait, defer } => {
+            let mut request = rollout.request(profiles_dir)?;
+            request.deferred = *defer;
+            let go = changes::Go { yes: *yes, wait: *wait };
+            changes::apply(host, &request, plan.as_deref(), go, printer)
+        }
+        Command::Status { rollout } => look::status(host, &rollout.request(profiles_dir)?, printer),
+        Command::Rollback { generation, name, selected, yes, wait, allow } => {
+            let request = selected.request(name.clone(), profiles_dir);
+            let go = changes::Go { yes: *yes, wait: *wait };
+            changes::rollback(host, &request, *generation, allow, go, printer)
+        }
+        Command::Recover { boot, abandon } => changes::recover(host, *boot, *abandon, printer),
+        Command::History => look::history(host, printer),
+        Command::Show { generation } => look::show(host, *generation, printer),
+        Command::Forget { name } => changes::forget(host, name, printer),
+        Command::Inspect { files, password_file, allow } => {
+            let files = crate::source::Files {
+                others: files.clone(),
+                password_file: password_file.clone(),
+                ..crate::source::Files::default()
+            };
+            let report = inspect::run(host, &files, allow)?;
+            printer.result(&report, || inspect::text(&report));
+            Ok(if report.is_fatal() { ExitCode::Usage } else { ExitCode::Success })
+        }
+        Command::Probe { targets } => look::probe(host, targets, printer),
+        Command::Profiles { command } => match command {
+            Profiles::List => profiles::list(host, profiles_dir, printer),
+            Profiles::Show { name } => profiles::show(host, name, profiles_dir, printer),
+            Profiles::Check { file } => profiles::check(host, file, printer),
+        },
+        Command::Demo => crate::demo::run(printer.verbose()),
+    }
+}
+
+/// Says that nothing is known of a name, and what is.
+pub(crate) fn unknown(what: &'static str, name: &str, known: Vec<String>) -> Error {
+    Error::Unknown { what, name: name.to_owned(), known }
 }

@@ -233,6 +233,21 @@ impl Store {
         writer.sync(&[at])
     }
 
+    /// Replaces what is remembered, and removes the generations of a rollout that is forgotten.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with some of them left.
+    pub fn forget(writer: &mut Writer<'_>, rollout: &str, rollouts: &Rollouts) -> Result<()> {
+        let bytes = serde_json::to_vec_pretty(rollouts).unwrap_or_default();
+        Self::put(writer, &path("/rollouts.json"), bytes)?;
+        for number in Self::numbers(writer.host())? {
+            if Self::generation(writer.host(), number).is_ok_and(|g| g.intent.rollout == rollout) {
+                Self::remove_all(writer, &Self::file(number, ""))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a directory of the state directory with everything in it.
     ///
     /// # Errors

@@ -1,0 +1,151 @@
+//! The commands that change the host: apply, rollback, recover, forget.
+
+use std::time::Duration;
+
+use similar::TextDiff;
+
+use super::{print::Printer, text};
+use crate::{
+    apply::{self, Keep},
+    error::{Error, ExitCode, Result},
+    host::{Host, Permit, Writer},
+    journal::Store,
+    plan::{Plan, View},
+    prepare,
+    receipt::{Outcome, Receipt},
+    rollback,
+    rollouts::{self, Request},
+};
+
+/// How a change is entered upon.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Go {
+    /// Without a question.
+    pub(crate) yes: bool,
+    /// Seconds to wait for another run.
+    pub(crate) wait: u64,
+}
+
+/// Takes the lock, and finishes what a run that died left open.
+fn enter(host: &mut dyn Host, go: Go, printer: &Printer) -> Result<()> {
+    if host.is_live() && host.effective_uid() != 0 {
+        return Err(Error::Usage {
+            message: format!("only root can change this host, and this is user {}", host.effective_uid()),
+            hint: "run it with `sudo`, or use `--root DIR` on a tree of your own".to_owned(),
+        });
+    }
+    host.lock(Duration::from_secs(go.wait))?;
+    let Some(number) = Store::pending(host)? else { return Ok(()) };
+    printer.progress(&format!("generation {number} was left open: recovering it first"));
+    match apply::recover(host, false, &|message| printer.progress(message))? {
+        Some(receipt) if receipt.outcome == Outcome::Stuck => {
+            Err(Error::Open { generation: number, message: receipt.causes.join("; ") })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Shows a plan and asks; an error where the answer is no.
+fn agreed(plan: &Plan, host: &dyn Host, go: Go, printer: &Printer) -> Result<()> {
+    if plan.is_blocked() {
+        return Err(Error::Findings(plan.findings.clone()));
+    }
+    let view = View::of(plan, host.tree());
+    printer.detail(|| text::plan(&view, printer.verbose()));
+    let answer = if go.yes { Some(true) } else { printer.ask("apply this plan?") };
+    match answer {
+        Some(true) => Ok(()),
+        Some(false) => Err(Error::Usage { message: "the answer was no".to_owned(), hint: String::new() }),
+        None => Err(Error::Usage {
+            message: "there is no terminal to ask on".to_owned(),
+            hint: "look at the plan with `certroll plan`, then apply it with `--yes`".to_owned(),
+        }),
+    }
+}
+
+fn carry_out(host: &mut dyn Host, plan: Plan, mut keep: Keep, printer: &Printer) -> Result<Receipt> {
+    keep.plan = serde_json::to_vec_pretty(&View::of(&plan, host.tree())).unwrap_or_default();
+    crate::rollout(host, plan, keep, &|message| printer.progress(message))
+}
+
+fn finish(receipt: &Receipt, printer: &Printer) -> ExitCode {
+    printer.result(receipt, || text::receipt(receipt, printer.verbose()));
+    receipt.outcome.exit()
+}
+
+pub(crate) fn apply(host: &mut dyn Host, request: &Request, saved: Option<&str>, go: Go, printer: &Printer) -> Result<ExitCode> {
+    enter(host, go, printer)?;
+    let saved = saved.map(|path| super::look::Saved::read(host, path)).transpose()?;
+    let request = saved.as_ref().map_or_else(|| request.clone(), |saved| Request { deferred: request.deferred, ..saved.request() });
+    let prepared = prepare(host, &request)?;
+    if let Some(saved) = &saved {
+        let (approved, now) = (&saved.plan, View::of(&prepared.plan, host.tree()));
+        if *approved != now {
+            let (old, new) = (format!("{:#}\n", approved.json()), format!("{:#}\n", now.json()));
+            let diff = TextDiff::from_lines(&old, &new).unified_diff().header("approved", "now").to_string();
+            return Err(Error::StalePlan { path: saved.path.clone(), diff });
+        }
+    }
+    if prepared.plan.is_empty() && !prepared.plan.is_blocked() {
+        let receipt = super::look::converged(host, &prepared.plan);
+        return Ok(finish(&receipt, printer));
+    }
+    agreed(&prepared.plan, host, go, printer)?;
+    let receipt = carry_out(host, prepared.plan, prepared.keep, printer)?;
+    Ok(finish(&receipt, printer))
+}
+
+pub(crate) fn rollback(
+    host: &mut dyn Host,
+    request: &Request,
+    to: Option<u64>,
+    allow: &[String],
+    go: Go,
+    printer: &Printer,
+) -> Result<ExitCode> {
+    enter(host, go, printer)?;
+    let known = Store::rollouts(host)?.rollouts;
+    let name = rollouts::name(host, request, &known)?;
+    let back = rollback::plan(host, &name, to, allow)?;
+    let Some(back) = back.filter(|back| !back.plan.is_empty()) else {
+        printer.detail(|| format!("nothing to take back of rollout `{name}`\n"));
+        return Ok(ExitCode::Success);
+    };
+    agreed(&back.plan, host, go, printer)?;
+    let keep = Keep { rollout: back.remembered, ..Keep::default() };
+    let receipt = carry_out(host, back.plan, keep, printer)?;
+    Ok(finish(&receipt, printer))
+}
+
+pub(crate) fn recover(host: &mut dyn Host, boot: bool, abandon: bool, printer: &Printer) -> Result<ExitCode> {
+    if Store::pending(host)?.is_none() {
+        printer.detail(|| "nothing to recover: no generation is open\n".to_owned());
+        return Ok(ExitCode::Success);
+    }
+    host.lock(Duration::ZERO)?;
+    if abandon {
+        let number = apply::abandon(host)?.unwrap_or_default();
+        printer.detail(|| format!("generation {number} is given up: what is there stays; copies of what was before are in its `before`\n"));
+        return Ok(ExitCode::Success);
+    }
+    match apply::recover(host, boot, &|message| printer.progress(message))? {
+        None => Ok(ExitCode::Success),
+        Some(receipt) => {
+            let code = finish(&receipt, printer);
+            // To be back is what was asked for.
+            Ok(if code == ExitCode::RolledBack { ExitCode::Success } else { code })
+        }
+    }
+}
+
+pub(crate) fn forget(host: &mut dyn Host, name: &str, printer: &Printer) -> Result<ExitCode> {
+    enter(host, Go { yes: true, wait: 0 }, printer)?;
+    let mut rollouts = Store::rollouts(host)?;
+    if rollouts.rollouts.remove(name).is_none() {
+        return Err(super::unknown("rollout", name, rollouts.rollouts.into_keys().collect()));
+    }
+    let mut writer = Writer::new(host, Permit::default(), String::new());
+    Store::forget(&mut writer, name, &rollouts)?;
+    printer.detail(|| format!("rollout `{name}` is forgotten: its files stay as they are, and cannot be rolled back any more\n"));
+    Ok(ExitCode::Success)
+}

@@ -1,0 +1,242 @@
+//! The commands that only look: plan, status, history, show, probe.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{print::Printer, text};
+use crate::{
+    error::{Error, ExitCode, Result},
+    host::Host,
+    journal::{Intent, Status, Store},
+    plan::{Plan, View},
+    prepare, probe,
+    receipt::{Outcome, Receipt},
+    rollouts::Request,
+    source::Files,
+};
+
+/// A saved plan: an approval of what a request would do, never a program.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Saved {
+    /// `certroll/saved-plan/1`.
+    format: String,
+    name: Option<String>,
+    profiles: Vec<String>,
+    cert: Option<String>,
+    key: Option<String>,
+    chain: Option<String>,
+    password_file: Option<String>,
+    profiles_dir: Option<String>,
+    set: BTreeMap<String, String>,
+    allow: Vec<String>,
+    /// What was shown.
+    pub(crate) plan: View,
+    #[serde(skip)]
+    pub(crate) path: String,
+}
+
+const SAVED: &str = "certroll/saved-plan/1";
+
+impl Saved {
+    fn of(request: &Request, plan: View) -> Self {
+        let files = request.files.clone();
+        Self {
+            format: SAVED.to_owned(),
+            name: request.name.clone(),
+            profiles: request.profiles.clone(),
+            cert: files.cert,
+            key: files.key,
+            chain: files.chain,
+            password_file: files.password_file,
+            profiles_dir: request.profiles_dir.clone(),
+            set: request.set.clone(),
+            allow: request.allow.clone(),
+            plan,
+            path: String::new(),
+        }
+    }
+
+    /// Reads a saved plan.
+    pub(crate) fn read(host: &dyn Host, path: &str) -> Result<Self> {
+        let bytes = host.read_input(path)?;
+        let input = |message: String| Error::Input {
+            subject: format!("`{path}`"),
+            message,
+            hint: "make one with `certroll plan --out FILE`".to_owned(),
+        };
+        let mut saved: Self = serde_json::from_slice(bytes.reveal()).map_err(|e| input(format!("is not a saved plan: {e}")))?;
+        if saved.format != SAVED {
+            return Err(input(format!("is of format `{}`, this certroll reads `{SAVED}`", saved.format)));
+        }
+        path.clone_into(&mut saved.path);
+        Ok(saved)
+    }
+
+    /// Returns the request that the plan was made from.
+    pub(crate) fn request(&self) -> Request {
+        let files = Files {
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            chain: self.chain.clone(),
+            password_file: self.password_file.clone(),
+            ..Files::default()
+        };
+        Request {
+            name: self.name.clone(),
+            profiles: self.profiles.clone(),
+            files,
+            set: self.set.clone(),
+            allow: self.allow.clone(),
+            profiles_dir: self.profiles_dir.clone(),
+            deferred: false,
+            consumers: false,
+        }
+    }
+}
+
+/// Refuses to look at a host whose picture would be half of a rollout.
+fn refuse_open(host: &dyn Host) -> Result<()> {
+    let Some(generation) = Store::pending(host)? else { return Ok(()) };
+    let message = match Store::generation(host, generation) {
+        Ok(open) => format!("a run of rollout `{}` by {} did not end ({:?})", open.intent.rollout, open.intent.operator, open.status),
+        Err(error) => error.to_string(),
+    };
+    Err(Error::Open { generation, message })
+}
+
+pub(crate) fn plan(host: &mut dyn Host, request: &Request, out: Option<&str>, printer: &Printer) -> Result<ExitCode> {
+    refuse_open(host)?;
+    let prepared = prepare(host, &Request { consumers: out.is_none(), ..request.clone() })?;
+    let view = View::of(&prepared.plan, host.tree());
+    if let Some(path) = out {
+        let saved = serde_json::to_vec_pretty(&Saved::of(request, view.clone())).unwrap_or_default();
+        host.write_output(path, &saved)?;
+    }
+    printer.result(&view, || text::plan(&view, printer.verbose()));
+    if prepared.plan.is_blocked() {
+        return Ok(Error::Findings(prepared.plan.findings).exit());
+    }
+    Ok(if prepared.plan.is_empty() { ExitCode::Success } else { ExitCode::Differences })
+}
+
+/// Returns the receipt of a run that had nothing to do.
+pub(crate) fn converged(host: &dyn Host, plan: &Plan) -> Receipt {
+    let mut verdicts = Vec::new();
+    for (promise, seen) in plan.promises.iter().zip(&plan.baseline) {
+        verdicts.push(probe::judge(&promise.probe, &promise.want, seen, seen));
+    }
+    Receipt {
+        rollout: plan.rollout.clone(),
+        outcome: Outcome::Converged,
+        started: host.now(),
+        finished: host.now(),
+        operator: host.operator(),
+        profiles: plan.profiles.clone(),
+        identity: plan.identity.clone(),
+        verdicts,
+        ..Receipt::empty()
+    }
+}
+
+pub(crate) fn status(host: &mut dyn Host, request: &Request, printer: &Printer) -> Result<ExitCode> {
+    refuse_open(host)?;
+    let prepared = prepare(host, request)?;
+    let plan = &prepared.plan;
+    let view = View::of(plan, host.tree());
+    let verdicts = converged(host, plan).verdicts;
+    let expires_soon = plan.identity.not_after - host.now() < crate::identity::Checks::WARN_DAYS * 86_400;
+    let steps: Vec<&str> = plan.steps.iter().filter(|s| !s.is_done(host.tree())).map(|s| s.text.as_str()).collect();
+    let document = json!({
+        "format": "certroll/status/1",
+        "rollout": view.rollout,
+        "identity": view.identity,
+        "drift": view.changes,
+        "owed": view.owed,
+        "endpoints": verdicts,
+        "findings": view.findings,
+        "steps": steps,
+        "expires_soon": expires_soon,
+    });
+    printer.result(&document, || {
+        let mut out = format!("rollout {}: {}\n", view.rollout, if plan.is_empty() { "as wanted" } else { "drifted or owed" });
+        let _ = writeln!(out, "leaf {}, until {}", view.identity.fingerprint, text::time(view.identity.not_after));
+        for verdict in &verdicts {
+            let _ = writeln!(out, "{} {}: {}", if verdict.good { "good" } else { "BAD " }, verdict.probe, verdict.found);
+        }
+        if !plan.is_empty() || view.findings.iter().any(|f| f.severity != "note") || !steps.is_empty() {
+            out.push_str(&text::plan(&view, printer.verbose()));
+        }
+        out
+    });
+    Ok(if plan.is_empty() && !expires_soon { ExitCode::Success } else { ExitCode::Differences })
+}
+
+fn state(status: Status) -> &'static str {
+    match status {
+        Status::Committed => "committed",
+        Status::RolledBack => "rolled back",
+        Status::Abandoned => "given up",
+        Status::Open { .. } | Status::Switched { .. } | Status::Restored { .. } => "open",
+    }
+}
+
+pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode> {
+    let mut rows = Vec::new();
+    for number in Store::numbers(host)? {
+        let row = match Store::generation(host, number) {
+            Ok(generation) => {
+                let Intent { rollout, started, operator, entries, undoes, .. } = generation.intent;
+                json!({ "generation": number, "state": state(generation.status), "rollout": rollout, "started": started,
+                    "operator": operator, "changes": entries.len(), "undoes": undoes })
+            }
+            Err(error) => json!({ "generation": number, "state": "unreadable", "error": error.to_string() }),
+        };
+        rows.push(row);
+    }
+    let document = json!({ "format": "certroll/history/1", "generations": rows });
+    printer.result(&document, || {
+        if rows.is_empty() {
+            return "no generation yet: nothing was changed by certroll\n".to_owned();
+        }
+        let mut out = String::new();
+        for row in &rows {
+            let get = |key: &str| row.get(key).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default();
+            let back = row.get("undoes").and_then(serde_json::Value::as_u64).map(|n| format!(", takes {n} back")).unwrap_or_default();
+            let when = row.get("started").and_then(serde_json::Value::as_i64).map(text::time).unwrap_or_default();
+            let _ = writeln!(out, "{:>4}  {:<11}  {when}  {}  {} changes by {}{back}{}", get("generation"), get("state"), get("rollout"), get("changes"), get("operator"), get("error"));
+        }
+        out
+    });
+    Ok(ExitCode::Success)
+}
+
+pub(crate) fn show(host: &mut dyn Host, number: u64, printer: &Printer) -> Result<ExitCode> {
+    let generation = Store::generation(host, number)?;
+    let load = |name: &str| -> Result<Option<serde_json::Value>> {
+        let at = Store::file(number, name);
+        let stored = |e: serde_json::Error| Error::Stored { path: at.to_string(), message: e.to_string() };
+        host.load(&at)?.bytes().map(|b| serde_json::from_slice(b.reveal()).map_err(stored)).transpose()
+    };
+    let (plan, receipt) = (load("plan.json")?, load("receipt.json")?);
+    let document = json!({ "format": "certroll/show/1", "generation": number, "state": state(generation.status), "plan": plan, "receipt": receipt });
+    printer.result(&document, || {
+        let intent = &generation.intent;
+        let mut out = format!("generation {number}: {} by {} on {}, {}\n", intent.rollout, intent.operator, text::time(intent.started), state(generation.status));
+        if let Some(Ok(view)) = plan.clone().map(serde_json::from_value::<View>) {
+            out.push_str(&text::plan(&view, true));
+        }
+        if let Some(Ok(receipt)) = receipt.clone().map(serde_json::from_value::<Receipt>) {
+            out.push_str(&text::receipt(&receipt, true));
+        }
+        out
+    });
+    Ok(ExitCode::Success)
+}
+
+pub(crate) fn probe(host: &mut dyn Host, targets: &[String], printer: &Printer) -> Result<ExitCode> {
+    let reports: Vec<_> = targets.iter().map(|target| super::probe::run(host, target)).collect::<Result<_>>()?;
+    printer.result(&reports, || reports.iter().map(super::probe::text).collect());
+    Ok(ExitCode::Success)
+}

@@ -1,0 +1,161 @@
+//! Where results, progress and errors go.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the one place that prints")]
+
+use std::io::{IsTerminal as _, Write as _};
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    args::{Cli, Color},
+    text::{BOLD, RED, YELLOW, paint},
+};
+use crate::{
+    error::{Error, ExitCode},
+    preflight::{Finding, Severity},
+};
+
+/// Knows what the user wants to see, and where.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    color: anstream::ColorChoice,
+}
+
+impl Printer {
+    pub(crate) fn new(cli: &Cli) -> Self {
+        let color = match cli.color {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        };
+        Self { json: cli.json, quiet: cli.quiet, verbose: cli.verbose, color }
+    }
+
+    pub(crate) fn verbose(&self) -> bool {
+        self.verbose
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints the result of a command on standard output: one JSON document, or text.
+    pub(crate) fn result(&self, document: &impl Serialize, text: impl FnOnce() -> String) {
+        if self.json {
+            let document = serde_json::to_string_pretty(document).unwrap_or_default();
+            self.stdout(&(document + "\n"));
+        } else {
+            self.stdout(&text());
+        }
+    }
+
+    /// Prints text for people on standard output, unless they want none or JSON.
+    pub(crate) fn detail(&self, text: impl FnOnce() -> String) {
+        if !self.json && !self.quiet {
+            self.stdout(&text());
+        }
+    }
+
+    fn stdout(&self, text: &str) {
+        // A reader that went away (`| head`) is no failure: the exit code still tells.
+        let mut out = anstream::AutoStream::new(std::io::stdout(), self.color);
+        drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    }
+
+    fn stderr(&self, text: &str) {
+        let mut out = anstream::AutoStream::new(std::io::stderr(), self.color);
+        drop(out.write_all(text.as_bytes()));
+    }
+
+    /// Tells people who wait what is going on.
+    pub(crate) fn progress(&self, message: &str) {
+        if !self.quiet && !self.json {
+            self.stderr(&format!("{message}\n"));
+        }
+    }
+
+    /// Asks on the terminal; none where there is none.
+    pub(crate) fn ask(&self, question: &str) -> Option<bool> {
+        if self.json || !std::io::stdin().is_terminal() {
+            return None;
+        }
+        self.stderr(&format!("{} [y/N] ", paint(BOLD, question)));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    /// Prints an error that left the host unchanged.
+    pub(crate) fn error(&self, error: &Error) {
+        let host = match error.exit() {
+            ExitCode::Stuck => "NOT as before: a generation is open, or cannot be read",
+            _ => "unchanged",
+        };
+        if self.json {
+            let document = json!({
+                "format": "certroll/error/1",
+                "error": error.to_string(),
+                "causes": causes(error),
+                "hint": error.hint(),
+                "findings": match error { Error::Findings(findings) => json!(findings), _ => json!([]) },
+                "exit": error.exit() as u8,
+                "host": host,
+            });
+            self.stdout(&format!("{document:#}\n"));
+            return;
+        }
+        let mut text = String::new();
+        match error {
+            Error::Findings(findings) => text.push_str(&render_findings(findings, self.verbose)),
+            Error::StalePlan { diff, .. } => {
+                text.push_str(diff);
+                text.push_str(&format!("{} {error}\n", paint(RED, "error:")));
+            }
+            _ => text.push_str(&format!("{} {error}\n", paint(RED, "error:"))),
+        }
+        for cause in causes(error) {
+            text.push_str(&format!("caused by: {cause}\n"));
+        }
+        if let (Some(hint), false) = (error.hint(), matches!(error, Error::Findings(_))) {
+            text.push_str(&format!("hint: {hint}\n"));
+        }
+        self.stderr(&format!("{text}host: {host}\n"));
+    }
+}
+
+fn causes(error: &Error) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        causes.push(plain(&cause.to_string()));
+        source = cause.source();
+    }
+    causes
+}
+
+/// Puts the kernel's words in the form of the rest: lower case.
+fn plain(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// Renders findings, fatal ones as errors.
+pub(crate) fn render_findings(findings: &[Finding], verbose: bool) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let label = match finding.severity {
+            Severity::Fatal => paint(RED, "error:"),
+            Severity::Warning => paint(YELLOW, "warning:"),
+            Severity::Note if verbose => "note:".to_owned(),
+            Severity::Note => continue,
+        };
+        text.push_str(&format!("{label} {} [{}]\n", finding.message, finding.name));
+        if let Some(hint) = &finding.hint {
+            text.push_str(&format!("hint: {hint}\n"));
+        }
+    }
+    text
+}

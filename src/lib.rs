@@ -7,4 +7,5 @@ pub mod error;
 pub mod host;
 pub mod identity;
 pub mod preflight;
+pub mod source;
 pub mod state;

@@ -63,7 +63,8 @@ pub(super) fn findings(identity: &Identity, checks: &Checks<'_>) -> Vec<Finding>
 }
 
 /// Writes a time for people: `2026-11-21 04:48 UTC`.
-pub(super) fn date(seconds: i64) -> String {
+#[must_use]
+pub fn date(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(
         |_| format!("second {seconds} of the epoch"),
         |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string(),

@@ -29,7 +29,7 @@ mod signature;
 mod trust;
 
 pub use certificate::Certificate;
-pub use findings::{Checks, NAMES};
+pub use findings::{Checks, NAMES, date};
 pub use key::Key;
 pub use remark::Remark;
 pub use report::{CertificateReport, FORMAT, InspectReport, KeyReport, report};

@@ -1,0 +1,147 @@
+//! Encrypted keys and stores: opened where the format allows, and refused with the way out where not.
+
+use p12_keystore::{Pkcs12Archive, error::Error as StoreError};
+use pkcs8::{EncryptedPrivateKeyInfoRef, der::Decode as _};
+use zeroize::Zeroizing;
+
+use super::der;
+use crate::state::Bytes;
+
+/// id-PBES2 (RFC 8018 appendix A.4).
+const PBES2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 13];
+/// id-scrypt (RFC 7914 section 7).
+const SCRYPT: &[u8] = &[0x2b, 6, 1, 4, 1, 0xda, 0x47, 4, 11];
+/// Rounds of a key derivation: openssl writes 2,048, password managers up to a million; more only keeps a run busy.
+const MOST_ROUNDS: u64 = 10_000_000;
+/// N * r * p of scrypt: 128 times this is the memory, here 1 GiB; openssl writes 2^17.
+const MOST_SCRYPT: u64 = 1 << 23;
+
+/// Why something stays shut, as the end of a sentence that begins with its name, and what to type.
+#[derive(Debug)]
+pub(super) struct Locked {
+    /// Why.
+    pub(super) message: String,
+    /// What to type.
+    pub(super) hint: String,
+}
+
+/// Says that a key is encrypted in a form that is not read, and how to convert it.
+pub(super) fn refused(what: &str, path: &str, is_der: bool) -> Locked {
+    let inform = if is_der { " -inform DER" } else { "" };
+    Locked {
+        message: format!("is encrypted {what}, which is not supported: wanted PBES2 with AES"),
+        hint: format!(
+            "convert it: `openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256{inform} -in {path} -out {path}.pbes2`"
+        ),
+    }
+}
+
+/// Decrypts a PKCS#8 EncryptedPrivateKeyInfo (RFC 5958 section 3).
+pub(super) fn open_key(
+    bytes: &[u8],
+    password: Option<&Bytes>,
+    path: &str,
+    is_der: bool,
+) -> Result<Zeroizing<Vec<u8>>, Locked> {
+    let scheme = der::first(bytes)
+        .and_then(|(whole, _)| whole.children())
+        .and_then(|parts| parts.first()?.children()?.first().map(|oid| oid.value));
+    if scheme != Some(PBES2) {
+        return Err(refused("by PBES1 (DES, RC2 or RC4)", path, is_der));
+    }
+    let Some(password) = password else {
+        return Err(Locked {
+            message: "is encrypted, and no password was given".to_owned(),
+            hint: "give the file that holds its password: `--password-file F`".to_owned(),
+        });
+    };
+    if is_costly(bytes) {
+        return Err(Locked {
+            message: "is encrypted with so many rounds that opening it would take minutes"
+                .to_owned(),
+            hint: format!(
+                "write it with fewer: `openssl pkcs8 -topk8 -in {path} -out {path}.pbes2`"
+            ),
+        });
+    }
+    let info = EncryptedPrivateKeyInfoRef::from_der(bytes)
+        .map_err(|_| refused("by PBES2 with an algorithm that is not known", path, is_der))?;
+    match info.decrypt(password.reveal()) {
+        Ok(plain) => Ok(Zeroizing::new(plain.as_bytes().to_vec())),
+        Err(pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm {
+            ..
+        })) => Err(refused("by PBES2 with DES or SHA-1", path, is_der)),
+        Err(_) => Err(Locked {
+            message: "is encrypted, and the password does not open it".to_owned(),
+            hint: "give the file that holds the password of this key: `--password-file F`"
+                .to_owned(),
+        }),
+    }
+}
+
+/// Opens a PKCS#12 store (RFC 7292); without a password, the empty one is tried.
+pub(super) fn open_store(bytes: &[u8], password: Option<&Bytes>) -> Result<Pkcs12Archive, Locked> {
+    let text = match password {
+        Some(password) => std::str::from_utf8(password.reveal()).map_err(|_| Locked {
+            message: "is a PKCS#12 store, and the password is not UTF-8".to_owned(),
+            hint: "write the password file in UTF-8".to_owned(),
+        })?,
+        None => "",
+    };
+    if is_costly(bytes) {
+        return Err(Locked {
+            message: "is a PKCS#12 store with so many rounds that opening it would take minutes"
+                .to_owned(),
+            hint: "export it again with fewer: `openssl pkcs12 -export -iter 2048`".to_owned(),
+        });
+    }
+    Pkcs12Archive::from_pkcs12(bytes, text).map_err(|error| match (error, password) {
+        (StoreError::MacError(_), None) => Locked {
+            message: "is a PKCS#12 store, and no password was given".to_owned(),
+            hint: "give the file that holds its password: `--password-file F`".to_owned(),
+        },
+        (StoreError::MacError(_), Some(_)) => Locked {
+            message: "is a PKCS#12 store, and the password does not open it".to_owned(),
+            hint: "give the file that holds the password of this store: `--password-file F`".to_owned(),
+        },
+        _ => Locked {
+            message: "is a PKCS#12 store in a form that is not supported, or damaged".to_owned(),
+            hint: "take it apart: `openssl pkcs12 -nodes -in FILE -out FILE.pem`, with `-legacy` where it is an old one".to_owned(),
+        },
+    })
+}
+
+/// Tells whether any key derivation inside asks for more work or memory than a run may spend.
+fn is_costly(bytes: &[u8]) -> bool {
+    fn walk(bytes: &[u8], depth: u8, in_scrypt: bool) -> bool {
+        let Some(parts) = der::elements(bytes).filter(|_| depth < 24) else {
+            return false;
+        };
+        let numbers: Vec<u64> = parts.iter().skip(1).map_while(der::Tlv::small).collect();
+        if parts.first().is_some_and(|p| p.tag == der::OCTETS) && !numbers.is_empty() {
+            let too_wide = parts
+                .get(1)
+                .and_then(der::Tlv::integer)
+                .is_some_and(|n| n.len() > 8);
+            let product = numbers
+                .iter()
+                .take(3)
+                .fold(1_u64, |n, m| n.saturating_mul(*m));
+            if too_wide
+                || (in_scrypt && product > MOST_SCRYPT)
+                || (!in_scrypt && numbers[0] > MOST_ROUNDS)
+            {
+                return true;
+            }
+        }
+        // MacData (RFC 7292 section 4): digest, salt, rounds.
+        let mac = matches!(parts.as_slice(), [a, b, c] if a.tag == der::SEQUENCE && b.tag == der::OCTETS && c.small().is_some_and(|n| n > MOST_ROUNDS));
+        let scrypt = parts
+            .first()
+            .is_some_and(|p| p.tag == der::OID && p.value == SCRYPT);
+        mac || parts.iter().any(|p| {
+            (p.tag & 0x20 != 0 || p.tag == der::OCTETS) && walk(p.value, depth + 1, scrypt)
+        })
+    }
+    walk(bytes, 0, false)
+}

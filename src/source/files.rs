@@ -1,0 +1,128 @@
+//! Files as a source: PEM, DER or PKCS#12, together or apart.
+
+use super::Source;
+use crate::{
+    error::{Error, Result, backticked},
+    host::Host,
+    identity::{Holds, Identity, Input},
+    preflight::Finding,
+    state::Bytes,
+};
+
+/// Paths of the caller's files, as given on the command line or in a rollout.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Files {
+    /// Holds the leaf, and perhaps more.
+    pub cert: Option<String>,
+    /// Holds the private key, and perhaps more.
+    pub key: Option<String>,
+    /// Holds intermediates.
+    pub chain: Option<String>,
+    /// Files of which anything may be in any, as `inspect` takes them.
+    pub others: Vec<String>,
+    /// Holds the password of an encrypted key or a PKCS#12 store: its first line, without the line end.
+    pub password_file: Option<String>,
+}
+
+impl Source for Files {
+    fn fetch(&self, host: &dyn Host) -> Result<(Identity, Vec<Finding>)> {
+        let (identity, findings) = self.read(host)?;
+        let locked = findings.iter().any(|f| f.name == "key-encrypted");
+        if identity.key.is_none() && !locked {
+            return Err(Error::Input {
+                subject: backticked(&self.paths()),
+                message: "no private key in it".to_owned(),
+                hint: "give the key of this certificate: `--key F`".to_owned(),
+            });
+        }
+        Ok((identity, findings))
+    }
+}
+
+impl Files {
+    /// Reads the files and puts an identity together, which may lack a key: `inspect` shows what there is.
+    ///
+    /// # Errors
+    /// As [`Source::fetch`].
+    pub fn read(&self, host: &dyn Host) -> Result<(Identity, Vec<Finding>)> {
+        let password = self.password(host)?;
+        let mut inputs: Vec<Input> = Vec::new();
+        for path in self.paths() {
+            if !inputs.iter().any(|known| known.name == path) {
+                inputs.push(Input {
+                    bytes: host.read_input(&path)?,
+                    name: path,
+                });
+            }
+        }
+        self.in_their_place(&inputs)?;
+        Identity::assemble(&inputs, password.as_ref())
+    }
+
+    fn paths(&self) -> Vec<String> {
+        let named = [&self.cert, &self.key, &self.chain].into_iter().flatten();
+        named.chain(&self.others).cloned().collect()
+    }
+
+    fn password(&self, host: &dyn Host) -> Result<Option<Bytes>> {
+        let Some(path) = &self.password_file else {
+            return Ok(None);
+        };
+        let bytes = host.read_input(path)?;
+        let line = bytes
+            .reveal()
+            .split(|b| *b == b'\n')
+            .next()
+            .unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            return Err(Error::Input {
+                subject: format!("`{path}`"),
+                message: "its first line is empty, wanted a password".to_owned(),
+                hint: "write the password in the first line".to_owned(),
+            });
+        }
+        Ok(Some(Bytes::from(line.to_vec())))
+    }
+
+    /// Checks that what was given as certificate and key is that.
+    fn in_their_place(&self, inputs: &[Input]) -> Result<()> {
+        let holds = |path: &Option<String>| -> Result<Option<(String, Holds)>> {
+            let input = path
+                .as_ref()
+                .and_then(|path| inputs.iter().find(|i| i.name == *path));
+            input
+                .map(|input| Ok((input.name.clone(), input.holds()?)))
+                .transpose()
+        };
+        let (cert, key, chain) = (holds(&self.cert)?, holds(&self.key)?, holds(&self.chain)?);
+        let no_cert = cert.as_ref().filter(|(_, h)| !h.certificate);
+        let no_key = key.as_ref().filter(|(_, h)| !h.key);
+        if let (Some((cert, _)), Some((key, _))) = (no_cert, no_key) {
+            return Err(Error::Input {
+                subject: format!("`{cert}` and `{key}`"),
+                message: format!(
+                    "swapped: `{cert}` holds a private key where a certificate was expected, `{key}` a certificate where a private key was expected"
+                ),
+                hint: format!("--cert {key} --key {cert}"),
+            });
+        }
+        let misplaced = |path: &str, found: &str, wanted: &str, option: &str| {
+            Err(Error::Input {
+                subject: format!("`{path}`"),
+                message: format!("holds {found} where {wanted} was expected"),
+                hint: format!("give {wanted}: `{option} F`"),
+            })
+        };
+        if let Some((path, _)) = no_cert {
+            return misplaced(path, "only a private key", "a certificate", "--cert");
+        }
+        if let Some((path, _)) = no_key {
+            return misplaced(path, "only certificates", "a private key", "--key");
+        }
+        match chain.filter(|(_, h)| !h.certificate) {
+            Some((path, _)) => misplaced(&path, "only a private key", "a chain", "--chain"),
+            None => Ok(()),
+        }
+    }
+}

@@ -194,6 +194,8 @@ pub struct Desired {
     pub never_touch: Vec<String>,
     /// Seconds that all probes together may take after the services are back.
     pub deadline: u64,
+    /// Files and units found to use the identity, for people.
+    pub consumers: Vec<String>,
     /// Subjects (as `CN=*, O=Proformatique`) by which the platforms' default identities are told.
     pub default_subjects: Vec<String>,
     /// Settings as resolved, defaults included.

@@ -21,6 +21,7 @@
 
 pub mod apply;
 pub mod cli;
+pub mod demo;
 pub mod desired;
 pub mod effective;
 pub mod error;

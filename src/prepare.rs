@@ -1,20 +1,21 @@
 //! From a request to a plan: the first half of the one way through, which cannot change anything.
 
+use std::collections::HashSet;
+
 use crate::{
     apply::Keep,
-    desired::{Desired, Probe},
-    effective,
-    error::{Error, Result},
+    desired::{Desired, Probe, Service},
+    error::Result,
     facts,
     host::Host,
-    identity::{Checks, Form, Identity},
-    journal::Remembered,
+    identity::{Checks, Form, Identity, Trust},
     plan::{self, Change, IdentityLine, Overlay, Plan, Promise},
     preflight::{self, Finding, Severity},
     probe::{self, Observation, Want},
     profile,
     rollouts::{self, Request, Resolved},
     service,
+    state::{Bytes, HostPath},
 };
 
 /// A plan, and what a rollout of it leaves behind.
@@ -32,25 +33,136 @@ pub struct Prepared {
 /// Whatever keeps a plan from being made; fatal findings are in the plan. The host is unchanged.
 pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let resolved = rollouts::resolve(host, request)?;
-    let identity = &resolved.identity;
-    let anchors = host.trust_anchors();
-    let trust = identity.trust(&anchors, host.now());
+    let set = &resolved.remembered.set;
     let mut profiles = Vec::new();
     for name in &resolved.remembered.profiles {
         let profile = profile::load(name, host, request.profiles_dir.as_deref())?;
-        let facts = facts::discover(&profile, host)?;
+        let facts = facts::discover(&profile, host, set)?;
         profiles.push((profile, facts));
     }
-    let desired = profile::desired(&profiles, &context(identity, trust), &resolved.remembered.set, host)?;
+    let anchors = host.trust_anchors();
+    let trust = resolved.identity.trust(&anchors, host.now());
+    let context = context(&resolved.identity, trust);
+    let mut desired = profile::desired(&profiles, &context, set, host)?;
     let checks = Checks { now: host.now(), warn_days: Checks::WARN_DAYS, anchors: &anchors, names: &[] };
-    let mut findings = resolved.findings.clone();
-    findings.extend(identity.findings(&checks));
+    desired.findings.extend(resolved.findings.iter().cloned());
+    desired.findings.extend(resolved.identity.findings(&checks));
     let keep = Keep {
-        identity: kept(identity),
+        identity: kept(&resolved.identity),
         rollout: Some(resolved.remembered.clone()),
         deferred: request.deferred,
         plan: Vec::new(),
     };
-    let plan = assemble(host, &resolved, desired, findings, &profiles, request)?;
+    let plan = assemble(host, &resolved, desired)?;
     Ok(Prepared { plan, keep })
+}
+
+fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Plan> {
+    let fresh = if host.effective_uid() == 0 { (0, 0) } else { (host.effective_uid(), rustix::process::getegid().as_raw()) };
+    let observed = plan::observe(host, desired.targets, fresh)?;
+    let mut findings = desired.findings;
+    findings.extend(observed.findings);
+    findings.extend(never_touched(&desired.never_touch, &observed.changes));
+    findings.extend(unreadable(host, &observed.changes, &desired.probes)?);
+    let live = host.is_live();
+    let promises = promises(&resolved.identity, desired.probes);
+    let baseline: Vec<Observation> = if live { promises.iter().map(|p| probe::observe(host, &p.probe)).collect() } else { Vec::new() };
+    let owed = if live { owed(resolved, &promises, &baseline) } else { Vec::new() };
+    let services = if live { due(desired.services, &observed.changes, &owed) } else { Vec::new() };
+    let units = service::observe(host, &services)?;
+    Ok(Plan {
+        rollout: resolved.name.clone(),
+        profiles: desired.profiles,
+        identity: line(&resolved.identity),
+        settings: desired.settings,
+        commands: service::commands(&services, &units),
+        promises: if live { promises } else { Vec::new() },
+        findings: preflight::allow(findings, &resolved.remembered.allow),
+        consumers: desired.consumers,
+        changes: observed.changes,
+        steps: desired.steps,
+        deadline: desired.deadline,
+        services,
+        units,
+        baseline,
+        owed,
+        live,
+        undoes: None,
+    })
+}
+
+/// Returns what templates may see of the identity, and its forms.
+fn context(identity: &Identity, trust: Trust) -> profile::IdentityContext {
+    let forms = Form::NAMES.iter().filter_map(|(name, form)| Some((*name, identity.form(*form)?))).collect();
+    let leaf = identity.leaf.clone();
+    profile::IdentityContext { json: identity.context(trust), forms, covers: Box::new(move |name| leaf.covers(name)) }
+}
+
+/// Returns the files of the identity that a generation keeps, so that a hook can apply the very same again.
+fn kept(identity: &Identity) -> Vec<(&'static str, Bytes)> {
+    let files = [("key.pem", Form::Key), ("fullchain.pem", Form::Fullchain), ("anchor.pem", Form::Anchor)];
+    files.into_iter().filter_map(|(name, form)| Some((name, identity.form(form)?))).collect()
+}
+
+fn line(identity: &Identity) -> IdentityLine {
+    let leaf = &identity.leaf;
+    IdentityLine {
+        fingerprint: identity.fingerprint().to_owned(),
+        subject: leaf.subject.clone(),
+        names: leaf.dns.iter().cloned().chain(leaf.ips.iter().map(ToString::to_string)).collect(),
+        not_after: leaf.not_after,
+    }
+}
+
+/// Says what each probe must see.
+fn promises(identity: &Identity, probes: Vec<Probe>) -> Vec<Promise> {
+    let chain: Vec<String> = identity.chain.iter().map(|c| c.sha256.clone()).collect();
+    let want = |probe: &Probe| match probe {
+        Probe::Tls { .. } => Want::Leaf { leaf: identity.fingerprint().to_owned(), chain: chain.clone() },
+        Probe::Lookup { is, .. } => Want::Lookup(*is),
+        Probe::Readable { .. } => Want::Readable,
+    };
+    probes.into_iter().map(|probe| Promise { want: want(&probe), probe }).collect()
+}
+
+/// Says why services are told although no file changes: an earlier run owes it, or an endpoint serves another leaf.
+fn owed(resolved: &Resolved, promises: &[Promise], baseline: &[Observation]) -> Vec<String> {
+    let mut owed = resolved.obligations.clone();
+    for (promise, seen) in promises.iter().zip(baseline) {
+        let verdict = probe::judge(&promise.probe, &promise.want, seen, seen);
+        if verdict.judged && !verdict.good {
+            owed.push(format!("{}: {}, want {}", verdict.probe, verdict.found, verdict.want));
+        }
+    }
+    owed
+}
+
+/// Keeps the services that a change or an obligation owes.
+fn due(services: Vec<Service>, changes: &[Change], owed: &[String]) -> Vec<Service> {
+    let changed: HashSet<&HostPath> = changes.iter().map(|c| &c.path).collect();
+    let is_due = |service: &Service| {
+        !owed.is_empty() || if service.on.is_empty() { !changes.is_empty() } else { service.on.iter().any(|p| changed.contains(p)) }
+    };
+    services.into_iter().filter(is_due).collect()
+}
+
+/// Finds changes that a profile's never-touch list forbids.
+fn never_touched(patterns: &[String], changes: &[Change]) -> Vec<Finding> {
+    let forbidden = |change: &&Change| patterns.iter().any(|p| fast_glob::glob_match(p, change.path.as_str()));
+    let finding = |change: &Change| Finding::host(Severity::Fatal, "never-touch", format!("`{}` must never be changed", change.path));
+    changes.iter().filter(forbidden).map(finding).collect()
+}
+
+/// Finds files that those who must read them could not read once the plan is applied.
+fn unreadable(host: &dyn Host, changes: &[Change], probes: &[Probe]) -> Result<Vec<Finding>> {
+    let overlay = Overlay::new(host.tree(), changes);
+    let mut findings = Vec::new();
+    for probe in probes {
+        if let Probe::Readable { paths, by } = probe {
+            for (path, obstacle) in probe::readable(&overlay, host, paths, by)? {
+                findings.extend(obstacle.map(|why| Finding::host(Severity::Fatal, "unreadable", format!("`{path}` {why}"))));
+            }
+        }
+    }
+    Ok(findings)
 }

@@ -136,26 +136,6 @@ pub enum Probe {
     },
 }
 
-impl Probe {
-    /// Returns the probe as people read it.
-    #[must_use]
-    pub fn label(&self) -> String {
-        match self {
-            Self::Tls { name, port, service, .. } if service.is_empty() => format!("{name}:{port}"),
-            Self::Tls { name, port, service, .. } => format!("{name}:{port} ({service})"),
-            Self::Lookup { name, .. } => format!("lookup of {name}"),
-            Self::Readable { paths, by } => {
-                let by = match by {
-                    Reader::User(name) => format!("user {name}"),
-                    Reader::Group(name) => format!("group {name}"),
-                };
-                let paths: Vec<_> = paths.iter().map(HostPath::as_str).collect();
-                format!("{} readable by {by}", paths.join(", "))
-            }
-        }
-    }
-}
-
 /// Something certroll cannot do itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {

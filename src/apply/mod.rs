@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     host::{Command, Edit, Host, Output, Permit, Place, Writer},
     journal::{DigestKey, Event, Generation, Intent, Remembered, Status, Store},
-    plan::Plan,
+    plan::{Plan, Promise},
     probe::{self, Verdict},
     receipt::{Outcome, Receipt},
     service::{self, Runner, UnitState},
@@ -91,7 +91,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             identity: if keep.identity.is_empty() { remembered.identity } else { number },
             ..remembered
         });
-        let generation = Generation { intent, status: Status::Open { running: false } };
+        let generation = Generation { intent, status: Status::Open };
         undo::sweep_unopened(&mut writer)?;
         write_generation(&mut writer, &generation.intent, &plan, &keep)?;
         Store::open(&mut writer, number)?;
@@ -131,6 +131,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             }
         }
         self.stop_if_asked()?;
+        self.record(&Event::Staged)?;
         let switch = edits::in_order(&all);
         for edit in &switch {
             self.writer.edit(edit)?;
@@ -177,7 +178,7 @@ impl<'h, 'p> Applied<'h, 'p> {
         let progress = journal.progress;
         let proved = probe::prove(
             journal.writer.host(),
-            &intent.promises,
+            &Promise::pairs(&intent.promises),
             &intent.baseline,
             intent.deadline,
             &mut |message| progress(message),
@@ -251,7 +252,7 @@ impl Journal<'_, '_> {
 fn owed(intent: &Intent, verdicts: &[Verdict]) -> Vec<String> {
     if intent.deferred {
         let services = intent.services.iter().map(|s| format!("{} {}", s.action.verb(), s.units.join(" ")));
-        let probes = intent.promises.iter().map(|p| format!("prove {}", p.probe.label()));
+        let probes = intent.promises.iter().map(|p| format!("prove {}", probe::title(&p.probe)));
         return services.chain(probes).collect();
     }
     verdicts.iter().filter(|v| !v.judged).map(|v| format!("prove {}: {}", v.probe, v.found)).collect()
@@ -293,9 +294,11 @@ impl Runner for Recorded<'_, '_> {
 
 fn record(writer: &mut Writer<'_>, generation: &mut Generation, event: &Event) -> Result<()> {
     let number = generation.intent.generation;
-    let next = generation.status.next(event);
-    generation.status = next.map_err(|message| Error::Stored { path: Store::file(number, "journal.jsonl").to_string(), message })?;
-    Store::append(writer, number, event)
+    let illegal = |message| Error::Stored { path: Store::file(number, "journal.jsonl").to_string(), message };
+    let next = generation.status.next(event).map_err(illegal)?;
+    Store::append(writer, number, event)?;
+    generation.status = next;
+    Ok(())
 }
 
 /// What a generation may touch: its paths, its staging directories, its commands.

@@ -4,7 +4,7 @@ use super::{Progress, Recorded, edits, permit, record};
 use crate::{
     error::{Error, Result},
     host::{Edit, Host, Permit, Place, Writer},
-    journal::{DigestKey, Entry, Event, Generation, Record, Rollouts, Store, create},
+    journal::{DigestKey, Entry, Event, Generation, Record, Rollouts, Status, Store, create},
     plan::Promise,
     probe::{self, Want},
     receipt::{Outcome, Receipt},
@@ -41,7 +41,7 @@ impl Undo<'_, '_, '_> {
     /// # Errors
     /// The cause itself where nothing was live and nothing is left of the attempt: the host is unchanged.
     pub(super) fn run(&mut self, mut generation: Generation, cause: Option<Error>) -> Result<Receipt> {
-        let was_live = generation.status.was_switched() || self.anything_live(&generation);
+        let was_live = generation.status != Status::Open && (generation.status.was_switched() || self.anything_live(&generation));
         let mut causes: Vec<String> = cause.iter().flat_map(chain).collect();
         let restored = self.restore(&mut generation);
         let left = match restored {
@@ -124,16 +124,21 @@ impl Undo<'_, '_, '_> {
                 }
             }
         }
-        self.make(&all)?;
+        self.stage(&all)?;
+        record(self.writer, generation, &Event::Restoring)?;
+        self.switch(&all)?;
         record(self.writer, generation, &Event::Restored)?;
         Ok(left)
     }
 
-    fn make(&mut self, all: &[edits::Edits]) -> Result<()> {
+    fn stage(&mut self, all: &[edits::Edits]) -> Result<()> {
         for edit in all.iter().flat_map(|e| &e.stage) {
             self.writer.edit(edit)?;
         }
-        self.writer.sync(&edits::places(all.iter().flat_map(|e| &e.stage)))?;
+        self.writer.sync(&edits::places(all.iter().flat_map(|e| &e.stage)))
+    }
+
+    fn switch(&mut self, all: &[edits::Edits]) -> Result<()> {
         let switch = edits::in_order(all);
         for edit in &switch {
             match self.writer.edit(edit) {
@@ -161,6 +166,7 @@ impl Undo<'_, '_, '_> {
     }
 
     fn need(&self, generation: &Generation, n: usize, entry: &Entry) -> Result<Need> {
+        let made_dir = entry.before == Record::Absent && matches!(entry.after, Record::Dir { .. });
         let found = self.writer.host().read(&entry.path)?;
         let as_it_was = |record: &Record| match self.key {
             Some(key) => record.matches(&found, key),
@@ -169,14 +175,17 @@ impl Undo<'_, '_, '_> {
         if as_it_was(&entry.before) {
             return Ok(Need::Nothing);
         }
-        if entry.before == Record::Absent && matches!(entry.after, Record::Dir { .. }) {
+        if made_dir {
             return Ok(if found.is_dir() { Need::Restore(State::Absent) } else { Need::Nothing });
         }
-        let torn = entry.in_place && !generation.status.was_switched();
+        // Only between these records and the next is certroll itself in the middle of writing.
+        let writing = matches!(generation.status, Status::Staged | Status::Restoring { .. });
+        let torn = entry.in_place && writing;
         if as_it_was(&entry.after) || torn {
             return Ok(Need::Restore(self.saved(generation.intent.generation, n, &entry.before)?));
         }
-        Ok(Need::Leave(found))
+        // Before the first rename a difference is somebody else's, and no concern of ours.
+        Ok(if generation.status == Status::Open { Need::Nothing } else { Need::Leave(found) })
     }
 
     /// Returns the state from before, its bytes from the saved copy.
@@ -206,10 +215,7 @@ impl Undo<'_, '_, '_> {
         let progress = self.progress;
         let mut runner = Recorded { writer: self.writer, generation, ran: self.ran };
         service::activate(&mut runner, &intent.services, &intent.units, &mut |message| progress(message))?;
-        let as_before = |(promise, seen): (&Promise, &probe::Observation)| Promise {
-            probe: promise.probe.clone(),
-            want: Want::Baseline(seen.clone()),
-        };
+        let as_before = |(promise, seen): (&Promise, &probe::Observation)| (promise.probe.clone(), Want::Baseline(seen.clone()));
         let promises: Vec<_> = intent.promises.iter().zip(&intent.baseline).map(as_before).collect();
         let verdicts = probe::prove(self.writer.host(), &promises, &intent.baseline, intent.deadline, &mut |m| progress(m))?;
         match verdicts.iter().find(|v| v.judged && !v.good) {
@@ -273,7 +279,7 @@ pub fn recover(host: &mut dyn Host, boot: bool, progress: Progress<'_>) -> Resul
     let key = Store::key(host)?;
     let commands = service::commands(&generation.intent.services, &generation.intent.units);
     let mut writer = Writer::new(host, permit(&generation.intent, &commands), generation.intent.marker());
-    mend(&mut writer, number)?;
+    Store::cut(&mut writer, number, b"")?;
     if generation.status.is_final() {
         return finish(&mut writer, &generation).map(Some);
     }
@@ -291,20 +297,11 @@ pub fn abandon(host: &mut dyn Host) -> Result<Option<u64>> {
     let generation = Store::generation(host, number);
     let mut writer = Writer::new(host, Permit::default(), String::new());
     if generation.is_ok() {
-        mend(&mut writer, number)?;
+        Store::cut(&mut writer, number, b"")?;
         Store::append(&mut writer, number, &Event::Abandoned)?;
     }
     Store::close(&mut writer)?;
     Ok(Some(number))
-}
-
-/// Cuts a torn last line off a journal, so that the next event stands on a line of its own.
-fn mend(writer: &mut Writer<'_>, number: u64) -> Result<()> {
-    let at = Store::file(number, "journal.jsonl");
-    let state = writer.host().load(&at)?;
-    let Some(bytes) = state.bytes() else { return Ok(()) };
-    let whole = bytes.reveal().iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-    if whole == bytes.len() { Ok(()) } else { Store::put(writer, &at, bytes.reveal()[..whole].to_vec()) }
 }
 
 /// Finishes a generation that was final before its run died.

@@ -178,7 +178,7 @@ fn state(status: Status) -> &'static str {
         Status::Committed => "committed",
         Status::RolledBack => "rolled back",
         Status::Abandoned => "given up",
-        Status::Open { .. } | Status::Switched { .. } | Status::Restored { .. } => "open",
+        Status::Open | Status::Staged | Status::Switched { .. } | Status::Restoring { .. } | Status::Restored { .. } => "open",
     }
 }
 

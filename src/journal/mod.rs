@@ -200,6 +200,8 @@ impl Intent {
 pub enum Event {
     /// The generation is open: everything it is about to do.
     Begun(Box<Intent>),
+    /// All new bytes are staged and durable, every target was still as planned: the first rename comes next.
+    Staged,
     /// Every change is in place and durable.
     Switched,
     /// A command is about to run.
@@ -212,6 +214,8 @@ pub enum Event {
         /// Its exit status; none where a signal ended it.
         status: Option<i32>,
     },
+    /// All old bytes are staged and durable: the first rename back comes next.
+    Restoring,
     /// Every change is taken back and durable; services may still be owed.
     Restored,
     /// Final: the new states stay.
@@ -225,15 +229,19 @@ pub enum Event {
 /// How far a generation came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
+    /// Nothing live has moved, but for directories made.
+    Open,
     /// Changes may be in place, some or none.
-    Open {
-        /// Whether a command may still be running.
-        running: bool,
-    },
+    Staged,
     /// All changes are in place.
     Switched {
         /// Whether a command may still be running.
         running: bool,
+    },
+    /// Changes may be taken back, some or none.
+    Restoring {
+        /// Whether they had all been in place before, so that services may have loaded them.
+        switched: bool,
     },
     /// All changes are taken back.
     Restored {
@@ -259,16 +267,22 @@ impl Status {
         let illegal = |event: &str| Err(format!("`{event}` cannot follow {self:?}"));
         match (event, self) {
             (Event::Begun(_), _) => illegal("begun"),
-            (Event::Switched, Self::Open { running }) => Ok(Self::Switched { running }),
+            (Event::Staged, Self::Open) => Ok(Self::Staged),
+            (Event::Staged, _) => illegal("staged"),
+            (Event::Switched, Self::Staged) => Ok(Self::Switched { running: false }),
             (Event::Switched, _) => illegal("switched"),
-            (Event::Running { .. } | Event::Ran { .. }, Self::Committed | Self::RolledBack | Self::Abandoned) => {
+            (Event::Running { .. } | Event::Ran { .. }, Self::Open | Self::Staged | Self::Restoring { .. } | Self::Committed | Self::RolledBack | Self::Abandoned) => {
                 illegal("running")
             }
             (Event::Running { .. }, status) => Ok(status.with_running(true)),
             (Event::Ran { .. }, status) => Ok(status.with_running(false)),
-            (Event::Restored, Self::Open { running }) => Ok(Self::Restored { running, switched: false }),
-            (Event::Restored, Self::Switched { running }) => Ok(Self::Restored { running, switched: true }),
-            (Event::Restored, status @ Self::Restored { .. }) => Ok(status),
+            (Event::Restoring, Self::Open | Self::Staged) => Ok(Self::Restoring { switched: false }),
+            (Event::Restoring, Self::Switched { running: false }) => Ok(Self::Restoring { switched: true }),
+            (Event::Restoring, Self::Restoring { switched } | Self::Restored { running: false, switched }) => {
+                Ok(Self::Restoring { switched })
+            }
+            (Event::Restoring, _) => illegal("restoring"),
+            (Event::Restored, Self::Restoring { switched }) => Ok(Self::Restored { running: false, switched }),
             (Event::Restored, _) => illegal("restored"),
             (Event::Committed, Self::Switched { .. }) => Ok(Self::Committed),
             (Event::Committed, _) => illegal("committed"),
@@ -281,7 +295,6 @@ impl Status {
 
     fn with_running(self, running: bool) -> Self {
         match self {
-            Self::Open { .. } => Self::Open { running },
             Self::Switched { .. } => Self::Switched { running },
             Self::Restored { switched, .. } => Self::Restored { running, switched },
             ended => ended,
@@ -292,15 +305,15 @@ impl Status {
     #[must_use]
     pub fn is_running(self) -> bool {
         match self {
-            Self::Open { running } | Self::Switched { running } | Self::Restored { running, .. } => running,
-            Self::Committed | Self::RolledBack | Self::Abandoned => false,
+            Self::Switched { running } | Self::Restored { running, .. } => running,
+            Self::Open | Self::Staged | Self::Restoring { .. } | Self::Committed | Self::RolledBack | Self::Abandoned => false,
         }
     }
 
     /// Tells whether services may have loaded the new states.
     #[must_use]
     pub fn was_switched(self) -> bool {
-        matches!(self, Self::Switched { .. } | Self::Committed | Self::Restored { switched: true, .. })
+        matches!(self, Self::Switched { .. } | Self::Committed | Self::Restoring { switched: true } | Self::Restored { switched: true, .. })
     }
 
     /// Tells whether nothing is left to do.
@@ -329,7 +342,7 @@ pub fn replay(path: &str, text: &str) -> Result<(Intent, Status)> {
     let Event::Begun(intent) = event else {
         return Err(stored("line 1 is not an intent".to_owned()));
     };
-    let mut status = Status::Open { running: false };
+    let mut status = Status::Open;
     for (index, line) in rest.split_inclusive('\n').enumerate() {
         let Some(line) = line.strip_suffix('\n') else { break };
         let number = index + 2;

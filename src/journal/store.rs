@@ -206,11 +206,30 @@ impl Store {
     /// Adds an event to a generation's journal, durable on return.
     ///
     /// # Errors
-    /// [`Error::Io`] where it may not have reached the disk.
+    /// [`Error::Io`] with the event not in the journal, where that could still be seen to.
     pub fn append(writer: &mut Writer<'_>, generation: u64, event: &Event) -> Result<()> {
         let mut line = serde_json::to_vec(event).unwrap_or_default();
         line.push(b'\n');
-        writer.edit(&Edit::Append { at: Place::State(Self::file(generation, "journal.jsonl")), bytes: line })
+        let at = Self::file(generation, "journal.jsonl");
+        let appended = writer.edit(&Edit::Append { at: Place::State(at), bytes: line.clone() });
+        if appended.is_err() {
+            // It may have reached the disk all the same, and must not be read there once the run goes another way.
+            Self::cut(writer, generation, &line)?;
+        }
+        appended
+    }
+
+    /// Cuts a line, or a part of one, off the end of a journal.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the journal as it was.
+    pub fn cut(writer: &mut Writer<'_>, generation: u64, line: &[u8]) -> Result<()> {
+        let at = Self::file(generation, "journal.jsonl");
+        let state = writer.host().load(&at)?;
+        let Some(bytes) = state.bytes().map(Bytes::reveal) else { return Ok(()) };
+        let rest = if line.is_empty() { bytes } else { bytes.strip_suffix(line).unwrap_or(bytes) };
+        let whole = rest.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        if whole == bytes.len() { Ok(()) } else { Self::put(writer, &at, rest[..whole].to_vec()) }
     }
 
     /// Marks a generation open.

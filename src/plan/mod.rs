@@ -53,6 +53,14 @@ pub struct Promise {
     pub want: Want,
 }
 
+impl Promise {
+    /// Returns the probes of promises, each with what it must see.
+    #[must_use]
+    pub fn pairs(promises: &[Self]) -> Vec<(Probe, Want)> {
+        promises.iter().map(|p| (p.probe.clone(), p.want.clone())).collect()
+    }
+}
+
 /// Which identity a plan puts in force: public facts only.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdentityLine {

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use similar::TextDiff;
 
-use super::{Change, IdentityLine, Plan};
+use super::{Change, IdentityLine, Plan, Promise};
 use crate::{
     host::Tree,
-    identity::Key,
+    identity::Input,
     preflight::Severity,
+    probe::{self, Want},
     state::{Attrs, Bytes, Content, HostPath, Sensitivity, State},
 };
 
@@ -157,7 +158,7 @@ impl View {
             changes: plan.changes.iter().map(|c| change(c, &names)).collect(),
             commands: plan.commands.iter().map(crate::host::Command::line).collect(),
             units: plan.services.iter().flat_map(|s| s.units.iter().cloned()).collect(),
-            probes: plan.promises.iter().map(|p| format!("{} {}", p.probe.label(), p.want.label())).collect(),
+            probes: plan.promises.iter().map(|p| promise(p)).collect(),
             owed: plan.owed.clone(),
             findings: plan.findings.iter().map(finding).collect(),
             consumers: plan.consumers.clone(),
@@ -170,6 +171,17 @@ impl View {
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_else(|_| json!({ "format": FORMAT }))
+    }
+}
+
+/// Returns what is proved, in a line.
+fn promise(promise: &Promise) -> String {
+    let probe = probe::title(&promise.probe);
+    match &promise.want {
+        Want::Leaf { leaf, chain } => format!("{probe}: leaf {} with a chain of {}", leaf.get(..16).unwrap_or(leaf), chain.len()),
+        Want::Lookup(address) => format!("{probe}: {address} alone"),
+        Want::Readable => probe,
+        Want::Baseline(_) => format!("{probe}: as before"),
     }
 }
 
@@ -197,7 +209,10 @@ fn diff(change: &Change) -> Vec<String> {
         return Vec::new();
     }
     if change.sensitivity == Sensitivity::Secret {
-        let tell = |bytes: Option<&Bytes>| bytes.map_or_else(|| "none".to_owned(), |b| Key::describe(b.reveal()));
+        let tell = |bytes: Option<&Bytes>| {
+            let input = |bytes: &Bytes| Input { name: change.path.to_string(), bytes: bytes.clone() };
+            bytes.map_or_else(|| "none".to_owned(), |bytes| input(bytes).describe_keys())
+        };
         return vec![format!("- {}", tell(before)), format!("+ {}", tell(after))];
     }
     let text = |bytes: Option<&Bytes>| bytes.map(Bytes::text).unwrap_or_default();

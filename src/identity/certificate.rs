@@ -52,7 +52,7 @@ pub struct Certificate {
     pub ski: Option<Vec<u8>>,
     /// Key identifier of the issuer.
     pub aki: Option<Vec<u8>>,
-    /// Public key, SubjectPublicKeyInfo DER.
+    /// Public key, `SubjectPublicKeyInfo` DER.
     pub spki: Vec<u8>,
     /// Whether issuer and subject are one and its own key verifies its signature.
     pub self_signed: bool,
@@ -114,9 +114,9 @@ impl Certificate {
                     self.take_name(name);
                 }
             }
-            ParsedExtension::KeyUsage(usage) => self.key_usage = Some(key_usage(usage)),
+            ParsedExtension::KeyUsage(usage) => self.key_usage = Some(key_usage(*usage)),
             ParsedExtension::ExtendedKeyUsage(usage) => {
-                self.extended_key_usage = Some(extended_key_usage(usage))
+                self.extended_key_usage = Some(extended_key_usage(usage));
             }
             ParsedExtension::SubjectKeyIdentifier(id) => self.ski = Some(id.0.to_vec()),
             ParsedExtension::AuthorityKeyIdentifier(id) => {
@@ -129,7 +129,7 @@ impl Certificate {
     fn take_name(&mut self, name: &GeneralName<'_>) {
         match name {
             GeneralName::DNSName(name) if is_host_name(name) => {
-                self.dns.push(name.to_ascii_lowercase())
+                self.dns.push(name.to_ascii_lowercase());
             }
             GeneralName::DNSName(name) => self.other_names.push(dn::escape(name)),
             GeneralName::IPAddress(bytes) => {
@@ -143,7 +143,7 @@ impl Certificate {
                 }
             }
             GeneralName::RFC822Name(name) | GeneralName::URI(name) => {
-                self.other_names.push(dn::escape(name))
+                self.other_names.push(dn::escape(name));
             }
             _ => self.other_names.push("a name of another kind".to_owned()),
         }
@@ -231,7 +231,7 @@ fn is_host_name(name: &str) -> bool {
         })
 }
 
-fn key_usage(usage: &KeyUsage) -> Vec<&'static str> {
+fn key_usage(usage: KeyUsage) -> Vec<&'static str> {
     [
         (usage.digital_signature(), "digitalSignature"),
         (usage.non_repudiation(), "nonRepudiation"),
@@ -260,7 +260,8 @@ fn extended_key_usage(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
     ];
     let known = known
         .into_iter()
-        .filter_map(|(set, name)| set.then(|| name.to_owned()));
+        .filter(|(set, _)| *set)
+        .map(|(_, name)| name.to_owned());
     known
         .chain(usage.other.iter().map(ToString::to_string))
         .collect()

@@ -101,7 +101,7 @@ pub(super) enum Public {
 }
 
 impl Public {
-    /// Reads a SubjectPublicKeyInfo.
+    /// Reads a `SubjectPublicKeyInfo`.
     pub(super) fn from_spki(spki: &[u8]) -> Option<Self> {
         let (whole, _) = der::first(spki)?;
         let parts = whole.children()?;
@@ -127,7 +127,7 @@ impl Public {
         })
     }
 
-    /// Writes a SubjectPublicKeyInfo.
+    /// Writes a `SubjectPublicKeyInfo`.
     fn spki(&self) -> Vec<u8> {
         let (algorithm, bits) = match self {
             Self::Rsa { modulus, exponent } => (

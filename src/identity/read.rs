@@ -16,6 +16,9 @@ use crate::{
     state::Bytes,
 };
 
+/// The most that one input may have (16 MiB), however it came in.
+const LARGEST: usize = 16 << 20;
+
 /// Everything found in one input.
 #[derive(Default)]
 pub(super) struct Contents {
@@ -122,6 +125,17 @@ fn signed_shape(signed: &der::Tlv<'_>) -> Shape {
 /// [`Error::Input`] where nothing of use is in it, or what is in it is damaged.
 pub(super) fn read(input: &Input, password: Option<&Bytes>) -> Result<Contents> {
     let bytes = input.bytes.reveal();
+    if bytes.len() > LARGEST {
+        return Err(bad(
+            input,
+            format!(
+                "has {} MiB, wanted at most {} MiB",
+                bytes.len() >> 20,
+                LARGEST >> 20
+            ),
+            "give a file that holds a certificate or a private key",
+        ));
+    }
     if bytes.iter().all(|b| b.is_ascii_whitespace() || *b == 0) {
         return Err(bad(
             input,
@@ -241,9 +255,7 @@ impl Reader<'_> {
     }
 
     fn neither(&self, bytes: &[u8], rest: &[u8]) -> Error {
-        let cut = bytes.len() != rest.len()
-            || bytes.starts_with(&[0x30, 0x82])
-            || bytes.starts_with(&[0x30, 0x83]);
+        let cut = bytes.len() != rest.len() || matches!(bytes, [0x30, 0x81..=0x84, ..]);
         let message = if cut {
             "begins like DER but is cut off, or goes on with something else"
         } else {

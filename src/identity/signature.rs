@@ -20,7 +20,7 @@ pub(super) fn name(certificate: &X509Certificate<'_>) -> String {
     }
 }
 
-/// Verifies a certificate's signature with a public key (SubjectPublicKeyInfo DER); none where the algorithm or size
+/// Verifies a certificate's signature with a public key (`SubjectPublicKeyInfo` DER); none where the algorithm or size
 /// is one that cannot be checked.
 pub(super) fn verify(certificate: &[u8], spki: &[u8]) -> Option<bool> {
     let (_, x509) = X509Certificate::from_der(certificate).ok()?;

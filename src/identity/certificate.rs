@@ -1,5 +1,6 @@
 //! One X.509 certificate (RFC 5280), every field that a finding needs read out of it.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aws_lc_rs::digest;
@@ -12,7 +13,7 @@ use x509_parser::{
 use super::{dn, key, key::Public, signature};
 
 /// A certificate: its DER and what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     /// The certificate itself.
     pub der: Vec<u8>,
@@ -60,6 +61,12 @@ pub struct Certificate {
     pub(super) subject_der: Vec<u8>,
     /// Issuer as encoded.
     pub(super) issuer_der: Vec<u8>,
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({}, {})", self.title(), self.sha256)
+    }
 }
 
 impl Certificate {

@@ -399,7 +399,7 @@ fn a_chain_signed_with_rsa_pss_and_a_key_of_that_type_are_understood() {
         .read(&["under.pem", "leaf.key", "rsa.pem"], None)
         .unwrap();
     assert_eq!(names(&findings), ["root-dropped"]);
-    assert_eq!(identity.leaf.signature, "RSASSA-PSS");
+    assert_eq!(identity.leaf.signature, "rsassaPss");
     assert_eq!(
         identity.trust(&[], identity.leaf.not_before + 60),
         Trust::PrivateCa

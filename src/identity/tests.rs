@@ -263,6 +263,28 @@ fn a_key_of_another_leaf_is_fatal_and_both_are_named() {
 }
 
 #[test]
+fn the_key_of_a_ca_is_not_taken_for_the_leafs_and_a_spare_key_is_left_out() {
+    let root = ca("Root", None, |_| {});
+    let (key, leaf) = leaf(&root, |_| {});
+    let (spare, _) = self::leaf(&root, |_| {});
+    let (identity, findings) = assembled(&[&root.issuer.key().serialize_pem(), &leaf, &root.pem]);
+    assert_eq!(identity.name(), "www.example.org");
+    assert_eq!(names(&findings), ["key-mismatch", "root-dropped"]);
+    assert!(
+        findings[0].message.contains("it belongs to `CN=Root`"),
+        "{}",
+        findings[0].message
+    );
+
+    let (identity, findings) = assembled(&[&spare, &key, &leaf]);
+    assert_eq!(
+        (findings[0].name, findings[0].severity),
+        ("key-foreign", Severity::Warning)
+    );
+    assert_eq!(identity.key.unwrap().pin(), identity.leaf.pin());
+}
+
+#[test]
 fn the_key_decides_among_leaves_and_without_one_two_are_too_many() {
     let root = ca("Root", None, |_| {});
     let (key, first) = leaf(&root, |_| {});

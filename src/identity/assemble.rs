@@ -139,8 +139,8 @@ fn choose(
     let ends = |at: &usize| !all[*at].1.is_ca && !issues(*at);
     let mut candidates: Vec<usize> = (0..all.len()).filter(ends).collect();
     if candidates.is_empty() {
-        let named =
-            |at: &usize| !(all[*at].1.dns.is_empty() && all[*at].1.ips.is_empty()) && !issues(*at);
+        let nameless = |c: &Certificate| c.dns.is_empty() && c.ips.is_empty();
+        let named = |at: &usize| !nameless(&all[*at].1) && !issues(*at);
         candidates = (0..all.len()).filter(named).collect();
     }
     match candidates.as_slice() {

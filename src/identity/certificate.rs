@@ -1,5 +1,6 @@
 //! One X.509 certificate (RFC 5280), every field that a finding needs read out of it.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aws_lc_rs::digest;
@@ -12,7 +13,7 @@ use x509_parser::{
 use super::{dn, key, key::Public, signature};
 
 /// A certificate: its DER and what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     /// The certificate itself.
     pub der: Vec<u8>,
@@ -52,7 +53,7 @@ pub struct Certificate {
     pub ski: Option<Vec<u8>>,
     /// Key identifier of the issuer.
     pub aki: Option<Vec<u8>>,
-    /// Public key, SubjectPublicKeyInfo DER.
+    /// Public key, `SubjectPublicKeyInfo` DER.
     pub spki: Vec<u8>,
     /// Whether issuer and subject are one and its own key verifies its signature.
     pub self_signed: bool,
@@ -60,6 +61,12 @@ pub struct Certificate {
     pub(super) subject_der: Vec<u8>,
     /// Issuer as encoded.
     pub(super) issuer_der: Vec<u8>,
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({}, {})", self.title(), self.sha256)
+    }
 }
 
 impl Certificate {
@@ -114,9 +121,9 @@ impl Certificate {
                     self.take_name(name);
                 }
             }
-            ParsedExtension::KeyUsage(usage) => self.key_usage = Some(key_usage(usage)),
+            ParsedExtension::KeyUsage(usage) => self.key_usage = Some(key_usage(*usage)),
             ParsedExtension::ExtendedKeyUsage(usage) => {
-                self.extended_key_usage = Some(extended_key_usage(usage))
+                self.extended_key_usage = Some(extended_key_usage(usage));
             }
             ParsedExtension::SubjectKeyIdentifier(id) => self.ski = Some(id.0.to_vec()),
             ParsedExtension::AuthorityKeyIdentifier(id) => {
@@ -129,7 +136,7 @@ impl Certificate {
     fn take_name(&mut self, name: &GeneralName<'_>) {
         match name {
             GeneralName::DNSName(name) if is_host_name(name) => {
-                self.dns.push(name.to_ascii_lowercase())
+                self.dns.push(name.to_ascii_lowercase());
             }
             GeneralName::DNSName(name) => self.other_names.push(dn::escape(name)),
             GeneralName::IPAddress(bytes) => {
@@ -143,7 +150,7 @@ impl Certificate {
                 }
             }
             GeneralName::RFC822Name(name) | GeneralName::URI(name) => {
-                self.other_names.push(dn::escape(name))
+                self.other_names.push(dn::escape(name));
             }
             _ => self.other_names.push("a name of another kind".to_owned()),
         }
@@ -231,7 +238,7 @@ fn is_host_name(name: &str) -> bool {
         })
 }
 
-fn key_usage(usage: &KeyUsage) -> Vec<&'static str> {
+fn key_usage(usage: KeyUsage) -> Vec<&'static str> {
     [
         (usage.digital_signature(), "digitalSignature"),
         (usage.non_repudiation(), "nonRepudiation"),
@@ -260,7 +267,8 @@ fn extended_key_usage(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
     ];
     let known = known
         .into_iter()
-        .filter_map(|(set, name)| set.then(|| name.to_owned()));
+        .filter(|(set, _)| *set)
+        .map(|(_, name)| name.to_owned());
     known
         .chain(usage.other.iter().map(ToString::to_string))
         .collect()

@@ -31,7 +31,7 @@ pub(super) struct Tlv<'a> {
 
 impl<'a> Tlv<'a> {
     /// Returns the elements inside, where this is a sequence or set or context tag of such.
-    pub(super) fn children(&self) -> Option<Vec<Tlv<'a>>> {
+    pub(super) fn children(&self) -> Option<Vec<Self>> {
         if self.tag & 0x20 == 0 {
             return None;
         }

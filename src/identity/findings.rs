@@ -310,7 +310,7 @@ fn expired_links(identity: &Identity, checks: &Checks<'_>, trust: Trust, found: 
     for link in identity.chain.iter().filter(|c| checks.now > c.not_after) {
         let holds = match trust {
             Trust::Trusted | Trust::PrivateCa => "another path holds without it",
-            Trust::SelfSigned | Trust::Unknown => "no path holds without it",
+            Trust::SelfSigned | Trust::Unknown => "no path without it was found",
         };
         let message = format!(
             "intermediate `{}` (issued by `{}`) expired on {}; {holds}",

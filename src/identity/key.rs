@@ -39,6 +39,7 @@ const CURVES: &[(&[u8], &str, usize)] = &[
 pub struct Key {
     pkcs8: Zeroizing<Vec<u8>>,
     public: Public,
+    spki: Vec<u8>,
 }
 
 impl fmt::Debug for Key {
@@ -59,7 +60,16 @@ impl Key {
         let pkcs8 = normalise(bytes, curve)
             .ok_or("is not a private key in a form that is known: PKCS#8, PKCS#1 or SEC1")?;
         let public = public_of(&pkcs8)?;
-        Ok(Self { pkcs8, public })
+        let algorithm = der::first(&pkcs8)
+            .and_then(|(whole, _)| whole.children())
+            .and_then(|parts| parts.get(1).map(|algorithm| algorithm.whole.to_vec()))
+            .unwrap_or_default();
+        let spki = public.spki(&algorithm);
+        Ok(Self {
+            pkcs8,
+            public,
+            spki,
+        })
     }
 
     /// Returns the PKCS#8 DER, for writing and signing; the caller must not print it.
@@ -77,7 +87,7 @@ impl Key {
     /// Returns the base64 SHA-256 of its public key (RFC 7469 section 2.4), which may be shown.
     #[must_use]
     pub fn pin(&self) -> String {
-        pin(&self.public.spki())
+        pin(&self.spki)
     }
 
     /// Returns the public half.
@@ -101,7 +111,7 @@ pub(super) enum Public {
 }
 
 impl Public {
-    /// Reads a SubjectPublicKeyInfo.
+    /// Reads a `SubjectPublicKeyInfo`.
     pub(super) fn from_spki(spki: &[u8]) -> Option<Self> {
         let (whole, _) = der::first(spki)?;
         let parts = whole.children()?;
@@ -127,28 +137,18 @@ impl Public {
         })
     }
 
-    /// Writes a SubjectPublicKeyInfo.
-    fn spki(&self) -> Vec<u8> {
-        let (algorithm, bits) = match self {
-            Self::Rsa { modulus, exponent } => (
-                der::write(
-                    der::SEQUENCE,
-                    &[&der::write(der::OID, &[RSA]), &[der::NULL, 0]],
-                )
-                .to_vec(),
-                der::write(
-                    der::SEQUENCE,
-                    &[&der::write_integer(modulus), &der::write_integer(exponent)],
-                )
-                .to_vec(),
-            ),
-            Self::Other { algorithm, bits } => (algorithm.clone(), bits.clone()),
+    /// Writes a `SubjectPublicKeyInfo` under an algorithm identifier, DER.
+    fn spki(&self, algorithm: &[u8]) -> Vec<u8> {
+        let bits = match self {
+            Self::Rsa { modulus, exponent } => der::write(
+                der::SEQUENCE,
+                &[&der::write_integer(modulus), &der::write_integer(exponent)],
+            )
+            .to_vec(),
+            Self::Other { bits, .. } => bits.clone(),
         };
-        der::write(
-            der::SEQUENCE,
-            &[&algorithm, &der::write(der::BITS, &[&[0], &bits])],
-        )
-        .to_vec()
+        let bits = der::write(der::BITS, &[&[0], &bits]);
+        der::write(der::SEQUENCE, &[algorithm, &bits]).to_vec()
     }
 
     /// Says type and size.

@@ -36,7 +36,7 @@ pub(super) fn refused(what: &str, path: &str, is_der: bool) -> Locked {
     }
 }
 
-/// Decrypts a PKCS#8 EncryptedPrivateKeyInfo (RFC 5958 section 3).
+/// Decrypts a PKCS#8 `EncryptedPrivateKeyInfo` (RFC 5958 section 3).
 pub(super) fn open_key(
     bytes: &[u8],
     password: Option<&Bytes>,
@@ -64,13 +64,22 @@ pub(super) fn open_key(
             ),
         });
     }
-    let info = EncryptedPrivateKeyInfoRef::from_der(bytes)
-        .map_err(|_| refused("by PBES2 with an algorithm that is not known", path, is_der))?;
+    let info = EncryptedPrivateKeyInfoRef::from_der(bytes).map_err(|_| {
+        refused(
+            "by PBES2 with DES, SHA-1 or something unknown",
+            path,
+            is_der,
+        )
+    })?;
     match info.decrypt(password.reveal()) {
         Ok(plain) => Ok(Zeroizing::new(plain.as_bytes().to_vec())),
         Err(pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm {
             ..
-        })) => Err(refused("by PBES2 with DES or SHA-1", path, is_der)),
+        })) => Err(refused(
+            "by PBES2 with DES, SHA-1 or something unknown",
+            path,
+            is_der,
+        )),
         Err(_) => Err(Locked {
             message: "is encrypted, and the password does not open it".to_owned(),
             hint: "give the file that holds the password of this key: `--password-file F`"

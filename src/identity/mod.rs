@@ -25,6 +25,7 @@ mod pem;
 mod read;
 mod remark;
 mod report;
+mod shape;
 mod signature;
 mod trust;
 
@@ -237,7 +238,7 @@ impl Input {
     /// # Errors
     /// As [`Identity::assemble`]; a PKCS#12 store is taken to hold both.
     pub fn holds(&self) -> Result<Holds> {
-        if read::shape(self.bytes.reveal()) == read::Shape::Store {
+        if shape::shape(self.bytes.reveal()) == shape::Shape::Store {
             return Ok(Holds {
                 certificate: true,
                 key: true,

@@ -170,7 +170,7 @@ pub(super) fn write(out: &mut Zeroizing<String>, label: &str, der: &[u8]) {
     out.push_str("-----\n");
 }
 
-/// Returns how much room [`write`] needs, so that a key is never copied by growth.
+/// Returns how much room [`write()`] needs, so that a key is never copied by growth.
 pub(super) fn room(der: &[u8]) -> usize {
     der.len().div_ceil(48) * 65 + 128
 }

@@ -9,12 +9,16 @@ use super::{
     key::Key,
     locked::{self, Locked},
     pem, remark,
+    shape::{Shape, shape},
 };
 use crate::{
     error::{Error, Result},
     preflight::{Finding, Severity},
     state::Bytes,
 };
+
+/// The most that one input may have (16 MiB), however it came in.
+const LARGEST: usize = 16 << 20;
 
 /// Everything found in one input.
 #[derive(Default)]
@@ -31,97 +35,23 @@ pub(super) struct Contents {
     pub(super) findings: Vec<Finding>,
 }
 
-/// What a DER body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    Certificate,
-    Key,
-    EncryptedKey,
-    Store,
-    Bundle7,
-    Request,
-    PublicKey,
-    Parameters,
-    RevocationList,
-    Unknown,
-}
-
-impl Shape {
-    fn noun(self) -> &'static str {
-        match self {
-            Self::Certificate => "certificate",
-            Self::Key => "private key",
-            Self::EncryptedKey => "encrypted private key",
-            Self::Store => "PKCS#12 store",
-            Self::Bundle7 => "PKCS#7 bundle",
-            Self::Request => "certificate request",
-            Self::PublicKey => "public key",
-            Self::Parameters => "key parameters",
-            Self::RevocationList => "revocation list",
-            Self::Unknown => "something unknown",
-        }
-    }
-}
-
-/// Tells what a DER body is by its outline.
-pub(super) fn shape(bytes: &[u8]) -> Shape {
-    let Some((whole, _)) = der::first(bytes) else {
-        return Shape::Unknown;
-    };
-    if whole.tag == der::OID {
-        return Shape::Parameters;
-    }
-    let Some(parts) = whole.children().filter(|_| whole.tag == der::SEQUENCE) else {
-        return Shape::Unknown;
-    };
-    let tags: Vec<u8> = parts.iter().map(|p| p.tag).collect();
-    match tags.as_slice() {
-        [der::SEQUENCE, der::SEQUENCE, der::BITS, ..] => signed_shape(&parts[0]),
-        [der::SEQUENCE, der::BITS] => Shape::PublicKey,
-        [der::SEQUENCE, der::OCTETS] => Shape::EncryptedKey,
-        [der::OID, 0xa0] => Shape::Bundle7,
-        [der::INTEGER, der::SEQUENCE, der::OCTETS, ..] | [der::INTEGER, der::OCTETS, ..] => {
-            Shape::Key
-        }
-        [der::INTEGER, der::SEQUENCE, ..] if parts[0].small() == Some(3) => Shape::Store,
-        [der::INTEGER, der::INTEGER, ..] if parts.len() >= 9 => Shape::Key,
-        [der::INTEGER, der::INTEGER, ..] => Shape::Parameters,
-        _ => Shape::Unknown,
-    }
-}
-
-/// Tells certificates (RFC 5280), requests (RFC 2986) and revocation lists apart by what is signed.
-fn signed_shape(signed: &der::Tlv<'_>) -> Shape {
-    let Some(parts) = signed.children() else {
-        return Shape::Unknown;
-    };
-    let tags: Vec<u8> = parts.iter().map(|p| p.tag).collect();
-    let rest = match tags.as_slice() {
-        [0xa0, rest @ ..] => rest,
-        tags => tags,
-    };
-    match rest {
-        [
-            der::INTEGER,
-            der::SEQUENCE,
-            der::SEQUENCE,
-            der::SEQUENCE,
-            ..,
-        ] => Shape::Certificate,
-        [der::INTEGER, der::SEQUENCE, der::SEQUENCE, 0xa0]
-        | [der::INTEGER, der::SEQUENCE, der::SEQUENCE] => Shape::Request,
-        [der::INTEGER, der::SEQUENCE, der::SEQUENCE, 0x17 | 0x18, ..]
-        | [der::SEQUENCE, der::SEQUENCE, 0x17 | 0x18, ..] => Shape::RevocationList,
-        _ => Shape::Unknown,
-    }
-}
-
 /// Reads one input.
 ///
 /// # Errors
 /// [`Error::Input`] where nothing of use is in it, or what is in it is damaged.
 pub(super) fn read(input: &Input, password: Option<&Bytes>) -> Result<Contents> {
     let bytes = input.bytes.reveal();
+    if bytes.len() > LARGEST {
+        return Err(bad(
+            input,
+            format!(
+                "has {} MiB, wanted at most {} MiB",
+                bytes.len() >> 20,
+                LARGEST >> 20
+            ),
+            "give a file that holds a certificate or a private key",
+        ));
+    }
     if bytes.iter().all(|b| b.is_ascii_whitespace() || *b == 0) {
         return Err(bad(
             input,
@@ -241,9 +171,7 @@ impl Reader<'_> {
     }
 
     fn neither(&self, bytes: &[u8], rest: &[u8]) -> Error {
-        let cut = bytes.len() != rest.len()
-            || bytes.starts_with(&[0x30, 0x82])
-            || bytes.starts_with(&[0x30, 0x83]);
+        let cut = bytes.len() != rest.len() || matches!(bytes, [0x30, 0x81..=0x84, ..]);
         let message = if cut {
             "begins like DER but is cut off, or goes on with something else"
         } else {

@@ -1,26 +1,36 @@
 //! Whether one key signed one certificate: asked to put a chain in order, never to trust it.
 
 use aws_lc_rs::signature::{self as sig, UnparsedPublicKey, VerificationAlgorithm};
-use x509_parser::{certificate::X509Certificate, oid_registry::OidRegistry, prelude::FromDer};
+use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
 use super::{der, key::Public};
 
-/// Returns the short name of a certificate's signature algorithm, or its number.
+/// Signature algorithms by the names that openssl prints (RFC 3279, RFC 4055, RFC 5758, RFC 8410).
+const NAMES: &[(&str, &str)] = &[
+    ("1.2.840.113549.1.1.2", "md2WithRSAEncryption"),
+    ("1.2.840.113549.1.1.4", "md5WithRSAEncryption"),
+    ("1.2.840.113549.1.1.5", "sha1WithRSAEncryption"),
+    ("1.2.840.113549.1.1.10", "rsassaPss"),
+    ("1.2.840.113549.1.1.11", "sha256WithRSAEncryption"),
+    ("1.2.840.113549.1.1.12", "sha384WithRSAEncryption"),
+    ("1.2.840.113549.1.1.13", "sha512WithRSAEncryption"),
+    ("1.2.840.10045.4.1", "ecdsa-with-SHA1"),
+    ("1.2.840.10045.4.3.2", "ecdsa-with-SHA256"),
+    ("1.2.840.10045.4.3.3", "ecdsa-with-SHA384"),
+    ("1.2.840.10045.4.3.4", "ecdsa-with-SHA512"),
+    ("1.2.840.10040.4.3", "dsa_with_SHA1"),
+    ("1.3.101.112", "ED25519"),
+    ("1.3.101.113", "ED448"),
+];
+
+/// Returns the name of a certificate's signature algorithm, or its number.
 pub(super) fn name(certificate: &X509Certificate<'_>) -> String {
-    let oid = &certificate.signature_algorithm.algorithm;
-    let numbers = oid.to_id_string();
-    match numbers.as_str() {
-        "1.3.101.112" => "Ed25519".to_owned(),
-        "1.3.101.113" => "Ed448".to_owned(),
-        "1.2.840.113549.1.1.10" => "RSASSA-PSS".to_owned(),
-        _ => OidRegistry::default()
-            .with_crypto()
-            .get(oid)
-            .map_or(numbers, |entry| entry.sn().to_owned()),
-    }
+    let number = certificate.signature_algorithm.algorithm.to_id_string();
+    let known = NAMES.iter().find(|(known, _)| *known == number);
+    known.map_or(number, |(_, name)| (*name).to_owned())
 }
 
-/// Verifies a certificate's signature with a public key (SubjectPublicKeyInfo DER); none where the algorithm or size
+/// Verifies a certificate's signature with a public key (`SubjectPublicKeyInfo` DER); none where the algorithm or size
 /// is one that cannot be checked.
 pub(super) fn verify(certificate: &[u8], spki: &[u8]) -> Option<bool> {
     let (_, x509) = X509Certificate::from_der(certificate).ok()?;

@@ -6,6 +6,8 @@ use rcgen::{
 use super::*;
 use crate::preflight::Severity;
 
+mod junk;
+
 /// 2026-11-21 00:00 UTC.
 const NOW: i64 = 1_795_219_200;
 
@@ -150,30 +152,30 @@ fn each_fault_has_its_finding_and_severity() {
     let root = ca("Root", None, |_| {});
     let cases: [(&str, Severity, Change); 9] = [
         ("expired", Fatal, |p| {
-            p.not_after = date_time_ymd(2026, 11, 20)
+            p.not_after = date_time_ymd(2026, 11, 20);
         }),
         ("not-yet-valid", Fatal, |p| {
-            p.not_before = date_time_ymd(2026, 11, 22)
+            p.not_before = date_time_ymd(2026, 11, 22);
         }),
         ("expires-soon", Warning, |p| {
-            p.not_after = date_time_ymd(2026, 12, 1)
+            p.not_after = date_time_ymd(2026, 12, 1);
         }),
         ("no-san", Fatal, |p| p.subject_alt_names.clear()),
         ("wrong-usage", Fatal, |p| {
-            p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]
+            p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         }),
         ("wrong-usage", Fatal, |p| {
-            p.key_usages = vec![KeyUsagePurpose::CrlSign]
+            p.key_usages = vec![KeyUsagePurpose::CrlSign];
         }),
         ("ca-leaf", Warning, |p| {
-            p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)
+            p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         }),
         ("cn-not-san", Note, |p| {
             p.distinguished_name
-                .push(DnType::CommonName, "other.example.org")
+                .push(DnType::CommonName, "other.example.org");
         }),
         ("no-trust-path", Warning, |p| {
-            p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)
+            p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         }),
     ];
     for (name, severity, change) in cases {
@@ -261,6 +263,28 @@ fn a_key_of_another_leaf_is_fatal_and_both_are_named() {
 }
 
 #[test]
+fn the_key_of_a_ca_is_not_taken_for_the_leafs_and_a_spare_key_is_left_out() {
+    let root = ca("Root", None, |_| {});
+    let (key, leaf) = leaf(&root, |_| {});
+    let (spare, _) = self::leaf(&root, |_| {});
+    let (identity, findings) = assembled(&[&root.issuer.key().serialize_pem(), &leaf, &root.pem]);
+    assert_eq!(identity.name(), "www.example.org");
+    assert_eq!(names(&findings), ["key-mismatch", "root-dropped"]);
+    assert!(
+        findings[0].message.contains("it belongs to `CN=Root`"),
+        "{}",
+        findings[0].message
+    );
+
+    let (identity, findings) = assembled(&[&spare, &key, &leaf]);
+    assert_eq!(
+        (findings[0].name, findings[0].severity),
+        ("key-foreign", Severity::Warning)
+    );
+    assert_eq!(identity.key.unwrap().pin(), identity.leaf.pin());
+}
+
+#[test]
 fn the_key_decides_among_leaves_and_without_one_two_are_too_many() {
     let root = ca("Root", None, |_| {});
     let (key, first) = leaf(&root, |_| {});
@@ -318,7 +342,7 @@ fn a_client_with_given_anchors_accepts_what_leads_to_a_root_among_them() {
 #[test]
 fn an_expired_cross_signed_intermediate_is_shown_with_and_without() {
     let old = ca("Old Root", None, |p| {
-        p.not_after = date_time_ymd(2026, 6, 1)
+        p.not_after = date_time_ymd(2026, 6, 1);
     });
     let new = ca("New Root", None, |_| {});
     // New Root, cross-signed by Old Root: same name and key.
@@ -345,7 +369,7 @@ fn names_are_covered_as_rfc_9525_has_it() {
     let root = ca("Root", None, |_| {});
     let (_, pem) = leaf(&root, |p| {
         p.distinguished_name
-            .push(DnType::CommonName, "cn.example.org")
+            .push(DnType::CommonName, "cn.example.org");
     });
     let (identity, _) = assembled(&[&pem]);
     for (name, want) in [
@@ -473,65 +497,4 @@ fn templates_get_no_byte_of_the_key() {
     let bytes = format!("{:?}", &identity.key.as_ref().unwrap().reveal()[30..60]);
     assert!(!debug.contains(bytes.trim_matches(['[', ']'])));
     assert!(context.contains("\"trust\":\"trusted\""), "{context}");
-}
-
-mod junk {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn good() -> String {
-        let root = ca("Root", None, |_| {});
-        let (key, leaf) = leaf(&root, |_| {});
-        [key, "friendlyName: x\n".to_owned(), leaf, root.pem].concat()
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-            let _ = Identity::assemble(&[input("x", bytes)], None);
-        }
-
-        #[test]
-        fn arbitrary_der_never_panics(body in prop::collection::vec(any::<u8>(), 0..300), tag in prop::sample::select(vec![0x30u8, 0x02, 0x06])) {
-            let der = der::write(tag, &[&body]).to_vec();
-            let _ = Identity::assemble(&[input("x", der.clone())], Some(&Bytes::from(b"x".to_vec())));
-            let mut pem = Zeroizing::new(String::new());
-            pem::write(&mut pem, "PRIVATE KEY", &der);
-            let _ = Identity::assemble(&[input("x", pem.as_bytes())], None);
-        }
-
-        #[test]
-        fn mutations_of_a_good_file_never_panic_and_never_say_what_is_in_it(
-            edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
-            cut in any::<prop::sample::Index>(),
-        ) {
-            let good = good();
-            let key_line = good.lines().nth(1).unwrap().to_owned();
-            let mut bytes = good.into_bytes();
-            for (at, value) in edits {
-                let at = at.index(bytes.len());
-                bytes[at] = value;
-            }
-            bytes.truncate(cut.index(bytes.len()) + 1);
-            let said = match Identity::assemble(&[input("x", bytes)], None) {
-                Ok((identity, findings)) => format!("{identity:?} {findings:?}"),
-                Err(error) => format!("{error} {error:?}"),
-            };
-            prop_assert!(!said.contains(&key_line[8..40]));
-        }
-
-        #[test]
-        fn mutated_bodies_never_panic(at in any::<prop::sample::Index>(), value in any::<u8>()) {
-            let good = good();
-            for block in pem::read(&good).unwrap().blocks {
-                let mut der = block.der.to_vec();
-                let at = at.index(der.len());
-                der[at] = value;
-                let _ = Identity::assemble(&[input("x", der)], None);
-            }
-        }
-    }
 }

@@ -127,6 +127,16 @@ fn reason(error: &webpki::Error) -> String {
             "a signature on the way is wrong or made with too small a key".to_owned()
         }
         E::RequiredEkuNotFoundContext(_) => "the extended key usage excludes serverAuth".to_owned(),
-        other => format!("clients refuse it: {other}"),
+        E::UnsupportedSignatureAlgorithmContext(_)
+        | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            "a certificate on the way is signed in a way that clients refuse".to_owned()
+        }
+        E::ExtensionValueInvalid
+        | E::UnsupportedCriticalExtension
+        | E::MalformedExtensions
+        | E::UnsupportedCertVersion
+        | E::BadDer => "a certificate on the way is malformed".to_owned(),
+        // The rest have no operands worth reading, and some have pages of them.
+        _ => "a certificate on the way is one that clients refuse".to_owned(),
     }
 }

@@ -1,0 +1,119 @@
+//! A host of which only the caller's files, the clock and the trust anchors exist.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use certroll::{
+    error::{Error, Result},
+    host::{Command, Edit, Entry, Host, Output, Place, Presented, Tree, User},
+    state::{Bytes, HostPath, State},
+};
+
+/// Reads real files; everything else is absent.
+pub(crate) struct Desk {
+    pub(crate) now: i64,
+    pub(crate) anchors: Vec<Vec<u8>>,
+}
+
+fn absent<T>(what: &'static str) -> Result<T> {
+    Err(Error::NotPlanned {
+        verb: "ask",
+        what: what.to_owned(),
+    })
+}
+
+impl Tree for Desk {
+    fn read(&self, _: &HostPath) -> Result<State> {
+        Ok(State::Absent)
+    }
+    fn list(&self, _: &HostPath) -> Result<Vec<Entry>> {
+        Ok(Vec::new())
+    }
+}
+
+impl Host for Desk {
+    fn tree(&self) -> &dyn Tree {
+        self
+    }
+    fn is_live(&self) -> bool {
+        false
+    }
+    fn user(&self, _: &str) -> Result<User> {
+        absent("user")
+    }
+    fn group(&self, _: &str) -> Result<u32> {
+        absent("group")
+    }
+    fn is_mount_point(&self, _: &HostPath) -> Result<bool> {
+        Ok(false)
+    }
+    fn load(&self, _: &HostPath) -> Result<State> {
+        Ok(State::Absent)
+    }
+    fn load_list(&self, _: &HostPath) -> Result<Vec<Entry>> {
+        Ok(Vec::new())
+    }
+    fn lock(&mut self, _: Duration) -> Result<()> {
+        absent("lock")
+    }
+    fn edit(&mut self, _: &Edit) -> Result<()> {
+        absent("edit")
+    }
+    fn sync(&mut self, _: &[Place]) -> Result<()> {
+        absent("sync")
+    }
+    fn run(&self, _: &Command, _: &str) -> Result<Output> {
+        absent("run")
+    }
+    fn end_marked(&self, _: &str) -> Result<usize> {
+        Ok(0)
+    }
+    fn handshake(&self, _: SocketAddr, _: &str, _: Duration) -> Result<Presented> {
+        absent("handshake")
+    }
+    fn resolve(&self, _: &str) -> Vec<IpAddr> {
+        Vec::new()
+    }
+    fn trust_anchors(&self) -> Vec<Vec<u8>> {
+        self.anchors.clone()
+    }
+    fn now(&self) -> i64 {
+        self.now
+    }
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+    fn sleep(&self, _: Duration) {}
+    fn interrupted(&self) -> Option<&'static str> {
+        None
+    }
+    fn operator(&self) -> String {
+        "root".to_owned()
+    }
+    fn effective_uid(&self) -> u32 {
+        0
+    }
+    fn random(&self) -> Result<[u8; 32]> {
+        absent("random")
+    }
+    fn read_input(&self, path: &str) -> Result<Bytes> {
+        std::fs::read(path)
+            .map(Bytes::from)
+            .map_err(|source| Error::Io {
+                verb: "read",
+                path: path.to_owned(),
+                source,
+            })
+    }
+    fn list_input(&self, _: &str) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+    fn writable_by_others(&self, _: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
+    fn write_output(&self, _: &str, _: &[u8]) -> Result<()> {
+        absent("output")
+    }
+}

@@ -7,4 +7,6 @@ pub mod error;
 pub mod host;
 pub mod identity;
 pub mod preflight;
+pub mod probe;
+pub mod service;
 pub mod state;

@@ -1,0 +1,149 @@
+//! Probes: what is seen from outside, and what it means.
+//!
+//! [`observe`] looks, [`judge`] decides (pure), [`prove`] repeats both until the answer is certain or time is up.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    desired::{Probe, Reader},
+    host::Host,
+    state::HostPath,
+};
+
+mod certificate;
+mod judge;
+mod lookup;
+mod prove;
+mod readable;
+mod report;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+pub use certificate::{Details, details};
+pub use judge::judge;
+pub use lookup::lookup_in_hosts;
+pub use prove::prove;
+pub use readable::{Identity, readable};
+pub use report::{EndpointReport, FORMAT, ProbeReport, parse_target, run};
+
+/// What one probe saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Observation {
+    /// Every address, in order; none where the name does not resolve.
+    Tls(Vec<Endpoint>),
+    /// The addresses that the resolver gave.
+    Lookup(Vec<IpAddr>),
+    /// The files, each with the reason why it cannot be read, if it cannot.
+    Readable(Vec<(HostPath, Option<String>)>),
+}
+
+/// One address and what it presented.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// What was presented.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presented: Option<Served>,
+    /// Why nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<String>,
+}
+
+/// What an endpoint presented, by fingerprint (SHA-256 of the DER, lower hex).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// The leaf's fingerprint.
+    pub leaf: String,
+    /// Fingerprints of what followed it, in the order sent.
+    pub chain: Vec<String>,
+    /// The leaf's subject, as in `CN=localhost`; empty where it cannot be parsed.
+    pub subject: String,
+    /// Protocol version, as in `TLS 1.3`; empty where the handshake broke after the certificates came.
+    pub version: String,
+}
+
+/// What a probe should see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Want {
+    /// This leaf, followed by exactly this chain: fingerprints.
+    Leaf {
+        /// The leaf's fingerprint.
+        leaf: String,
+        /// Fingerprints of the chain, the leaf's issuer first.
+        chain: Vec<String>,
+    },
+    /// This address alone.
+    Lookup(IpAddr),
+    /// Every file can be read.
+    Readable,
+    /// The same as before: proof of a rollback.
+    Baseline(Observation),
+}
+
+/// The judgement of one probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What was asked, for people: `nginx: TLS at wazo.example.org:443`.
+    pub probe: String,
+    /// Whether what was seen is what is wanted.
+    pub good: bool,
+    /// False where it was silent before and still is: that proves nothing and cannot fail a run.
+    pub judged: bool,
+    /// What was seen.
+    pub found: String,
+    /// What is wanted.
+    pub want: String,
+}
+
+impl Verdict {
+    /// Tells whether this verdict fails a run.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.judged && !self.good
+    }
+}
+
+/// Looks once. What cannot be seen is part of the observation, never an error.
+#[must_use]
+pub fn observe(host: &dyn Host, probe: &Probe) -> Observation {
+    match probe {
+        Probe::Tls { .. } => Observation::Tls(tls::observe(host, probe, tls::LIMIT)),
+        Probe::Lookup { name, .. } => Observation::Lookup(lookup::observe(host, name)),
+        Probe::Readable { paths, by } => Observation::Readable(readable::observe(host, paths, by)),
+    }
+}
+
+/// Names a probe for people.
+#[must_use]
+pub fn title(probe: &Probe) -> String {
+    match probe {
+        Probe::Tls {
+            name,
+            port,
+            service,
+            ..
+        } if service.is_empty() => format!("TLS at {name}:{port}"),
+        Probe::Tls {
+            name,
+            port,
+            service,
+            ..
+        } => format!("{service}: TLS at {name}:{port}"),
+        Probe::Lookup { name, .. } => format!("lookup of {name}"),
+        Probe::Readable { paths, by } => {
+            let who = match by {
+                Reader::User(name) => format!("user {name}"),
+                Reader::Group(name) => format!("members of group {name}"),
+            };
+            let paths: Vec<&str> = paths.iter().map(HostPath::as_str).collect();
+            format!("{} readable by {who}", paths.join(", "))
+        }
+    }
+}

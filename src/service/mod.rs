@@ -1,0 +1,207 @@
+//! Services: config test, reload or restart, and the question whether they came back.
+//!
+//! The exit code of a manager proves nothing (`wazo-service restart typo` exits 0 and restarts nothing), so every unit
+//! is asked for its state afterwards. What [`activate`] may run is computed by the same code that runs it, so a plan
+//! cannot show another set.
+
+use std::time::Duration;
+
+use crate::{
+    desired::{Action, Manager, Service},
+    error::{Error, Result},
+    host::{Command, Host, Output},
+};
+
+mod steps;
+mod units;
+mod wait;
+
+#[cfg(test)]
+mod tests;
+
+pub use steps::{Planned, planned};
+pub use units::{UnitState, observe, unit_name};
+
+use steps::Act;
+use wait::{Demand, Watch};
+
+/// Runs the commands of services and writes down that it does: the journal, or a test.
+pub trait Runner {
+    /// Returns the host, for questions.
+    fn host(&self) -> &dyn Host;
+
+    /// Runs a command that acts, recorded before and after.
+    ///
+    /// # Errors
+    /// [`Error::Run`] where it cannot be started, [`Error::NotPlanned`] where the plan does not name it.
+    fn run(&mut self, command: &Command) -> Result<Output>;
+
+    /// Returns the signal that asks to stop between two steps. A rollback overrides this with none: it goes to its end.
+    fn interrupted(&self) -> Option<&'static str> {
+        self.host().interrupted()
+    }
+}
+
+/// Returns every argument vector that [`activate`] may run, in order: config tests first.
+#[must_use]
+pub fn commands(services: &[Service], baseline: &[UnitState]) -> Vec<Command> {
+    planned(services, baseline)
+        .into_iter()
+        .map(|planned| planned.command)
+        .collect()
+}
+
+/// Makes services load what changed: all config tests, then each reload or restart in order, each asked afterwards.
+///
+/// Units that were not active in `baseline` are neither started nor judged. `progress` gets one line for each step.
+///
+/// # Errors
+/// [`Error::Run`] where a config test, a command or a reload fails; [`Error::Unproved`] where a unit is not active
+/// again within its limit, or was not restarted; [`Error::Interrupted`] between two steps. After a config test nothing
+/// was reloaded or restarted; after any other error some services have been, and the caller rolls back.
+pub fn activate(
+    runner: &mut dyn Runner,
+    services: &[Service],
+    baseline: &[UnitState],
+    progress: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let steps = steps::steps(services, baseline);
+    for test in &steps.tests {
+        heed(runner)?;
+        progress(&format!("testing: {}", test.line()));
+        let output = runner.run(test)?;
+        must_succeed(test, &output)?;
+    }
+    let mut watched: Vec<String> = Vec::new();
+    let mut limit = Duration::ZERO;
+    for act in &steps.acts {
+        heed(runner)?;
+        perform(runner, act, baseline, progress)?;
+        limit = limit.max(act.limit);
+        watched.extend(act.units.iter().cloned());
+    }
+    watched.sort();
+    watched.dedup();
+    wait::settle(runner, &watched, limit)
+}
+
+fn perform(
+    runner: &mut dyn Runner,
+    act: &Act,
+    baseline: &[UnitState],
+    progress: &mut dyn FnMut(&str),
+) -> Result<()> {
+    progress(&act.announcement());
+    let output = runner.run(&act.command)?;
+    let watch = |demand, units| Watch {
+        units,
+        baseline,
+        demand,
+        limit: act.limit,
+    };
+    match (act.manager, act.action) {
+        (Manager::WazoService, _) => {
+            if !succeeded(&output) {
+                progress(&format!(
+                    "{}: asking its units",
+                    failure(&act.command, &output)
+                ));
+            }
+            revive(runner, act, baseline, progress)
+        }
+        (Manager::Systemd, Action::Restart) => {
+            // A failed job shows in the state of its unit, with a name and a reason.
+            wait::until(runner, &watch(Demand::Renewed, &act.units))
+        }
+        (Manager::Systemd, Action::Reload) | (Manager::Command, _) => {
+            must_succeed(&act.command, &output)?;
+            wait::until(runner, &watch(Demand::Active, &act.units))
+        }
+    }
+}
+
+/// Restarts, in order, what a platform's script left stopped or forgot.
+fn revive(
+    runner: &mut dyn Runner,
+    act: &Act,
+    baseline: &[UnitState],
+    progress: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let all = Watch {
+        units: &act.units,
+        baseline,
+        demand: Demand::Renewed,
+        limit: act.limit,
+    };
+    let left = wait::left(runner, &all)?;
+    for (unit, command) in act.units.iter().zip(&act.each) {
+        if !left.contains(unit) {
+            continue;
+        }
+        heed(runner)?;
+        progress(&format!(
+            "restarting `{unit}`, which `{}` left as it was or stopped",
+            act.command.line()
+        ));
+        runner.run(command)?;
+        let one = Watch {
+            units: std::slice::from_ref(unit),
+            ..all
+        };
+        wait::until(runner, &one)?;
+    }
+    wait::until(runner, &all)
+}
+
+fn heed(runner: &dyn Runner) -> Result<()> {
+    match runner.interrupted() {
+        Some(signal) => Err(Error::Interrupted { signal }),
+        None => Ok(()),
+    }
+}
+
+fn succeeded(output: &Output) -> bool {
+    output.status == Some(0) && !output.timed_out
+}
+
+fn must_succeed(command: &Command, output: &Output) -> Result<()> {
+    if succeeded(output) {
+        Ok(())
+    } else {
+        Err(failure(command, output))
+    }
+}
+
+/// Says how a command ended that did not end well, with the last that it said.
+fn failure(command: &Command, output: &Output) -> Error {
+    let outcome = match output.status {
+        _ if output.timed_out => format!("ran past its limit of {} s", command.limit),
+        Some(status) => format!("exited with {status}"),
+        None => "was ended by a signal".to_owned(),
+    };
+    let said = [&output.stderr, &output.stdout]
+        .into_iter()
+        .map(|text| last_lines(text))
+        .find(|text| !text.is_empty());
+    Error::Run {
+        command: command.line(),
+        outcome: match said {
+            Some(said) => format!("{outcome}: {said}"),
+            None => outcome,
+        },
+    }
+}
+
+/// The last three lines on one: errors are one line, and programs say what matters last.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let last = &lines[lines.len().saturating_sub(3)..];
+    last.join("; ")
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect()
+}

@@ -8,3 +8,4 @@ pub mod host;
 pub mod identity;
 pub mod preflight;
 pub mod state;
+pub mod yaml;

@@ -9,3 +9,8 @@ pub mod identity;
 pub mod preflight;
 pub mod state;
 pub mod yaml;
+pub mod effective;
+pub mod facts;
+pub mod profile;
+pub mod render;
+pub mod resource;

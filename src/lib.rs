@@ -3,14 +3,14 @@
 
 pub mod cli;
 pub mod desired;
+pub mod effective;
 pub mod error;
+pub mod facts;
 pub mod host;
 pub mod identity;
 pub mod preflight;
-pub mod state;
-pub mod yaml;
-pub mod effective;
-pub mod facts;
 pub mod profile;
 pub mod render;
 pub mod resource;
+pub mod state;
+pub mod yaml;

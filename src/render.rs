@@ -23,6 +23,8 @@ pub const FILTERS: &[(&str, &str)] = &[
     ("yaml", "a double-quoted YAML string, every character safe"),
     ("sh", "one word of a POSIX shell, quoted"),
     ("basename", "the last component of a path"),
+    ("label", "a host name up to its first dot"),
+    ("domain", "a host name after its first dot"),
     (
         "hosts_line",
         "the text with a line for `address` and `name` added unless it has one",
@@ -71,7 +73,7 @@ impl Expr {
     }
 }
 
-/// The names that an expression may use below `set`, `facts` and `given`.
+/// The names that an expression may use below `set`, `facts`, `given` and `covered`.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     /// Settings.
@@ -131,9 +133,18 @@ impl Renderer {
         let mut tera = Tera::default();
         tera.autoescape_on(Vec::<&str>::new());
         tera.register_filter("yaml", |text: &str, _: Kwargs, _: &State<'_>| quoted(text));
-        tera.register_filter("sh", |text: &str, _: Kwargs, _: &State<'_>| shell_word(text));
+        tera.register_filter("sh", |text: &str, _: Kwargs, _: &State<'_>| {
+            shell_word(text)
+        });
         tera.register_filter("basename", |text: &str, _: Kwargs, _: &State<'_>| {
             text.rsplit('/').next().unwrap_or_default().to_owned()
+        });
+        tera.register_filter("label", |name: &str, _: Kwargs, _: &State<'_>| {
+            name.split('.').next().unwrap_or_default().to_owned()
+        });
+        tera.register_filter("domain", |name: &str, _: Kwargs, _: &State<'_>| {
+            let (_, domain) = name.split_once('.').unwrap_or_default();
+            domain.to_owned()
         });
         tera.register_filter("hosts_line", hosts_line);
         let mut renderer = Self {
@@ -165,15 +176,16 @@ impl Renderer {
         self.tera
             .add_raw_template(name, &expr.source())
             .map_err(|source| located(&source, expr))?;
-        let roots = ["identity", "set", "facts", "given", "item"];
+        let roots = ["identity", "set", "facts", "given", "covered", "item"];
         let used = self
             .tera
             .get_template_variables(name)
             .map_err(|source| located(&source, expr))?;
         if let Some(unknown) = used.iter().find(|v| !roots.contains(*v)) {
-            let hint = "known names are `identity`, `set`, `facts`, `given`, `item`";
-            return Err(at(expr, &expr.text, unknown)
-                .error(format!("undefined name `{unknown}`"), hint));
+            let hint = "known names are `identity`, `set`, `facts`, `given`, `covered`, `item`";
+            return Err(
+                at(expr, &expr.text, unknown).error(format!("undefined name `{unknown}`"), hint)
+            );
         }
         members(expr, names)
     }
@@ -224,7 +236,8 @@ impl Renderer {
 }
 
 fn is_template(name: &str) -> bool {
-    name.strip_suffix(".tera").is_some_and(|stem| !stem.is_empty())
+    name.strip_suffix(".tera")
+        .is_some_and(|stem| !stem.is_empty())
 }
 
 fn located(error: &tera::Error, expr: &Expr) -> Error {
@@ -243,7 +256,11 @@ fn located(error: &tera::Error, expr: &Expr) -> Error {
         }
     };
     let mut place = expr.clone();
-    let shift = if expr.condition { "{% if ".len() as u64 } else { 0 };
+    let shift = if expr.condition {
+        "{% if ".len() as u64
+    } else {
+        0
+    };
     if line <= 1 {
         place.column = expr.column + column.saturating_sub(shift);
     } else {
@@ -275,6 +292,7 @@ fn members(expr: &Expr, names: &Names) -> Result<()> {
     for (root, known, what) in [
         ("set", &names.settings, "setting"),
         ("given", &names.settings, "setting"),
+        ("covered", &names.settings, "setting"),
         ("facts", &names.facts, "fact"),
         ("identity", &identity, "value of the identity"),
     ] {
@@ -282,8 +300,9 @@ fn members(expr: &Expr, names: &Names) -> Result<()> {
             if !known.contains(&name) {
                 let whole = format!("{root}.{name}");
                 let hint = format!("known are {}", crate::error::backticked(known));
-                return Err(at(expr, &expr.text, &whole)
-                    .error(format!("undefined {what} `{whole}`"), hint));
+                return Err(
+                    at(expr, &expr.text, &whole).error(format!("undefined {what} `{whole}`"), hint)
+                );
             }
         }
     }
@@ -298,11 +317,8 @@ fn used_below(expr: &Expr, root: &str) -> Vec<String> {
         let mut word = String::new();
         for c in code.chars().chain([' ']) {
             match quote {
-                Some(open) => {
-                    if c == open {
-                        quote = None;
-                    }
-                }
+                Some(open) if c == open => quote = None,
+                Some(_) => {}
                 None if c == '"' || c == '\'' || c == '`' => quote = Some(c),
                 None if c.is_alphanumeric() || c == '_' || c == '.' => {
                     word.push(c);
@@ -446,9 +462,18 @@ mod tests {
     #[test]
     fn undefined_names_are_found_before_anything_is_rendered_with_their_place() {
         for (text, want) in [
-            ("{{ set.hots }}", "p/profile.yaml:7:14: undefined setting `set.hots`"),
-            ("{{ facts.x | trim }}", "p/profile.yaml:7:14: undefined fact `facts.x`"),
-            ("a{% if identity.nam %}b{% endif %}", "p/profile.yaml:7:19: undefined value of the identity `identity.nam`"),
+            (
+                "{{ set.hots }}",
+                "p/profile.yaml:7:14: undefined setting `set.hots`",
+            ),
+            (
+                "{{ facts.x | trim }}",
+                "p/profile.yaml:7:14: undefined fact `facts.x`",
+            ),
+            (
+                "a{% if identity.nam %}b{% endif %}",
+                "p/profile.yaml:7:18: undefined value of the identity `identity.nam`",
+            ),
             ("{{ hots }}", "p/profile.yaml:7:14: undefined name `hots`"),
             ("{{ set.host | nofilter }}", "p/profile.yaml:7:2"),
             ("{{ set.host ", "p/profile.yaml:7:"),
@@ -492,6 +517,9 @@ mod tests {
             once,
             "127.0.0.1\tlocalhost\n127.0.0.1\t#H#.#D#\n127.0.0.1\twazo.example.com\n\n::1 ip6\n"
         );
-        assert_eq!(with_hosts_line(&once, "127.0.0.1", "wazo.example.com"), once);
+        assert_eq!(
+            with_hosts_line(&once, "127.0.0.1", "wazo.example.com"),
+            once
+        );
     }
 }

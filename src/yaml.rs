@@ -147,8 +147,8 @@ pub fn parse(path: &str, text: &str, dialect: Dialect) -> Result<Node> {
             format!("document has {} bytes: want 1 MiB at most", text.len()),
         ));
     }
-    let root: Option<Spanned<Raw>> = serde_yaml::from_str_with_options(text, options(text, dialect))
-        .map_err(|source| {
+    let root: Option<Spanned<Raw>> =
+        serde_yaml::from_str_with_options(text, options(text, dialect)).map_err(|source| {
             let at = source.location();
             let message = source.without_snippet().to_string();
             let message = message.lines().next().unwrap_or_default().to_owned();

@@ -31,8 +31,14 @@ pub fn check(layered: &Layered, ours: &HostPath, text: &str) -> Vec<Finding> {
     for daemon in &layered.daemons {
         findings.extend(broken(daemon));
         if let Some((to, by, line)) = &daemon.moved {
-            let message = format!("`{}` reads `{to}` instead of `{}`: {by}:{line} says so", daemon.name, daemon.conf_d);
-            let hint = format!("link our file there too: ln -s {ours} {to}/{}", layered.ours);
+            let message = format!(
+                "`{}` reads `{to}` instead of `{}`: {by}:{line} says so",
+                daemon.name, daemon.conf_d
+            );
+            let hint = format!(
+                "link our file there too: ln -s {ours} {to}/{}",
+                layered.ours
+            );
             findings.push(Finding::host(Severity::Warning, "conf-d-moved", message).hinted(hint));
             continue;
         }
@@ -48,7 +54,11 @@ fn broken(daemon: &Daemon) -> Vec<Finding> {
         let path = &layer.path;
         match &layer.document.body {
             Body::Skipped { line, message } => {
-                let place = if *line == 0 { path.to_string() } else { format!("{path}:{line}") };
+                let place = if *line == 0 {
+                    path.to_string()
+                } else {
+                    format!("{path}:{line}")
+                };
                 let message = format!("{place}: `{}` skips this file: {message}", daemon.name);
                 findings.push(Finding::host(Severity::Warning, "conf-d-skipped", message));
             }
@@ -84,7 +94,9 @@ fn masked(layered: &Layered, daemon: &Daemon, ours: &Rc<Document>, node: &Node) 
     let mut layers = daemon.layers.clone();
     let rank = layers
         .iter()
-        .position(|l| l.path.parent().as_ref() != Some(&daemon.conf_d) || l.path.name() > path.name())
+        .position(|l| {
+            l.path.parent().as_ref() != Some(&daemon.conf_d) || l.path.name() > path.name()
+        })
         .unwrap_or(layers.len());
     let mut findings = Vec::new();
     for layer in &layers[..rank] {
@@ -105,7 +117,10 @@ fn masked(layered: &Layered, daemon: &Daemon, ours: &Rc<Document>, node: &Node) 
     );
     for (block, values) in node.entries() {
         let row = layered.blocks.iter().find(|b| b.name == block.name);
-        let reads = row.map_or_else(|| daemon.names(&block.name), |b| b.readers.contains(&daemon.name));
+        let reads = row.map_or_else(
+            || daemon.names(&block.name),
+            |b| b.readers.contains(&daemon.name),
+        );
         if !reads {
             continue;
         }
@@ -134,7 +149,11 @@ fn null_block(daemon: &Daemon, block: &str, by: &Node, layer: &Layer) -> Finding
         by.noun(),
         daemon.name
     );
-    let severity = if by.value == Value::Null { deadly(daemon) } else { Severity::Warning };
+    let severity = if by.value == Value::Null {
+        deadly(daemon)
+    } else {
+        Severity::Warning
+    };
     Finding::host(severity, "conf-d-null", message)
         .hinted(format!("take `{block}` out of {}", layer.path))
 }

@@ -6,6 +6,7 @@ use crate::{
     error::Result,
     facts::Facts,
     host::{EntryKind, Tree},
+    preflight::{Finding, Severity},
     state::HostPath,
 };
 
@@ -19,7 +20,13 @@ const MOST_FILES: usize = 6_000;
 const DEEPEST: usize = 8;
 
 /// Directories below /etc that hold certificates, keys or nothing that names a pair for a server.
-const PASSED_OVER: &[&str] = &["/etc/ssl/certs", "/etc/alternatives", "/etc/ca-certificates", "/etc/selinux", "/etc/apparmor.d"];
+const PASSED_OVER: &[&str] = &[
+    "/etc/ssl/certs",
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/selinux",
+    "/etc/apparmor.d",
+];
 
 /// The pair whose consumers are looked for.
 #[derive(Debug, Clone)]
@@ -58,13 +65,18 @@ pub fn consumers(tree: &dyn Tree, facts: &[&Facts], pair: &Pair) -> Result<(Vec<
     let mut known_dirs: Vec<HostPath> = (facts.iter().flat_map(|f| f.all_globbed()))
         .filter_map(HostPath::parent)
         .collect();
-    for daemon in facts.iter().flat_map(|f| f.layered.values()).flat_map(|l| &l.daemons) {
+    for daemon in facts
+        .iter()
+        .flat_map(|f| f.layered.values())
+        .flat_map(|l| &l.daemons)
+    {
         for layer in &daemon.layers {
             let unit = daemon.unit.as_deref();
             scan(&layer.path, &layer.document.text, unit, pair, &mut found);
         }
     }
     known_dirs.sort();
+    let enabled = enabled_sites(tree);
     let Ok(etc) = HostPath::new("/etc") else {
         return Ok((found, true));
     };
@@ -73,7 +85,7 @@ pub fn consumers(tree: &dyn Tree, facts: &[&Facts], pair: &Pair) -> Result<(Vec<
     while let Some((dir, depth)) = waiting.pop() {
         dirs += 1;
         if dirs > MOST_DIRS {
-            return Ok((sorted(found), false));
+            return Ok((sorted(found, &enabled), false));
         }
         let entries = match tree.list(&dir) {
             Ok(entries) => entries,
@@ -89,7 +101,7 @@ pub fn consumers(tree: &dyn Tree, facts: &[&Facts], pair: &Pair) -> Result<(Vec<
                 EntryKind::File if is_text_name(&entry.name) => {
                     files += 1;
                     if files > MOST_FILES {
-                        return Ok((sorted(found), false));
+                        return Ok((sorted(found, &enabled), false));
                     }
                     if let Ok(Some(text)) = tree.text(&path) {
                         scan(&path, &text, unit_of(&path), pair, &mut found);
@@ -99,13 +111,53 @@ pub fn consumers(tree: &dyn Tree, facts: &[&Facts], pair: &Pair) -> Result<(Vec<
             }
         }
     }
-    Ok((sorted(found), true))
+    Ok((sorted(found, &enabled), true))
 }
 
-fn sorted(mut found: Vec<Consumer>) -> Vec<Consumer> {
+fn sorted(mut found: Vec<Consumer>, enabled: &[HostPath]) -> Vec<Consumer> {
+    found.retain(|c| {
+        !c.path.starts_with("/etc/nginx/sites-available/")
+            || enabled.iter().any(|site| site.as_str() == c.path)
+    });
     found.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     found.dedup();
     found
+}
+
+/// Sites that nginx really reads: what the links in `sites-enabled` lead to.
+fn enabled_sites(tree: &dyn Tree) -> Vec<HostPath> {
+    let Ok(dir) = HostPath::new("/etc/nginx/sites-enabled") else {
+        return Vec::new();
+    };
+    let entries = tree.list(&dir).unwrap_or_default();
+    let targets = entries
+        .iter()
+        .map(|entry| tree.read_followed(&dir.join(&entry.name)));
+    targets.filter_map(|found| Some(found.ok()?.0)).collect()
+}
+
+/// Warns of servers that are set to another pair, one finding a file.
+#[must_use]
+pub fn elsewhere(consumers: &[Consumer]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut last = "";
+    for consumer in consumers {
+        let Some(other) = consumer.other.as_ref().filter(|_| consumer.path != last) else {
+            continue;
+        };
+        last = &consumer.path;
+        let unit = consumer.unit.as_deref().unwrap_or("a server");
+        let message = format!(
+            "{}:{}: {unit} uses `{other}`, which this rollout does not change",
+            consumer.path, consumer.line
+        );
+        findings.push(
+            Finding::host(Severity::Warning, "another-pair", message).hinted(
+                "point it at the platform's pair, or roll it out with a profile of its own",
+            ),
+        );
+    }
+    findings
 }
 
 fn passed_over(path: &HostPath, known: &[HostPath]) -> bool {
@@ -113,8 +165,12 @@ fn passed_over(path: &HostPath, known: &[HostPath]) -> bool {
 }
 
 fn is_text_name(name: &str) -> bool {
-    let binary = [".pem", ".crt", ".key", ".p12", ".pfx", ".db", ".gz", ".cache", ".jks"];
-    !binary.iter().any(|end| name.ends_with(end)) && !name.starts_with("shadow") && !name.starts_with("gshadow")
+    let binary = [
+        ".pem", ".crt", ".key", ".p12", ".pfx", ".db", ".gz", ".cache", ".jks",
+    ];
+    !binary.iter().any(|end| name.ends_with(end))
+        && !name.starts_with("shadow")
+        && !name.starts_with("gshadow")
 }
 
 /// The unit whose configuration lives where a file is.
@@ -200,10 +256,8 @@ fn ports(path: &HostPath, text: &str) -> Vec<u16> {
         if key == "listen" && !rest.contains("ssl") {
             continue;
         }
-        let words = rest.split([' ', '\t', ';', '=']).filter(|w| !w.is_empty());
-        let port = words
-            .filter_map(|w| w.rsplit(':').next()?.parse().ok())
-            .next();
+        let mut words = rest.split([' ', '\t', ';', '=']).filter(|w| !w.is_empty());
+        let port = words.find_map(|w| w.rsplit(':').next()?.parse().ok());
         ports.extend(port.filter(|p| !ports.contains(p)));
     }
     ports

@@ -120,7 +120,8 @@ pub fn lookup<'a>(layers: &'a [Layer], dotted: &str) -> Found<'a> {
 /// Tells whether the reader looks at a file of this name.
 #[must_use]
 pub fn is_read(name: &str) -> bool {
-    !name.starts_with('.') && name.ends_with(".yml")
+    // Case counts: the reader takes `.yml` and not `.YML`.
+    !name.starts_with('.') && name.strip_suffix(".yml").is_some()
 }
 
 /// Reads files, each resolved file once however many links lead to it.
@@ -129,7 +130,13 @@ pub struct Documents(HashMap<HostPath, Rc<Document>>);
 
 impl Documents {
     /// Returns the files of a directory that the reader takes, in its order, without the one called `ours`.
-    pub fn of(&mut self, tree: &dyn Tree, dir: &HostPath, entries: &[Entry], ours: &str) -> Vec<Layer> {
+    pub fn of(
+        &mut self,
+        tree: &dyn Tree,
+        dir: &HostPath,
+        entries: &[Entry],
+        ours: &str,
+    ) -> Vec<Layer> {
         let mut names: Vec<&str> = entries
             .iter()
             .map(|e| e.name.as_str())

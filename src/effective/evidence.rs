@@ -1,6 +1,8 @@
 //! What a host shows about its release, its blocks, its units and its ports.
 
-use super::{Block, Daemon, DaemonRow, Era, Found, Layered, Line, Port, Release, Table, is_local, there};
+use super::{
+    Block, Daemon, DaemonRow, Era, Found, Layered, Line, Port, Release, Table, is_local, there,
+};
 use crate::{
     error::Result,
     host::Tree,
@@ -9,7 +11,11 @@ use crate::{
 };
 
 /// Directories that systemd reads units from (systemd.unit(5)).
-const UNIT_DIRS: &[&str] = &["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
+const UNIT_DIRS: &[&str] = &[
+    "/etc/systemd/system",
+    "/lib/systemd/system",
+    "/usr/lib/systemd/system",
+];
 
 /// Keys of a port that may serve TLS, most telling first; `enabled` beside one may turn it off.
 const PORT_KEYS: &[&str] = &["rest_api.https", "rest_api", "websocket"];
@@ -114,7 +120,9 @@ fn block(table: &Table, name: &str, readers: &[&Daemon]) -> Block {
         let own = found.scalar().unwrap_or_else(|| table.builtin_host.clone());
         let far = !is_local(&own);
         any_local |= !far;
-        let said = found.place().filter(|_| (far && !any_far) || from == "built in");
+        let said = found
+            .place()
+            .filter(|_| (far && !any_far) || from == "built in");
         if let Some((path, line)) = said {
             from = format!("{path}:{line}");
             host = own;
@@ -137,7 +145,12 @@ pub(super) fn services(tree: &dyn Tree, layered: &mut Layered) -> Result<()> {
     let units = unit_files(tree)?;
     let rows: Vec<DaemonRow> = match &layered.era {
         Some(era) => era.daemons.clone(),
-        None => layered.table.eras.iter().flat_map(|e| e.daemons.clone()).collect(),
+        None => layered
+            .table
+            .eras
+            .iter()
+            .flat_map(|e| e.daemons.clone())
+            .collect(),
     };
     for row in rows {
         let daemon = layered.daemons.iter().find(|d| d.name == row.name);
@@ -153,14 +166,21 @@ pub(super) fn services(tree: &dyn Tree, layered: &mut Layered) -> Result<()> {
         if row.present.is_none() && daemon.is_none() {
             layered.without_dir.push(row.name.clone());
         }
-        let port = row.tls.filter(|_| layered.era.is_some()).and_then(|p| port(daemon, p));
+        let port = row
+            .tls
+            .filter(|_| layered.era.is_some())
+            .and_then(|p| port(daemon, p));
         let Some(unit) = row.unit else { continue };
         if let Some(port) = port {
             let service = unit.clone();
             layered.ports.push(Port { port, service });
         }
         let exists = units.is_empty() || units.contains(&unit);
-        let list = if row.script { &mut layered.units } else { &mut layered.forgotten };
+        let list = if row.script {
+            &mut layered.units
+        } else {
+            &mut layered.forgotten
+        };
         if exists && !list.contains(&unit) {
             list.push(unit);
         }
@@ -190,7 +210,9 @@ fn port(daemon: Option<&Daemon>, default: u16) -> Option<u16> {
 fn unit_files(tree: &dyn Tree) -> Result<Vec<String>> {
     let mut units = Vec::new();
     for dir in UNIT_DIRS {
-        let Ok(dir) = HostPath::new(dir) else { continue };
+        let Ok(dir) = HostPath::new(dir) else {
+            continue;
+        };
         for entry in tree.list(&dir)? {
             if let Some(unit) = entry.name.strip_suffix(".service") {
                 units.push(unit.to_owned());
@@ -217,7 +239,9 @@ pub(super) fn localhost(layered: &Layered) -> Vec<Line> {
 
 fn hosts_below(node: &Node, path: &str, lines: &mut Vec<Line>) {
     if let Value::Text(text) = &node.value {
-        let authority = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
+        let authority = text
+            .split_once("://")
+            .map_or(text.as_str(), |(_, rest)| rest);
         let host = authority.split(['/', ':']).next().unwrap_or_default();
         if is_local(host) {
             lines.push(Line {

@@ -50,8 +50,11 @@ pub fn effective(layered: &Layered) -> Vec<DaemonConfig> {
                 BlockConfig {
                     name: block.name.clone(),
                     host: host.scalar().unwrap_or_else(|| table.builtin_host.clone()),
-                    host_from: from.map_or_else(|| "built in".to_owned(), |(p, l)| format!("{p}:{l}")),
-                    verify: daemon.lookup(&format!("{}.{}", block.name, block.flag)).scalar(),
+                    host_from: from
+                        .map_or_else(|| "built in".to_owned(), |(p, l)| format!("{p}:{l}")),
+                    verify: daemon
+                        .lookup(&format!("{}.{}", block.name, block.flag))
+                        .scalar(),
                 }
             })
             .collect(),

@@ -130,13 +130,19 @@ fn era(path: &str, node: &Node, never: &[String]) -> Result<Era> {
         blocks.push(BlockRow {
             name: key.name.clone(),
             readers: words(&mut row, "readers")?,
-            plain_since: row.text("plain_since")?.map(|e| Release::parse(&e)).transpose()?,
+            plain_since: row
+                .text("plain_since")?
+                .map(|e| Release::parse(&e))
+                .transpose()?,
         });
         row.done()?;
     }
     let era = Era {
         name: fields.need("era")?.text,
-        until: fields.text("until")?.map(|e| Release::parse(&e)).transpose()?,
+        until: fields
+            .text("until")?
+            .map(|e| Release::parse(&e))
+            .transpose()?,
         internal_tls: fields.flag("internal_tls")?,
         marks: words(&mut fields, "marks")?,
         blocks,
@@ -154,7 +160,9 @@ fn daemon(path: &str, node: &Node) -> Result<DaemonRow> {
     let mut fields = Fields::new(path, "daemon", node)?;
     let name = fields.need("name")?.text;
     let is_program = fields.flag("program")?;
-    let unit = fields.text("unit")?.map_or_else(|| name.clone(), |e| e.text);
+    let unit = fields
+        .text("unit")?
+        .map_or_else(|| name.clone(), |e| e.text);
     let tls = fields.number("tls")?.map(|port| {
         u16::try_from(port).map_err(|_| fields.error(format!("port {port} does not exist"), ""))
     });

@@ -10,7 +10,7 @@ pub use glob::{Globbed, glob};
 
 use crate::{
     effective::{self, Layered},
-    error::{Error, Result},
+    error::Result,
     host::{Host, Tree},
     profile::{Fields, Profile},
     render::Expr,
@@ -83,7 +83,7 @@ impl Fact {
     /// Parses one entry.
     ///
     /// # Errors
-    /// [`Error::Parse`] where it is not exactly one of the forms.
+    /// [`crate::error::Error::Parse`] where it is not exactly one of the forms.
     pub fn parse(path: &str, node: &Node) -> Result<Self> {
         let mut fields = Fields::new(path, "fact", node)?;
         let first = paths(&mut fields, "first")?;
@@ -91,7 +91,13 @@ impl Fact {
         let shell = paths(&mut fields, "shell")?;
         let glob = fields.text("glob")?;
         let layered = fields.node("layered");
-        let given = [first.is_some(), file.is_some(), shell.is_some(), glob.is_some(), layered.is_some()];
+        let given = [
+            first.is_some(),
+            file.is_some(),
+            shell.is_some(),
+            glob.is_some(),
+            layered.is_some(),
+        ];
         if given.iter().filter(|g| **g).count() != 1 {
             return Err(fields.error(
                 "a fact is read in exactly one way",
@@ -168,7 +174,7 @@ fn pattern(expr: Expr) -> Result<String> {
 /// `set` are the settings that were given: one of them may decide the release.
 ///
 /// # Errors
-/// [`Error::Io`] where something that is there cannot be read.
+/// [`crate::error::Error::Io`] where something that is there cannot be read.
 pub fn discover(
     profile: &Profile,
     host: &dyn Host,

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use serde_json::{Map, Value};
 
-use super::{FindingSpec, ProbeKind, ProbeSpec, Profile, ServiceSpec, StepSpec, parse::is_dotted};
+use super::{
+    FindingSpec, ProbeKind, ProbeSpec, Profile, ServiceSpec, Setting, StepSpec, parse::is_dotted,
+};
 use crate::{
     desired::{Desired, Probe, Reader, Service, Step, Target},
     effective,
@@ -133,27 +135,12 @@ fn scope(
     scope.set("given", &given);
     let mut settings = Map::new();
     for setting in &profile.settings {
-        let value = match set.get(&setting.name) {
-            Some(value) => {
-                let path = setting.or_path && HostPath::new(value).is_ok();
-                if !setting.one_of.is_empty() && !setting.one_of.contains(value) && !path {
-                    let or_path = if setting.or_path { " or an absolute path" } else { "" };
-                    return Err(Error::Usage {
-                        message: format!(
-                            "setting `{}` is `{}`: want {}{or_path}",
-                            setting.name,
-                            value.escape_debug(),
-                            backticked(&setting.one_of)
-                        ),
-                        hint: format!("--set {}={}", setting.name, setting.one_of[0]),
-                    });
-                }
-                value.clone()
-            }
-            None => {
-                scope.set("set", &settings);
-                profile.renderer.text(&setting.default, &scope)?
-            }
+        let value = if let Some(value) = set.get(&setting.name) {
+            takes(setting, value)?;
+            value.clone()
+        } else {
+            scope.set("set", &settings);
+            profile.renderer.text(&setting.default, &scope)?
         };
         // Values go into files line by line; a line break or control character in one can only be an attack or a slip.
         if value.chars().any(char::is_control) {
@@ -165,7 +152,39 @@ fn scope(
         settings.insert(setting.name.clone(), Value::from(value));
     }
     scope.set("set", &settings);
+    let covered: Map<String, Value> = settings
+        .iter()
+        .map(|(name, value)| {
+            let covers = value.as_str().is_some_and(|v| (identity.covers)(v));
+            (name.clone(), Value::from(covers))
+        })
+        .collect();
+    scope.set("covered", &covered);
     Ok((scope, settings))
+}
+
+fn takes(setting: &Setting, value: &String) -> Result<()> {
+    let path = setting.or_path && HostPath::new(value).is_ok();
+    let Some(first) = setting.one_of.first() else {
+        return Ok(());
+    };
+    if setting.one_of.contains(value) || path {
+        return Ok(());
+    }
+    let or_path = if setting.or_path {
+        " or an absolute path"
+    } else {
+        ""
+    };
+    let known = backticked(&setting.one_of);
+    Err(Error::Usage {
+        message: format!(
+            "setting `{}` is `{}`: want {known}{or_path}",
+            setting.name,
+            value.escape_debug(),
+        ),
+        hint: format!("--set {}={first}", setting.name),
+    })
 }
 
 struct One<'a> {
@@ -314,7 +333,8 @@ impl One<'_> {
     }
 
     fn probe(&self, spec: &ProbeSpec, desired: &mut Desired) -> Result<()> {
-        let (probes, targets, findings) = (&mut desired.probes, &desired.targets, &mut desired.findings);
+        let (probes, targets, findings) =
+            (&mut desired.probes, &desired.targets, &mut desired.findings);
         self.for_each(spec.each.as_ref(), spec.when.as_ref(), |scope| {
             match &spec.what {
                 ProbeKind::Tls {
@@ -332,7 +352,10 @@ impl One<'_> {
                         (None, Some(group)) => Reader::Group(self.text(group, scope)?),
                         (None, None) => return Ok(()),
                     };
-                    let paths = paths.iter().map(|p| self.path(p, scope)).collect::<Result<_>>()?;
+                    let paths = paths
+                        .iter()
+                        .map(|p| self.path(p, scope))
+                        .collect::<Result<_>>()?;
                     probes.push(Probe::Readable { paths, by });
                 }
                 ProbeKind::Effective { fact, file } => {

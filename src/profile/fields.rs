@@ -131,11 +131,7 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// [`Error::Parse`] with the words where it is another.
-    pub fn word<T: Copy>(
-        &mut self,
-        name: &'static str,
-        words: &[(&str, T)],
-    ) -> Result<Option<T>> {
+    pub fn word<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> Result<Option<T>> {
         let Some(expr) = self.text(name)? else {
             return Ok(None);
         };

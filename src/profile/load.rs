@@ -27,7 +27,10 @@ const EMBEDDED: &[Embedded] = &[(
             "override.yml.tera",
             include_str!("../../templates/wazo/override.yml.tera"),
         ),
-        ("hosts.tera", include_str!("../../templates/wazo/hosts.tera")),
+        (
+            "hosts.tera",
+            include_str!("../../templates/wazo/hosts.tera"),
+        ),
     ],
 )];
 
@@ -80,10 +83,19 @@ pub fn load(name: &str, host: &dyn Host, dir: Option<&str>) -> Result<Profile> {
         });
     }
     let folder = format!("{}/{name}", dir.trim_end_matches('/'));
-    read(host, &folder)
+    read(host, &folder, "profile.yaml")
 }
 
-fn read(host: &dyn Host, folder: &str) -> Result<Profile> {
+/// Reads a profile by the path of its file, as `profiles check FILE` does.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_file(path: &str, host: &dyn Host) -> Result<Profile> {
+    let (folder, file) = path.rsplit_once('/').unwrap_or((".", path));
+    read(host, folder, file)
+}
+
+fn read(host: &dyn Host, folder: &str, main: &str) -> Result<Profile> {
     let mut files = BTreeMap::new();
     for file in host.list_input(folder)? {
         let known = ["tera", "yaml"]
@@ -95,7 +107,9 @@ fn read(host: &dyn Host, folder: &str) -> Result<Profile> {
         let path = format!("{folder}/{file}");
         if let Some(open) = host.writable_by_others(&path)? {
             return Err(Error::Usage {
-                message: format!("`{open}` can be written by others than root: it decides what root writes"),
+                message: format!(
+                    "`{open}` can be written by others than root: it decides what root writes"
+                ),
                 hint: format!("chown root {open} && chmod go-w {open}"),
             });
         }
@@ -107,10 +121,10 @@ fn read(host: &dyn Host, folder: &str) -> Result<Profile> {
         })?;
         files.insert(file, text);
     }
-    let path = format!("{folder}/profile.yaml");
-    let text = files.remove("profile.yaml").ok_or_else(|| Error::Input {
+    let path = format!("{folder}/{main}");
+    let text = files.remove(main).ok_or_else(|| Error::Input {
         subject: format!("`{folder}`"),
-        message: "has no `profile.yaml`".to_owned(),
+        message: format!("has no `{main}`"),
         hint: "certroll profiles show wazo".to_owned(),
     })?;
     Profile::parse(&path, &text, &files)

@@ -23,7 +23,7 @@ use crate::{
 pub use desire::{HostIds, IdentityContext, Ids, desired};
 pub use fields::Fields;
 pub(crate) use fields::{error as error_at, text as text_at};
-pub use load::{embedded, load, parse_embedded};
+pub use load::{embedded, load, load_file, parse_embedded};
 
 use crate::{
     desired::{Action, Manager},

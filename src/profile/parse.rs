@@ -84,7 +84,12 @@ impl Profile {
             .chain(self.probes.iter().filter_map(|p| p.each.as_ref()))
             .chain(self.steps.iter().filter_map(|s| s.each.as_ref()))
             .chain(self.resources.iter().filter_map(|r| r.ask.list()))
-            .chain(self.services.iter().flat_map(|s| &s.units).filter(|u| is_dotted(u)))
+            .chain(
+                self.services
+                    .iter()
+                    .flat_map(|s| &s.units)
+                    .filter(|u| is_dotted(u)),
+            )
             .chain(self.probes.iter().filter_map(|p| match &p.what {
                 ProbeKind::Effective { fact, .. } => Some(fact),
                 _ => None,
@@ -106,10 +111,7 @@ impl Profile {
 /// Tells whether a text is a dotted path to a fact, as `facts.daemons.units`.
 pub(super) fn is_dotted(expr: &Expr) -> bool {
     let mut parts = expr.text.split('.');
-    let plain = |p: &str| {
-        !p.is_empty()
-            && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
+    let plain = |p: &str| !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     parts.next() == Some("facts") && expr.text.contains('.') && parts.all(plain)
 }
 
@@ -137,8 +139,16 @@ fn detect(path: &str, top: &mut Fields<'_>) -> Result<Detect> {
         return Ok(Detect::default());
     };
     let mut fields = Fields::new(path, "detect", node)?;
-    let any = fields.texts("any")?.iter().map(host_path).collect::<Result<_>>()?;
-    let all = fields.texts("all")?.iter().map(host_path).collect::<Result<_>>()?;
+    let any = fields
+        .texts("any")?
+        .iter()
+        .map(host_path)
+        .collect::<Result<_>>()?;
+    let all = fields
+        .texts("all")?
+        .iter()
+        .map(host_path)
+        .collect::<Result<_>>()?;
     fields.done()?;
     Ok(Detect { any, all })
 }
@@ -180,11 +190,18 @@ fn settings(path: &str, top: &mut Fields<'_>) -> Result<Vec<Setting>> {
             name,
             default: fields.need("default")?,
             help: fields.need("help")?.text,
-            one_of: fields.texts("one_of")?.into_iter().map(|e| e.text).collect(),
+            one_of: fields
+                .texts("one_of")?
+                .into_iter()
+                .map(|e| e.text)
+                .collect(),
             or_path: fields.flag("or_path")?,
         };
         if setting.or_path && setting.one_of.is_empty() {
-            return Err(fields.error("`or_path` without `one_of`", "give the words it takes beside a path"));
+            return Err(fields.error(
+                "`or_path` without `one_of`",
+                "give the words it takes beside a path",
+            ));
         }
         fields.done()?;
         all.push(setting);
@@ -271,7 +288,10 @@ fn service(path: &str, node: &Node) -> Result<ServiceSpec> {
             return Err(fields.error("`systemd` needs `units`", "add `units: [NAME]`"));
         }
         (Manager::WazoService | Manager::Command, true, _) => {
-            return Err(fields.error("this manager needs a `command`", "add `command: [PROGRAM, ARGUMENT]`"));
+            return Err(fields.error(
+                "this manager needs a `command`",
+                "add `command: [PROGRAM, ARGUMENT]`",
+            ));
         }
         _ => {}
     }

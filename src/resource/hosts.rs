@@ -62,6 +62,10 @@ impl Ask for File {
         self.values.as_ref()
     }
 
+    fn place(&self) -> String {
+        self.path.text.clone()
+    }
+
     fn ask(&self, at: &mut Asking<'_>) -> Result<Vec<Target>> {
         let path = at.path(&self.path)?;
         let from = at.path(&self.from)?;
@@ -126,7 +130,11 @@ fn render(template: &str, values: &[(String, String)], path: &str) -> (String, V
             let message = format!(
                 "`{path}`: value of {key} holds `&`, `#` or `\\`, which the platform's renderer does not escape"
             );
-            let severity = if used { Severity::Fatal } else { Severity::Warning };
+            let severity = if used {
+                Severity::Fatal
+            } else {
+                Severity::Warning
+            };
             findings.push(
                 Finding::host(severity, "hosts-value", message)
                     .hinted("correct it in the platform's settings"),
@@ -167,12 +175,17 @@ fn placeholder_left(text: &str) -> Option<(usize, &str)> {
 fn strays(text: &str, name: &str, is: &str, path: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (n, line) in text.lines().enumerate() {
-        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        let mut words = line
+            .split('#')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace();
         let address = words.next().unwrap_or_default();
         if address != is && words.any(|w| w.eq_ignore_ascii_case(name)) {
             let line = n + 1;
-            let message =
-                format!("`{path}`: line {line} gives `{name}` the address {address}: want {is} alone");
+            let message = format!(
+                "`{path}`: line {line} gives `{name}` the address {address}: want {is} alone"
+            );
             findings.push(
                 Finding::host(Severity::Warning, "hosts-stray", message)
                     .hinted("take the name out of that line of the custom template"),
@@ -207,7 +220,12 @@ mod tests {
     #[test]
     fn what_the_platforms_renderer_would_break_on_is_found() {
         for (template, pairs, severity, name) in [
-            ("a\n# see #NOTE#\n", vec![], Severity::Fatal, "hosts-placeholder"),
+            (
+                "a\n# see #NOTE#\n",
+                vec![],
+                Severity::Fatal,
+                "hosts-placeholder",
+            ),
             ("#A#\n", vec![("A", "x&y")], Severity::Fatal, "hosts-value"),
             ("#A#\n", vec![("A", "x\\y")], Severity::Fatal, "hosts-value"),
             ("x\n", vec![("A", "x#y")], Severity::Warning, "hosts-value"),

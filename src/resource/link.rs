@@ -50,7 +50,10 @@ impl Kind for Link {
                     return Err(name.error(format!("`{}` is not a name", name.text), hint));
                 }
                 if each.text.starts_with('/') {
-                    Where::Glob { pattern: each, name }
+                    Where::Glob {
+                        pattern: each,
+                        name,
+                    }
                 } else {
                     Where::List { list: each, name }
                 }
@@ -75,6 +78,14 @@ impl Ask for Links {
         match &self.place {
             Where::List { list, .. } => Some(list),
             Where::Path(_) | Where::Glob { .. } => None,
+        }
+    }
+
+    fn place(&self) -> String {
+        match &self.place {
+            Where::Path(path) => path.text.clone(),
+            Where::Glob { pattern, name } => format!("{}/{}", pattern.text, name.text),
+            Where::List { list, name } => format!("{}/{}", list.text, name.text),
         }
     }
 

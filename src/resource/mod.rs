@@ -54,6 +54,9 @@ pub trait Ask: std::fmt::Debug {
         None
     }
 
+    /// Where it goes, as the profile says it, for people.
+    fn place(&self) -> String;
+
     /// Returns what it wants, everything rendered.
     ///
     /// # Errors
@@ -133,6 +136,12 @@ impl Resource {
         Ok(resource)
     }
 
+    /// Returns where it goes, as the profile says it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.ask.place()
+    }
+
     /// Returns what this resource wants and what it found, or nothing where it does not apply.
     ///
     /// # Errors
@@ -147,8 +156,16 @@ impl Resource {
         if !renderer.holds(self.when.as_ref(), scope)? {
             return Ok((Vec::new(), Vec::new()));
         }
-        let owner = self.owner.as_ref().map(|e| renderer.text(e, scope)).transpose()?;
-        let group = self.group.as_ref().map(|e| renderer.text(e, scope)).transpose()?;
+        let owner = self
+            .owner
+            .as_ref()
+            .map(|e| renderer.text(e, scope))
+            .transpose()?;
+        let group = self
+            .group
+            .as_ref()
+            .map(|e| renderer.text(e, scope))
+            .transpose()?;
         let uid = owner.map(|name| ids.user(&name)).transpose()?;
         let gid = group.map(|name| ids.group(&name)).transpose()?;
         let mut asking = asking(self, uid, gid);

@@ -53,6 +53,10 @@ impl Kind for Pem {
 }
 
 impl Ask for File {
+    fn place(&self) -> String {
+        self.path.text.clone()
+    }
+
     fn ask(&self, at: &mut Asking<'_>) -> Result<Vec<Target>> {
         let path = at.path(&self.path)?;
         let Some(bytes) = at.identity.forms.get(self.form) else {

@@ -50,6 +50,10 @@ impl Ask for File {
         Some(&self.from)
     }
 
+    fn place(&self) -> String {
+        self.path.text.clone()
+    }
+
     fn ask(&self, at: &mut Asking<'_>) -> Result<Vec<Target>> {
         let path = at.path(&self.path)?;
         let text = at.renderer.template(&self.from.text, at.scope)?;

@@ -1,0 +1,179 @@
+//! `profiles list`, `profiles show NAME` and `profiles check FILE`: what they say, as text and as data.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::{
+    error::Result,
+    host::Host,
+    profile::{self, Profile},
+    resource::KINDS,
+};
+
+/// One line of `profiles list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Name.
+    pub name: String,
+    /// What it is.
+    pub title: String,
+    /// Versions that it was tried against.
+    pub tested: Vec<String>,
+    /// The document it follows.
+    pub source: String,
+}
+
+/// A profile as `profiles show` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// Its line in the list.
+    #[serde(flatten)]
+    pub listed: Listed,
+    /// Its settings.
+    pub settings: Vec<ShownSetting>,
+    /// Kinds of its resources and where they go.
+    pub resources: Vec<String>,
+    /// What it never touches.
+    pub never_touch: Vec<String>,
+    /// Subjects of the platform's default identities.
+    pub default_identity: Vec<String>,
+}
+
+/// One setting as `profiles show` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownSetting {
+    /// Name, as `--set` takes it.
+    pub name: String,
+    /// The expression it defaults to.
+    pub default: String,
+    /// What it means.
+    pub help: String,
+    /// The values it takes; empty: any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub one_of: Vec<String>,
+}
+
+/// Returns the built-in profiles and, with `dir`, those of a folder of the user's.
+///
+/// # Errors
+/// As [`profile::load`].
+pub fn list(host: &dyn Host, dir: Option<&str>) -> Result<Vec<Listed>> {
+    let mut names: Vec<String> = profile::embedded().into_iter().map(str::to_owned).collect();
+    if let Some(dir) = dir {
+        names.extend(
+            host.list_input(dir)?
+                .into_iter()
+                .filter(|n| !n.starts_with('.')),
+        );
+    }
+    names.sort();
+    names.dedup();
+    names
+        .iter()
+        .map(|name| Ok(listed(&profile::load(name, host, dir)?)))
+        .collect()
+}
+
+/// Returns `profiles list` as text.
+#[must_use]
+pub fn list_text(profiles: &[Listed]) -> String {
+    let mut text = String::new();
+    for p in profiles {
+        let _ = writeln!(
+            text,
+            "{:<12} {}\n{:<12} tested: {}",
+            p.name,
+            p.title,
+            "",
+            p.tested.join(", ")
+        );
+    }
+    text
+}
+
+/// Returns a profile as `profiles show` shows it.
+#[must_use]
+pub fn show(profile: &Profile) -> Shown {
+    let texts = |exprs: &[crate::render::Expr]| exprs.iter().map(|e| e.text.clone()).collect();
+    Shown {
+        listed: listed(profile),
+        settings: profile
+            .settings
+            .iter()
+            .map(|s| ShownSetting {
+                name: s.name.clone(),
+                default: s.default.text.trim().to_owned(),
+                help: s.help.clone(),
+                one_of: s.one_of.clone(),
+            })
+            .collect(),
+        resources: profile
+            .resources
+            .iter()
+            .map(|r| format!("{} {}", r.kind, r.place()))
+            .collect(),
+        never_touch: texts(&profile.never_touch),
+        default_identity: texts(&profile.default_identity),
+    }
+}
+
+/// Returns `profiles show` as text.
+#[must_use]
+pub fn show_text(shown: &Shown) -> String {
+    let mut text = format!(
+        "{}: {}\nsource: {}\ntested: {}\n\nsettings (--set NAME=VALUE)\n",
+        shown.listed.name,
+        shown.listed.title,
+        shown.listed.source,
+        shown.listed.tested.join(", ")
+    );
+    for s in &shown.settings {
+        let _ = writeln!(text, "  {:<16} {}", s.name, s.help);
+        if !s.one_of.is_empty() {
+            let _ = writeln!(text, "  {:<16} one of: {}", "", s.one_of.join(", "));
+        }
+        let _ = writeln!(text, "  {:<16} default: {}", "", s.default);
+    }
+    for (title, lines) in [
+        ("resources", &shown.resources),
+        ("never touched", &shown.never_touch),
+        (
+            "default identities of the platform",
+            &shown.default_identity,
+        ),
+    ] {
+        let _ = writeln!(text, "\n{title}");
+        for line in lines {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    text
+}
+
+/// Checks a profile file and everything beside it, and returns its line in the list.
+///
+/// # Errors
+/// As [`profile::load_file`]: the first thing that cannot be, with file, line and column.
+pub fn check(host: &dyn Host, path: &str) -> Result<Listed> {
+    Ok(listed(&profile::load_file(path, host)?))
+}
+
+/// Returns every kind with its line, for people who write profiles.
+#[must_use]
+pub fn kinds_text() -> String {
+    let mut text = String::new();
+    for kind in KINDS {
+        let _ = writeln!(text, "{:<10} {}", kind.name(), kind.summary());
+    }
+    text
+}
+
+fn listed(profile: &Profile) -> Listed {
+    Listed {
+        name: profile.name.clone(),
+        title: profile.title.clone(),
+        tested: profile.tested.clone(),
+        source: profile.source.clone(),
+    }
+}

@@ -1,0 +1,264 @@
+//! Who uses the pair: files below `/etc` that name it, or that name another one where a server's is set.
+
+use serde::Serialize;
+
+use crate::{
+    error::Result,
+    facts::Facts,
+    host::{EntryKind, Tree},
+    preflight::{Finding, Severity},
+    state::HostPath,
+};
+
+/// The most directories that are walked: a host's /etc has some hundred.
+const MOST_DIRS: usize = 4_000;
+
+/// The most files that are read.
+const MOST_FILES: usize = 6_000;
+
+/// The deepest directory below /etc.
+const DEEPEST: usize = 8;
+
+/// Directories below /etc that hold certificates, keys or nothing that names a pair for a server.
+const PASSED_OVER: &[&str] = &[
+    "/etc/ssl/certs",
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/selinux",
+    "/etc/apparmor.d",
+];
+
+/// The pair whose consumers are looked for.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// Paths of its files, and every other path it is known under.
+    pub paths: Vec<HostPath>,
+}
+
+/// A file that names the pair, or another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Consumer {
+    /// The file.
+    pub path: String,
+    /// The line, from 1.
+    pub line: u64,
+    /// The unit that reads it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Ports that the file says it serves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<u16>,
+    /// The pair that is named instead of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
+}
+
+/// Finds the consumers of a pair.
+///
+/// Configuration that the facts hold already is not read again. Links are never followed, so the walk cannot
+/// leave the root; it ends at a bound, and the second value tells whether it did.
+///
+/// # Errors
+/// [`crate::error::Error::Io`] where `/etc` itself cannot be listed.
+pub fn consumers(tree: &dyn Tree, facts: &[&Facts], pair: &Pair) -> Result<(Vec<Consumer>, bool)> {
+    let mut found = Vec::new();
+    let mut known_dirs: Vec<HostPath> = (facts.iter().flat_map(|f| f.all_globbed()))
+        .filter_map(HostPath::parent)
+        .collect();
+    for daemon in facts
+        .iter()
+        .flat_map(|f| f.layered.values())
+        .flat_map(|l| &l.daemons)
+    {
+        for layer in &daemon.layers {
+            let unit = daemon.unit.as_deref();
+            scan(&layer.path, &layer.document.text, unit, pair, &mut found);
+        }
+    }
+    known_dirs.sort();
+    let enabled = enabled_sites(tree);
+    let Ok(etc) = HostPath::new("/etc") else {
+        return Ok((found, true));
+    };
+    let mut waiting = vec![(etc.clone(), 0)];
+    let (mut dirs, mut files) = (0, 0);
+    while let Some((dir, depth)) = waiting.pop() {
+        dirs += 1;
+        if dirs > MOST_DIRS {
+            return Ok((sorted(found, &enabled), false));
+        }
+        let entries = match tree.list(&dir) {
+            Ok(entries) => entries,
+            Err(error) if dir == etc => return Err(error),
+            Err(_) => continue,
+        };
+        for entry in entries.into_iter().rev() {
+            let path = dir.join(&entry.name);
+            match entry.kind {
+                EntryKind::Dir if depth < DEEPEST && !passed_over(&path, &known_dirs) => {
+                    waiting.push((path, depth + 1));
+                }
+                EntryKind::File if is_text_name(&entry.name) => {
+                    files += 1;
+                    if files > MOST_FILES {
+                        return Ok((sorted(found, &enabled), false));
+                    }
+                    if let Ok(Some(text)) = tree.text(&path) {
+                        scan(&path, &text, unit_of(&path), pair, &mut found);
+                    }
+                }
+                EntryKind::Dir | EntryKind::File | EntryKind::Link | EntryKind::Other => {}
+            }
+        }
+    }
+    Ok((sorted(found, &enabled), true))
+}
+
+fn sorted(mut found: Vec<Consumer>, enabled: &[HostPath]) -> Vec<Consumer> {
+    found.retain(|c| {
+        !c.path.starts_with("/etc/nginx/sites-available/")
+            || enabled.iter().any(|site| site.as_str() == c.path)
+    });
+    found.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
+    found.dedup();
+    found
+}
+
+/// Sites that nginx really reads: what the links in `sites-enabled` lead to.
+fn enabled_sites(tree: &dyn Tree) -> Vec<HostPath> {
+    let Ok(dir) = HostPath::new("/etc/nginx/sites-enabled") else {
+        return Vec::new();
+    };
+    let entries = tree.list(&dir).unwrap_or_default();
+    let targets = entries
+        .iter()
+        .map(|entry| tree.read_followed(&dir.join(&entry.name)));
+    targets.filter_map(|found| Some(found.ok()?.0)).collect()
+}
+
+/// Warns of servers that are set to another pair, one finding a file.
+#[must_use]
+pub fn elsewhere(consumers: &[Consumer]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut last = "";
+    for consumer in consumers {
+        let Some(other) = consumer.other.as_ref().filter(|_| consumer.path != last) else {
+            continue;
+        };
+        last = &consumer.path;
+        let unit = consumer.unit.as_deref().unwrap_or("a server");
+        let message = format!(
+            "{}:{}: {unit} uses `{other}`, which this rollout does not change",
+            consumer.path, consumer.line
+        );
+        findings.push(
+            Finding::host(Severity::Warning, "another-pair", message).hinted(
+                "point it at the platform's pair, or roll it out with a profile of its own",
+            ),
+        );
+    }
+    findings
+}
+
+fn passed_over(path: &HostPath, known: &[HostPath]) -> bool {
+    PASSED_OVER.contains(&path.as_str()) || known.binary_search(path).is_ok()
+}
+
+fn is_text_name(name: &str) -> bool {
+    let binary = [
+        ".pem", ".crt", ".key", ".p12", ".pfx", ".db", ".gz", ".cache", ".jks",
+    ];
+    !binary.iter().any(|end| name.ends_with(end))
+        && !name.starts_with("shadow")
+        && !name.starts_with("gshadow")
+}
+
+/// The unit whose configuration lives where a file is.
+fn unit_of(path: &HostPath) -> Option<&'static str> {
+    let below = path.as_str().strip_prefix("/etc/")?;
+    ["nginx", "asterisk", "consul"]
+        .into_iter()
+        .find(|unit| below.split('/').next() == Some(unit))
+}
+
+/// Directives that set a server's certificate or key: nginx, asterisk's http.conf, consul, wazo-phoned.
+const DIRECTIVES: &[&str] = &[
+    "ssl_certificate",
+    "ssl_certificate_key",
+    "tlscertfile",
+    "tlsprivatekey",
+    "cert_file",
+    "key_file",
+    "certificate",
+    "private_key",
+];
+
+fn scan(path: &HostPath, text: &str, unit: Option<&str>, pair: &Pair, found: &mut Vec<Consumer>) {
+    let ports = ports(path, text);
+    for (n, line) in text.lines().enumerate() {
+        let bare = line.trim_start();
+        if bare.starts_with(['#', ';']) {
+            continue;
+        }
+        let ours = pair.paths.iter().any(|p| names(line, p.as_str()));
+        let other = if ours { None } else { directive(bare, unit) };
+        if ours || other.is_some() {
+            found.push(Consumer {
+                path: path.to_string(),
+                line: n as u64 + 1,
+                unit: unit.map(str::to_owned),
+                ports: ports.clone(),
+                other,
+            });
+        }
+    }
+}
+
+/// Tells whether a line has a path that is not only the start of a longer one.
+fn names(line: &str, path: &str) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+    line.match_indices(path).any(|(at, _)| {
+        let after = line[at + path.len()..].chars().next();
+        let before = line[..at].chars().next_back();
+        !after.is_some_and(goes_on) && !before.is_some_and(goes_on)
+    })
+}
+
+/// Returns the file that a TLS directive of a known server names.
+fn directive(line: &str, unit: Option<&str>) -> Option<String> {
+    unit?;
+    let line = line.trim_start_matches('"');
+    let end = line.find(|c: char| !(c.is_alphanumeric() || c == '_'))?;
+    let (key, rest) = line.split_at(end);
+    if !DIRECTIVES.contains(&key) {
+        return None;
+    }
+    let value = rest.trim_start_matches(|c: char| " \t=:\"'>".contains(c));
+    let value: String = value
+        .chars()
+        .take_while(|c| !" \t;,\"'".contains(*c))
+        .collect();
+    value.starts_with('/').then_some(value)
+}
+
+/// Ports of nginx's `listen` and of asterisk's `tlsbindaddr`.
+fn ports(path: &HostPath, text: &str) -> Vec<u16> {
+    let key = match unit_of(path) {
+        Some("nginx") => "listen",
+        Some("asterisk") => "tlsbindaddr",
+        _ => return Vec::new(),
+    };
+    let mut ports = Vec::new();
+    for line in text.lines() {
+        let Some(rest) = line.trim_start().strip_prefix(key) else {
+            continue;
+        };
+        if key == "listen" && !rest.contains("ssl") {
+            continue;
+        }
+        let mut words = rest.split([' ', '\t', ';', '=']).filter(|w| !w.is_empty());
+        let port = words.find_map(|w| w.rsplit(':').next()?.parse().ok());
+        ports.extend(port.filter(|p| !ports.contains(p)));
+    }
+    ports
+}

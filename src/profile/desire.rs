@@ -1,0 +1,444 @@
+//! The pure step: profiles, facts, identity and settings in; everything wanted out.
+
+use std::{collections::BTreeMap, fmt, net::IpAddr};
+
+use serde_json::{Map, Value};
+
+use super::{
+    FindingSpec, ProbeKind, ProbeSpec, Profile, ServiceSpec, Setting, StepSpec, parse::is_dotted,
+};
+use crate::{
+    desired::{Desired, Probe, Reader, Service, Step, Target},
+    effective,
+    error::{Error, Result, backticked},
+    facts::Facts,
+    host::{Command, Host},
+    preflight::{Finding, Scope as FindingScope},
+    render::{Expr, Renderer, Scope},
+    resource::Asking,
+    state::{Bytes, Content, HostPath},
+};
+
+/// Seconds that a platform's script or a config test may run.
+const COMMAND_LIMIT: u64 = 600;
+
+/// What a rollout's identity says about itself, in the words that expressions use.
+pub struct IdentityContext {
+    /// `name`, `cn`, `dns`, `ips`, `fingerprint`, `self_signed`, `trust` (`trusted`, `self-signed`, `private-ca` or
+    /// `unknown`) and `has_anchor`.
+    pub json: Value,
+    /// Forms as PEM: `key`, `leaf`, `chain`, `fullchain`, `bundle`, and `anchor` where one came with it.
+    pub forms: BTreeMap<&'static str, Bytes>,
+    /// Tells whether a SAN covers a name (RFC 9525).
+    pub covers: Box<dyn Fn(&str) -> bool>,
+}
+
+impl fmt::Debug for IdentityContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdentityContext")
+            .field("json", &self.json)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Names of users and groups to their ids.
+pub trait Ids: fmt::Debug {
+    /// Returns the id of a user.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] where there is none.
+    fn user(&self, name: &str) -> Result<u32>;
+
+    /// Returns the id of a group.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] where there is none.
+    fn group(&self, name: &str) -> Result<u32>;
+}
+
+/// The ids that a host knows.
+pub struct HostIds<'h>(pub &'h dyn Host);
+
+impl fmt::Debug for HostIds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HostIds")
+    }
+}
+
+impl Ids for HostIds<'_> {
+    fn user(&self, name: &str) -> Result<u32> {
+        Ok(self.0.user(name)?.uid)
+    }
+
+    fn group(&self, name: &str) -> Result<u32> {
+        self.0.group(name)
+    }
+}
+
+/// Renders everything that profiles ask for, before anything of their targets is read.
+///
+/// `set` are the settings that were given; every other one takes its default.
+///
+/// # Errors
+/// [`Error::Unknown`] for a setting that no profile has; [`Error::Usage`] for a value that one does not take;
+/// [`Error::Parse`] where an expression gives what cannot be. Nothing was touched.
+pub fn desired(
+    profiles: &[(Profile, Facts)],
+    identity: &IdentityContext,
+    set: &BTreeMap<String, String>,
+    ids: &dyn Ids,
+) -> Result<Desired> {
+    let known: Vec<String> = profiles
+        .iter()
+        .flat_map(|(p, _)| p.settings.iter().map(|s| s.name.clone()))
+        .collect();
+    if let Some(name) = set.keys().find(|name| !known.contains(name)) {
+        return Err(Error::Unknown {
+            what: "setting",
+            name: name.clone(),
+            known,
+        });
+    }
+    let mut desired = Desired::default();
+    for (profile, facts) in profiles {
+        let (scope, settings) = scope(profile, facts, identity, set)?;
+        let mut one = One {
+            profile,
+            facts,
+            identity,
+            scope,
+        };
+        one.add(&mut desired, ids)?;
+        desired.profiles.push(profile.name.clone());
+        desired.deadline = desired.deadline.max(profile.deadline);
+        desired.settings.extend(settings);
+    }
+    desired.findings.extend(twice(&desired.targets));
+    Ok(desired)
+}
+
+/// Resolves the settings of a profile, in order: a default may use those before it.
+fn scope(
+    profile: &Profile,
+    facts: &Facts,
+    identity: &IdentityContext,
+    set: &BTreeMap<String, String>,
+) -> Result<(Scope, Map<String, Value>)> {
+    let mut scope = Scope::default();
+    scope.set("identity", &identity.json);
+    scope.set("facts", &facts.json);
+    let given: Map<String, Value> = profile
+        .settings
+        .iter()
+        .map(|s| (s.name.clone(), Value::from(set.contains_key(&s.name))))
+        .collect();
+    scope.set("given", &given);
+    let mut settings = Map::new();
+    for setting in &profile.settings {
+        let value = if let Some(value) = set.get(&setting.name) {
+            takes(setting, value)?;
+            value.clone()
+        } else {
+            scope.set("set", &settings);
+            profile.renderer.text(&setting.default, &scope)?
+        };
+        // Values go into files line by line; a line break or control character in one can only be an attack or a slip.
+        if value.chars().any(char::is_control) {
+            return Err(Error::Usage {
+                message: format!("setting `{}` has a control character", setting.name),
+                hint: format!("certroll profiles show {}", profile.name),
+            });
+        }
+        settings.insert(setting.name.clone(), Value::from(value));
+    }
+    scope.set("set", &settings);
+    let covered: Map<String, Value> = settings
+        .iter()
+        .map(|(name, value)| {
+            let covers = value.as_str().is_some_and(|v| (identity.covers)(v));
+            (name.clone(), Value::from(covers))
+        })
+        .collect();
+    scope.set("covered", &covered);
+    Ok((scope, settings))
+}
+
+fn takes(setting: &Setting, value: &String) -> Result<()> {
+    let path = setting.or_path && HostPath::new(value).is_ok();
+    let Some(first) = setting.one_of.first() else {
+        return Ok(());
+    };
+    if setting.one_of.contains(value) || path {
+        return Ok(());
+    }
+    let or_path = if setting.or_path {
+        " or an absolute path"
+    } else {
+        ""
+    };
+    let known = backticked(&setting.one_of);
+    Err(Error::Usage {
+        message: format!(
+            "setting `{}` is `{}`: want {known}{or_path}",
+            setting.name,
+            value.escape_debug(),
+        ),
+        hint: format!("--set {}={first}", setting.name),
+    })
+}
+
+struct One<'a> {
+    profile: &'a Profile,
+    facts: &'a Facts,
+    identity: &'a IdentityContext,
+    scope: Scope,
+}
+
+impl One<'_> {
+    fn renderer(&self) -> &Renderer {
+        &self.profile.renderer
+    }
+
+    fn text(&self, expr: &Expr, scope: &Scope) -> Result<String> {
+        self.renderer().text(expr, scope)
+    }
+
+    fn path(&self, expr: &Expr, scope: &Scope) -> Result<HostPath> {
+        let text = self.text(expr, scope)?;
+        HostPath::new(&text).map_err(|why| expr.error(format!("path `{text}` {why}"), ""))
+    }
+
+    /// Calls `f` for each member of a list with `item` bound, or once where there is no list; `when` is asked each time.
+    fn for_each(
+        &self,
+        each: Option<&Expr>,
+        when: Option<&Expr>,
+        mut f: impl FnMut(&Scope) -> Result<()>,
+    ) -> Result<()> {
+        let Some(each) = each else {
+            if self.renderer().holds(when, &self.scope)? {
+                f(&self.scope)?;
+            }
+            return Ok(());
+        };
+        let list = self
+            .facts
+            .list(&each.text)
+            .ok_or_else(|| crate::resource::no_list(each))?;
+        for item in list {
+            let scope = self.scope.with_item(item);
+            if self.renderer().holds(when, &scope)? {
+                f(&scope)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, desired: &mut Desired, ids: &dyn Ids) -> Result<()> {
+        for spec in &self.profile.findings {
+            self.finding(spec, &mut desired.findings)?;
+        }
+        for resource in &self.profile.resources {
+            let (targets, findings) = {
+                let made: &[Target] = &desired.targets;
+                let rest = (self.identity, self.facts, made, ids);
+                resource.desired(
+                    |r, uid, gid| Asking::new(r, (uid, gid), self.renderer(), &self.scope, rest),
+                    self.renderer(),
+                    &self.scope,
+                    ids,
+                )?
+            };
+            desired.targets.extend(targets);
+            desired.findings.extend(findings);
+        }
+        for spec in &self.profile.services {
+            desired.services.extend(self.service(spec)?);
+        }
+        for spec in &self.profile.probes {
+            self.probe(spec, desired)?;
+        }
+        for spec in &self.profile.steps {
+            self.step(spec, &mut desired.steps)?;
+        }
+        for expr in &self.profile.never_touch {
+            desired.never_touch.push(self.text(expr, &self.scope)?);
+        }
+        for expr in &self.profile.default_identity {
+            desired.default_subjects.push(self.text(expr, &self.scope)?);
+        }
+        Ok(())
+    }
+
+    fn finding(&self, spec: &FindingSpec, out: &mut Vec<Finding>) -> Result<()> {
+        self.for_each(spec.each.as_ref(), spec.when.as_ref(), |scope| {
+            let message = self.text(&spec.message, scope)?;
+            let mut finding = match spec.scope {
+                FindingScope::Input => Finding::input(spec.severity, spec.name, message),
+                FindingScope::Host => Finding::host(spec.severity, spec.name, message),
+            };
+            if let Some(hint) = &spec.hint {
+                finding = finding.hinted(self.text(hint, scope)?);
+            }
+            out.push(finding);
+            Ok(())
+        })
+    }
+
+    fn command(&self, argv: &[Expr]) -> Result<Option<Command>> {
+        if argv.is_empty() {
+            return Ok(None);
+        }
+        let argv = argv
+            .iter()
+            .map(|e| self.text(e, &self.scope))
+            .collect::<Result<_>>()?;
+        Ok(Some(Command {
+            argv,
+            limit: COMMAND_LIMIT,
+        }))
+    }
+
+    fn service(&self, spec: &ServiceSpec) -> Result<Option<Service>> {
+        if !self.renderer().holds(spec.when.as_ref(), &self.scope)? {
+            return Ok(None);
+        }
+        let mut units = Vec::new();
+        for unit in &spec.units {
+            if is_dotted(unit) {
+                let list = self.facts.list(&unit.text);
+                let list = list.ok_or_else(|| crate::resource::no_list(unit))?;
+                units.extend(list.iter().filter_map(|u| u.as_str().map(str::to_owned)));
+            } else {
+                units.push(self.text(unit, &self.scope)?);
+            }
+        }
+        let command = self.command(&spec.command)?;
+        if units.is_empty() && command.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Service {
+            manager: spec.manager,
+            action: spec.action,
+            units,
+            command,
+            config_test: self.command(&spec.config_test)?,
+            limit: spec.limit,
+            on: spec
+                .on
+                .iter()
+                .map(|e| self.path(e, &self.scope))
+                .collect::<Result<_>>()?,
+        }))
+    }
+
+    fn probe(&self, spec: &ProbeSpec, desired: &mut Desired) -> Result<()> {
+        let (probes, targets, findings) =
+            (&mut desired.probes, &desired.targets, &mut desired.findings);
+        self.for_each(spec.each.as_ref(), spec.when.as_ref(), |scope| {
+            match &spec.what {
+                ProbeKind::Tls {
+                    endpoint,
+                    addresses,
+                    service,
+                } => probes.push(self.tls(endpoint, addresses, service.as_ref(), scope)?),
+                ProbeKind::Lookup { name, is } => probes.push(Probe::Lookup {
+                    name: self.text(name, scope)?,
+                    is: self.address(is, scope)?,
+                }),
+                ProbeKind::Readable { paths, user, group } => {
+                    let by = match (user, group) {
+                        (Some(user), _) => Reader::User(self.text(user, scope)?),
+                        (None, Some(group)) => Reader::Group(self.text(group, scope)?),
+                        (None, None) => return Ok(()),
+                    };
+                    let paths = paths
+                        .iter()
+                        .map(|p| self.path(p, scope))
+                        .collect::<Result<_>>()?;
+                    probes.push(Probe::Readable { paths, by });
+                }
+                ProbeKind::Effective { fact, file } => {
+                    let path = self.path(file, scope)?;
+                    let name = fact.text.strip_prefix("facts.").unwrap_or_default();
+                    let layered = self.facts.layered.get(name).ok_or_else(|| {
+                        fact.error(format!("`{}` is not a layered fact", fact.text), "")
+                    })?;
+                    let target = targets.iter().find(|t| t.path == path);
+                    if let Some(Content::File(bytes)) = target.map(|t| &t.wanted.content) {
+                        findings.extend(effective::check(layered, &path, &bytes.text()));
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn tls(
+        &self,
+        endpoint: &Expr,
+        addresses: &[Expr],
+        service: Option<&Expr>,
+        scope: &Scope,
+    ) -> Result<Probe> {
+        let text = self.text(endpoint, scope)?;
+        let parsed = text.rsplit_once(':').and_then(|(name, port)| {
+            let port: u16 = port.parse().ok()?;
+            (!name.is_empty()).then_some((name, port))
+        });
+        let Some((name, port)) = parsed else {
+            return Err(endpoint.error(format!("endpoint `{text}` is not `name:port`"), ""));
+        };
+        Ok(Probe::Tls {
+            name: name.to_owned(),
+            port,
+            addresses: addresses
+                .iter()
+                .map(|a| self.address(a, scope))
+                .collect::<Result<_>>()?,
+            service: service.map_or(Ok(String::new()), |s| self.text(s, scope))?,
+        })
+    }
+
+    fn address(&self, expr: &Expr, scope: &Scope) -> Result<IpAddr> {
+        let text = self.text(expr, scope)?;
+        text.parse()
+            .map_err(|_| expr.error(format!("`{text}` is not an address"), ""))
+    }
+
+    fn step(&self, spec: &StepSpec, out: &mut Vec<Step>) -> Result<()> {
+        self.for_each(spec.each.as_ref(), spec.when.as_ref(), |scope| {
+            let gone = match &spec.gone {
+                None => None,
+                Some((file, text)) => Some((self.path(file, scope)?, self.text(text, scope)?)),
+            };
+            let step = Step {
+                text: self.text(&spec.text, scope)?,
+                gone,
+            };
+            if !out.contains(&step) {
+                out.push(step);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Finds paths that are asked for twice with different contents or attributes.
+fn twice(targets: &[Target]) -> Vec<Finding> {
+    let mut seen: BTreeMap<&HostPath, &Target> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for target in targets {
+        match seen.insert(&target.path, target) {
+            Some(before) if before.wanted != target.wanted => {
+                let message = format!("`{}` is asked for twice, differently", target.path);
+                findings.push(
+                    Finding::input(crate::preflight::Severity::Fatal, "target-twice", message)
+                        .hinted("leave out one of the profiles, or change a setting"),
+                );
+            }
+            _ => {}
+        }
+    }
+    findings
+}

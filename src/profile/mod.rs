@@ -1,0 +1,231 @@
+//! Profiles: what a platform or service needs, as data.
+//!
+//! A profile says how to detect its platform, which settings it has and what they default to, what it wants at which
+//! path, who is told, what proves it, what must never be touched, and what is left to people. Every key and name in it
+//! is resolved when it is parsed; what a host adds (facts) and what the user adds (identity, settings) come later.
+
+mod collect;
+mod desire;
+mod fields;
+mod load;
+mod parse;
+
+use crate::{
+    effective::Table,
+    error::Result,
+    facts::Fact,
+    host::Tree,
+    render::{Expr, Renderer},
+    resource::Resource,
+    state::HostPath,
+};
+
+pub use desire::{HostIds, IdentityContext, Ids, desired};
+pub use fields::Fields;
+pub(crate) use fields::{error as error_at, text as text_at};
+pub use load::{embedded, load, load_file, parse_embedded};
+
+use crate::{
+    desired::{Action, Manager},
+    preflight::{Scope, Severity},
+};
+
+/// One parsed profile.
+#[derive(Debug)]
+pub struct Profile {
+    /// Name, as `--profile` takes it.
+    pub name: String,
+    /// What it is, in a line.
+    pub title: String,
+    /// The document it follows.
+    pub source: String,
+    /// Versions of the platform that it was tried against.
+    pub tested: Vec<String>,
+    /// Paths, one or all of which show that the platform is here.
+    pub detect: Detect,
+    /// Settings in order; a default may use those before it.
+    pub settings: Vec<Setting>,
+    /// What is read of the host, by name.
+    pub facts: Vec<(String, Fact)>,
+    /// Its own checks.
+    pub findings: Vec<FindingSpec>,
+    /// What it wants at which path.
+    pub resources: Vec<Resource>,
+    /// Who is told.
+    pub services: Vec<ServiceSpec>,
+    /// What proves it.
+    pub probes: Vec<ProbeSpec>,
+    /// What is left to people.
+    pub steps: Vec<StepSpec>,
+    /// Paths and patterns that must never be changed.
+    pub never_touch: Vec<Expr>,
+    /// Subjects of the platform's own default identities.
+    pub default_identity: Vec<Expr>,
+    /// Seconds that all probes together may take.
+    pub deadline: u64,
+    /// Tables of daemons that layered facts read by, by file name.
+    pub(crate) tables: std::collections::BTreeMap<String, Table>,
+    pub(crate) renderer: Renderer,
+}
+
+/// How a platform is told from others.
+#[derive(Debug, Clone, Default)]
+pub struct Detect {
+    /// One of these is there.
+    pub any: Vec<HostPath>,
+    /// All of these are there.
+    pub all: Vec<HostPath>,
+}
+
+/// One setting of a profile.
+#[derive(Debug)]
+pub struct Setting {
+    /// Name, as `--set` takes it.
+    pub name: String,
+    /// What holds where it is not given.
+    pub default: Expr,
+    /// What it means.
+    pub help: String,
+    /// The values it takes; empty: any.
+    pub one_of: Vec<String>,
+    /// Whether an absolute path does beside `one_of`.
+    pub or_path: bool,
+}
+
+/// A check of a profile's own.
+#[derive(Debug)]
+pub struct FindingSpec {
+    /// When it applies.
+    pub when: Option<Expr>,
+    /// A dotted path to a list: one finding for each member.
+    pub each: Option<Expr>,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Whether it is about the input or the host.
+    pub scope: Scope,
+    /// Its stable name.
+    pub name: &'static str,
+    /// What was found.
+    pub message: Expr,
+    /// What to do.
+    pub hint: Option<Expr>,
+}
+
+/// One entry of `services`.
+#[derive(Debug)]
+pub struct ServiceSpec {
+    /// When it applies.
+    pub when: Option<Expr>,
+    /// Who is asked.
+    pub manager: Manager,
+    /// Reload or restart.
+    pub action: Action,
+    /// Units; a single dotted path to a list is that list.
+    pub units: Vec<Expr>,
+    /// The command that acts.
+    pub command: Vec<Expr>,
+    /// The service's own check.
+    pub config_test: Vec<Expr>,
+    /// Seconds that a unit may take.
+    pub limit: u64,
+    /// Paths whose change owes it.
+    pub on: Vec<Expr>,
+}
+
+/// One entry of `probes`.
+#[derive(Debug)]
+pub struct ProbeSpec {
+    /// When it applies.
+    pub when: Option<Expr>,
+    /// A dotted path to a list: one probe for each member.
+    pub each: Option<Expr>,
+    /// What is observed.
+    pub what: ProbeKind,
+}
+
+/// What a probe of a profile observes.
+#[derive(Debug)]
+pub enum ProbeKind {
+    /// A TLS handshake.
+    Tls {
+        /// `name:port`.
+        endpoint: Expr,
+        /// Addresses; none: those that the name resolves to.
+        addresses: Vec<Expr>,
+        /// What serves there.
+        service: Option<Expr>,
+    },
+    /// The resolver's answer.
+    Lookup {
+        /// The name.
+        name: Expr,
+        /// The one address.
+        is: Expr,
+    },
+    /// Files can be read.
+    Readable {
+        /// The files.
+        paths: Vec<Expr>,
+        /// The user.
+        user: Option<Expr>,
+        /// The group.
+        group: Option<Expr>,
+    },
+    /// What a document of ours says is what every daemon that reads it will see.
+    Effective {
+        /// The layered fact.
+        fact: Expr,
+        /// The document.
+        file: Expr,
+    },
+}
+
+/// One entry of `steps`.
+#[derive(Debug)]
+pub struct StepSpec {
+    /// When it applies.
+    pub when: Option<Expr>,
+    /// A dotted path to a list: one step for each member.
+    pub each: Option<Expr>,
+    /// What to do.
+    pub text: Expr,
+    /// A file and a text that is no longer in it when the step is done.
+    pub gone: Option<(Expr, Expr)>,
+}
+
+impl Profile {
+    /// Tells whether the platform is here.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Io`] where a path cannot be looked at.
+    pub fn detect(&self, tree: &dyn Tree) -> Result<bool> {
+        let there = |path: &HostPath| -> Result<bool> {
+            Ok(tree.read_followed(path)?.1 != crate::state::State::Absent)
+        };
+        for path in &self.detect.all {
+            if !there(path)? {
+                return Ok(false);
+            }
+        }
+        for path in &self.detect.any {
+            if there(path)? {
+                return Ok(true);
+            }
+        }
+        Ok(self.detect.any.is_empty() && !self.detect.all.is_empty())
+    }
+
+    /// Returns the patterns of directories that resources and facts need, each once.
+    #[must_use]
+    pub fn globs(&self) -> Vec<&str> {
+        let facts = self.facts.iter().filter_map(|(_, fact)| fact.glob());
+        let links = self.resources.iter().filter_map(|r| r.ask.glob());
+        let mut all: Vec<&str> = facts.chain(links).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,371 @@
+//! From text to [`Profile`]: the schema, strict.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Detect, Fields, FindingSpec, ProbeKind, ProbeSpec, Profile, ServiceSpec, Setting, StepSpec,
+    collect, fields,
+};
+use crate::{
+    desired::{Action, Manager},
+    effective::Table,
+    error::{Result, backticked},
+    facts::Fact,
+    preflight::{Scope, Severity},
+    render::{Expr, Names, Renderer},
+    resource::Resource,
+    state::HostPath,
+    yaml::{self, Dialect, Node},
+};
+
+/// Seconds that a unit may take to be active again, unless the profile says otherwise.
+const UNIT_LIMIT: u64 = 90;
+
+/// Seconds that all probes together may take, unless the profile says otherwise.
+const DEADLINE: u64 = 60;
+
+impl Profile {
+    /// Parses a profile and the files that stand beside it.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Parse`] with file, line and column at the first key, name, type or combination that
+    /// cannot be; its hint lists what could.
+    pub fn parse(path: &str, text: &str, files: &BTreeMap<String, String>) -> Result<Self> {
+        let root = yaml::parse(path, text, Dialect::Strict)?;
+        let mut top = Fields::new(path, "profile", &root)?;
+        let name = top.need("profile")?.text;
+        let detect = detect(path, &mut top)?;
+        let settings = settings(path, &mut top)?;
+        let facts = facts(path, &mut top)?;
+        let dir = path.rsplit_once('/').map_or(".", |(dir, _)| dir);
+        let tables = tables(dir, files, &facts)?;
+        let names = Names {
+            settings: settings.iter().map(|s| s.name.clone()).collect(),
+            facts: facts.iter().map(|(name, _)| name.clone()).collect(),
+        };
+        let exprs = collect::expressions(path, &root)?;
+        let profile = Self {
+            name,
+            title: top.need("title")?.text,
+            source: top.need("source")?.text,
+            tested: top.texts("tested")?.into_iter().map(|e| e.text).collect(),
+            detect,
+            settings,
+            facts,
+            findings: each(&mut top, "findings", finding)?,
+            resources: each(&mut top, "resources", Resource::parse)?,
+            services: each(&mut top, "services", service)?,
+            probes: each(&mut top, "probes", probe)?,
+            steps: each(&mut top, "steps", step)?,
+            never_touch: top.texts("never_touch")?,
+            default_identity: top.texts("default_identity")?,
+            deadline: top.number("deadline")?.unwrap_or(DEADLINE),
+            tables,
+            renderer: Renderer::new(dir, files, &exprs, &names)?,
+        };
+        profile.check_references(&names)?;
+        top.done()?;
+        Ok(profile)
+    }
+
+    /// Resolves what expressions alone do not: templates by name, and dotted paths of `each` and `units`.
+    fn check_references(&self, names: &Names) -> Result<()> {
+        for resource in &self.resources {
+            if let Some(template) = resource.ask.template()
+                && !self.renderer.has_template(&template.text)
+            {
+                return Err(template.error(
+                    format!("unknown template `{}`", template.text),
+                    "it must stand beside the profile and end in `.tera`",
+                ));
+            }
+        }
+        let lists = (self.findings.iter().filter_map(|f| f.each.as_ref()))
+            .chain(self.probes.iter().filter_map(|p| p.each.as_ref()))
+            .chain(self.steps.iter().filter_map(|s| s.each.as_ref()))
+            .chain(self.resources.iter().filter_map(|r| r.ask.list()))
+            .chain(
+                self.services
+                    .iter()
+                    .flat_map(|s| &s.units)
+                    .filter(|u| is_dotted(u)),
+            )
+            .chain(self.probes.iter().filter_map(|p| match &p.what {
+                ProbeKind::Effective { fact, .. } => Some(fact),
+                _ => None,
+            }));
+        for list in lists {
+            let known: Vec<String> = names.facts.iter().map(|n| format!("facts.{n}")).collect();
+            let name = list.text.split('.').nth(1).unwrap_or_default();
+            if !is_dotted(list) || !names.facts.iter().any(|n| n == name) {
+                return Err(list.error(
+                    format!("undefined fact `{}`", list.text),
+                    format!("known are {}", backticked(&known)),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Tells whether a text is a dotted path to a fact, as `facts.daemons.units`.
+pub(super) fn is_dotted(expr: &Expr) -> bool {
+    let mut parts = expr.text.split('.');
+    let plain = |p: &str| !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    parts.next() == Some("facts") && expr.text.contains('.') && parts.all(plain)
+}
+
+fn each<T>(
+    top: &mut Fields<'_>,
+    name: &'static str,
+    read: fn(&str, &Node) -> Result<T>,
+) -> Result<Vec<T>> {
+    let path = top.path();
+    if let Some(node) = top.node(name)
+        && !matches!(node.value, yaml::Value::List(_) | yaml::Value::Null)
+    {
+        let message = format!("`{name}` is {}: want a list", node.noun());
+        return Err(fields::error(path, node, message, ""));
+    }
+    top.members(name).iter().map(|n| read(path, n)).collect()
+}
+
+fn host_path(expr: &Expr) -> Result<HostPath> {
+    HostPath::new(&expr.text).map_err(|why| expr.error(format!("`{}` {why}", expr.text), ""))
+}
+
+fn detect(path: &str, top: &mut Fields<'_>) -> Result<Detect> {
+    let Some(node) = top.node("detect") else {
+        return Ok(Detect::default());
+    };
+    let mut fields = Fields::new(path, "detect", node)?;
+    let any = fields
+        .texts("any")?
+        .iter()
+        .map(host_path)
+        .collect::<Result<_>>()?;
+    let all = fields
+        .texts("all")?
+        .iter()
+        .map(host_path)
+        .collect::<Result<_>>()?;
+    fields.done()?;
+    Ok(Detect { any, all })
+}
+
+/// Reads a mapping of named things; a name that an expression could not spell is refused.
+fn named<'a>(
+    path: &str,
+    top: &mut Fields<'a>,
+    key: &'static str,
+) -> Result<Vec<(String, &'a Node)>> {
+    let Some(node) = top.node(key) else {
+        return Ok(Vec::new());
+    };
+    if !matches!(node.value, yaml::Value::Map(_)) {
+        let message = format!("`{key}` is {}: want a mapping", node.noun());
+        return Err(fields::error(path, node, message, ""));
+    }
+    let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let mut all = Vec::new();
+    for (name, node) in node.entries() {
+        if !name.name.chars().all(ok) || name.name.is_empty() {
+            return Err(fields::error(
+                path,
+                node,
+                format!("`{}` cannot be named in an expression", name.name),
+                "use small letters, digits and `_`",
+            ));
+        }
+        all.push((name.name.clone(), node));
+    }
+    Ok(all)
+}
+
+fn settings(path: &str, top: &mut Fields<'_>) -> Result<Vec<Setting>> {
+    let mut all = Vec::new();
+    for (name, node) in named(path, top, "settings")? {
+        let mut fields = Fields::new(path, "setting", node)?;
+        let setting = Setting {
+            name,
+            default: fields.need("default")?,
+            help: fields.need("help")?.text,
+            one_of: fields
+                .texts("one_of")?
+                .into_iter()
+                .map(|e| e.text)
+                .collect(),
+            or_path: fields.flag("or_path")?,
+        };
+        if setting.or_path && setting.one_of.is_empty() {
+            return Err(fields.error(
+                "`or_path` without `one_of`",
+                "give the words it takes beside a path",
+            ));
+        }
+        fields.done()?;
+        all.push(setting);
+    }
+    Ok(all)
+}
+
+fn facts(path: &str, top: &mut Fields<'_>) -> Result<Vec<(String, Fact)>> {
+    named(path, top, "facts")?
+        .into_iter()
+        .map(|(name, node)| Ok((name, Fact::parse(path, node)?)))
+        .collect()
+}
+
+fn tables(
+    dir: &str,
+    files: &BTreeMap<String, String>,
+    facts: &[(String, Fact)],
+) -> Result<BTreeMap<String, Table>> {
+    let mut tables = BTreeMap::new();
+    for (_, fact) in facts {
+        let Some(name) = fact.table() else { continue };
+        let Some(text) = files.get(&name.text) else {
+            return Err(name.error(
+                format!("unknown table `{}`", name.text),
+                "it must stand beside the profile",
+            ));
+        };
+        let table = Table::parse(&format!("{dir}/{}", name.text), text)?;
+        tables.insert(name.text.clone(), table);
+    }
+    Ok(tables)
+}
+
+fn finding(path: &str, node: &Node) -> Result<FindingSpec> {
+    let mut fields = Fields::new(path, "finding", node)?;
+    let severities = [
+        ("fatal", Severity::Fatal),
+        ("warning", Severity::Warning),
+        ("note", Severity::Note),
+    ];
+    let scopes = [("input", Scope::Input), ("host", Scope::Host)];
+    let found = FindingSpec {
+        when: fields.when()?,
+        each: fields.text("each")?,
+        severity: fields
+            .word("severity", &severities)?
+            .unwrap_or(Severity::Warning),
+        scope: fields.word("scope", &scopes)?.unwrap_or(Scope::Host),
+        // Findings carry static names so that `--allow` can be checked; a profile is parsed once in a process.
+        name: String::leak(fields.need("name")?.text),
+        message: fields.need("message")?,
+        hint: fields.text("hint")?,
+    };
+    fields.done()?;
+    Ok(found)
+}
+
+fn service(path: &str, node: &Node) -> Result<ServiceSpec> {
+    let mut fields = Fields::new(path, "service", node)?;
+    let managers = [
+        ("systemd", Manager::Systemd),
+        ("wazo-service", Manager::WazoService),
+        ("command", Manager::Command),
+    ];
+    let actions = [("restart", Action::Restart), ("reload", Action::Reload)];
+    let spec = ServiceSpec {
+        when: fields.when()?,
+        manager: fields
+            .word("manager", &managers)?
+            .unwrap_or(Manager::Systemd),
+        action: fields.word("action", &actions)?.unwrap_or_default(),
+        units: fields.texts("units")?,
+        command: fields.texts("command")?,
+        config_test: fields.texts("config_test")?,
+        limit: fields.number("limit")?.unwrap_or(UNIT_LIMIT),
+        on: fields.texts("on")?,
+    };
+    match (spec.manager, spec.command.is_empty(), spec.units.is_empty()) {
+        (Manager::Systemd, false, _) => {
+            return Err(fields.error("`systemd` takes no `command`", "use `manager: command`"));
+        }
+        (Manager::Systemd, true, true) => {
+            return Err(fields.error("`systemd` needs `units`", "add `units: [NAME]`"));
+        }
+        (Manager::WazoService | Manager::Command, true, _) => {
+            return Err(fields.error(
+                "this manager needs a `command`",
+                "add `command: [PROGRAM, ARGUMENT]`",
+            ));
+        }
+        _ => {}
+    }
+    fields.done()?;
+    Ok(spec)
+}
+
+fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
+    let mut fields = Fields::new(path, "probe", node)?;
+    let kinds = ["tls", "lookup", "readable", "effective"];
+    let given: Vec<&str> = kinds
+        .into_iter()
+        .filter(|k| node.get(k).is_some())
+        .collect();
+    let what = match given.as_slice() {
+        ["tls"] => ProbeKind::Tls {
+            endpoint: fields.need("tls")?,
+            addresses: fields.texts("addresses")?,
+            service: fields.text("service")?,
+        },
+        ["lookup"] => ProbeKind::Lookup {
+            name: fields.need("lookup")?,
+            is: fields.need("is")?,
+        },
+        ["readable"] => ProbeKind::Readable {
+            paths: fields.texts("readable")?,
+            user: fields.text("user")?,
+            group: fields.text("group")?,
+        },
+        ["effective"] => ProbeKind::Effective {
+            fact: fields.need("effective")?,
+            file: fields.need("file")?,
+        },
+        _ => {
+            let known = backticked(&kinds.map(str::to_owned));
+            return Err(fields.error(
+                format!("probe names {} things to observe: want one", given.len()),
+                format!("known are {known}"),
+            ));
+        }
+    };
+    if let ProbeKind::Readable { user, group, .. } = &what
+        && user.is_some() == group.is_some()
+    {
+        return Err(fields.error("`readable` wants `user` or `group`, one of them", ""));
+    }
+    let spec = ProbeSpec {
+        when: fields.when()?,
+        each: fields.text("each")?,
+        what,
+    };
+    fields.done()?;
+    Ok(spec)
+}
+
+fn step(path: &str, node: &Node) -> Result<StepSpec> {
+    let mut fields = Fields::new(path, "step", node)?;
+    let when = fields.when()?;
+    let each = fields.text("each")?;
+    let text = fields.need("text")?;
+    let gone = match fields.node("gone") {
+        None => None,
+        Some(node) => {
+            let mut gone = Fields::new(path, "gone", node)?;
+            let pair = (gone.need("file")?, gone.need("text")?);
+            gone.done()?;
+            Some(pair)
+        }
+    };
+    fields.done()?;
+    Ok(StepSpec {
+        when,
+        each,
+        text,
+        gone,
+    })
+}

@@ -1,0 +1,525 @@
+//! Expressions and templates: tera, strict about names, with positions, and filters that quote.
+
+use std::collections::BTreeMap;
+
+use tera::{Context, ErrorKind, Kwargs, State, Tera};
+
+use crate::error::{Error, Result};
+
+/// Names under `identity` that expressions may use.
+pub const IDENTITY: &[&str] = &[
+    "name",
+    "cn",
+    "dns",
+    "ips",
+    "fingerprint",
+    "self_signed",
+    "trust",
+    "has_anchor",
+];
+
+/// Filters of our own beside tera's, for people: `profiles show` lists them.
+pub const FILTERS: &[(&str, &str)] = &[
+    ("yaml", "a double-quoted YAML string, every character safe"),
+    ("sh", "one word of a POSIX shell, quoted"),
+    ("basename", "the last component of a path"),
+    ("label", "a host name up to its first dot"),
+    ("domain", "a host name after its first dot"),
+    (
+        "hosts_line",
+        "the text with a line for `address` and `name` added unless it has one",
+    ),
+];
+
+/// A text of a profile that may hold expressions, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expr {
+    /// The file.
+    pub path: String,
+    /// Line, from 1.
+    pub line: u64,
+    /// Column, from 1.
+    pub column: u64,
+    /// The text.
+    pub text: String,
+    /// Whether it is a condition, without braces around it, as `when:` has.
+    pub condition: bool,
+}
+
+impl Expr {
+    fn is_literal(&self) -> bool {
+        !self.condition && !self.text.contains("{{") && !self.text.contains("{%")
+    }
+
+    /// The name under which it is compiled: its own text, so that equal texts are compiled once.
+    fn source(&self) -> String {
+        if self.condition {
+            format!("{{% if {} %}}true{{% endif %}}", self.text)
+        } else {
+            self.text.clone()
+        }
+    }
+
+    /// An error at this place.
+    #[must_use]
+    pub fn error(&self, message: impl Into<String>, hint: impl Into<String>) -> Error {
+        Error::Parse {
+            path: self.path.clone(),
+            line: self.line,
+            column: self.column,
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+/// The names that an expression may use below `set`, `facts`, `given` and `covered`.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Settings.
+    pub settings: Vec<String>,
+    /// Facts.
+    pub facts: Vec<String>,
+}
+
+/// The values that an expression sees.
+#[derive(Clone, Default)]
+pub struct Scope(Context);
+
+impl std::fmt::Debug for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scope")
+    }
+}
+
+impl Scope {
+    /// Sets what a top-level name stands for.
+    pub fn set(&mut self, name: &'static str, value: &impl serde::Serialize) {
+        self.0.insert(name, value);
+    }
+
+    /// Returns this scope with `item` bound.
+    #[must_use]
+    pub fn with_item(&self, item: &serde_json::Value) -> Self {
+        let mut scope = self.clone();
+        scope.0.insert("item", item);
+        scope
+    }
+}
+
+/// The compiled expressions and templates of one profile.
+pub struct Renderer {
+    tera: Tera,
+    dir: String,
+}
+
+impl std::fmt::Debug for Renderer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Renderer({})", self.dir)
+    }
+}
+
+impl Renderer {
+    /// Compiles every expression and every `*.tera` file of a profile, and resolves each name in them.
+    ///
+    /// # Errors
+    /// [`Error::Parse`] at the first that does not compile or uses a name that does not exist.
+    pub fn new(
+        dir: &str,
+        files: &BTreeMap<String, String>,
+        exprs: &[Expr],
+        names: &Names,
+    ) -> Result<Self> {
+        let mut tera = Tera::default();
+        tera.autoescape_on(Vec::<&str>::new());
+        tera.register_filter("yaml", |text: &str, _: Kwargs, _: &State<'_>| quoted(text));
+        tera.register_filter("sh", |text: &str, _: Kwargs, _: &State<'_>| {
+            shell_word(text)
+        });
+        tera.register_filter("basename", |text: &str, _: Kwargs, _: &State<'_>| {
+            text.rsplit('/').next().unwrap_or_default().to_owned()
+        });
+        tera.register_filter("label", |name: &str, _: Kwargs, _: &State<'_>| {
+            name.split('.').next().unwrap_or_default().to_owned()
+        });
+        tera.register_filter("domain", |name: &str, _: Kwargs, _: &State<'_>| {
+            let (_, domain) = name.split_once('.').unwrap_or_default();
+            domain.to_owned()
+        });
+        tera.register_filter("hosts_line", hosts_line);
+        let mut renderer = Self {
+            tera,
+            dir: dir.to_owned(),
+        };
+        let templates: Vec<Expr> = files
+            .iter()
+            .filter(|(name, _)| is_template(name))
+            .map(|(name, text)| Expr {
+                path: format!("{dir}/{name}"),
+                line: 1,
+                column: 1,
+                text: text.clone(),
+                condition: false,
+            })
+            .collect();
+        for template in &templates {
+            let name = template.path.strip_prefix(dir).unwrap_or(&template.path);
+            renderer.compile(name.trim_start_matches('/'), template, names)?;
+        }
+        for expr in exprs.iter().filter(|e| !e.is_literal()) {
+            renderer.compile(&expr.source(), expr, names)?;
+        }
+        Ok(renderer)
+    }
+
+    fn compile(&mut self, name: &str, expr: &Expr, names: &Names) -> Result<()> {
+        self.tera
+            .add_raw_template(name, &expr.source())
+            .map_err(|source| located(&source, expr))?;
+        let roots = ["identity", "set", "facts", "given", "covered", "item"];
+        let used = self
+            .tera
+            .get_template_variables(name)
+            .map_err(|source| located(&source, expr))?;
+        if let Some(unknown) = used.iter().find(|v| !roots.contains(*v)) {
+            let hint = "known names are `identity`, `set`, `facts`, `given`, `covered`, `item`";
+            return Err(
+                at(expr, &expr.text, unknown).error(format!("undefined name `{unknown}`"), hint)
+            );
+        }
+        members(expr, names)
+    }
+
+    /// Renders a text.
+    ///
+    /// # Errors
+    /// [`Error::Parse`] at the place of a value that is not there.
+    pub fn text(&self, expr: &Expr, scope: &Scope) -> Result<String> {
+        if expr.is_literal() {
+            return Ok(expr.text.clone());
+        }
+        self.tera
+            .render(&expr.source(), &scope.0)
+            .map_err(|source| located(&source, expr))
+    }
+
+    /// Tells whether a condition holds; none holds always.
+    ///
+    /// # Errors
+    /// As [`Renderer::text`].
+    pub fn holds(&self, condition: Option<&Expr>, scope: &Scope) -> Result<bool> {
+        condition.map_or(Ok(true), |expr| Ok(self.text(expr, scope)? == "true"))
+    }
+
+    /// Renders a template that stands beside the profile.
+    ///
+    /// # Errors
+    /// [`Error::Parse`] at line and column of the template.
+    pub fn template(&self, name: &str, scope: &Scope) -> Result<String> {
+        self.tera.render(name, &scope.0).map_err(|source| {
+            let whole = Expr {
+                path: format!("{}/{name}", self.dir),
+                line: 1,
+                column: 1,
+                text: String::new(),
+                condition: false,
+            };
+            located(&source, &whole)
+        })
+    }
+
+    /// Tells whether a template of this name stands beside the profile.
+    #[must_use]
+    pub fn has_template(&self, name: &str) -> bool {
+        is_template(name) && self.tera.contains_template(name)
+    }
+}
+
+fn is_template(name: &str) -> bool {
+    name.strip_suffix(".tera")
+        .is_some_and(|stem| !stem.is_empty())
+}
+
+fn located(error: &tera::Error, expr: &Expr) -> Error {
+    let (message, line, column) = match error.kind() {
+        ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => (
+            report.message().to_owned(),
+            report.span().start_line as u64,
+            report.span().start_col as u64,
+        ),
+        other => {
+            let text = other.to_string();
+            let (line, column) = reported(&text).unwrap_or((1, 0));
+            let first = text.lines().next().unwrap_or_default();
+            let first = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+            (first, line, column)
+        }
+    };
+    let mut place = expr.clone();
+    let shift = if expr.condition {
+        "{% if ".len() as u64
+    } else {
+        0
+    };
+    if line <= 1 {
+        place.column = expr.column + column.saturating_sub(shift);
+    } else {
+        place.line = expr.line + line - 1;
+        place.column = column + 1;
+    }
+    let mut lines = message.lines();
+    let first = lines.next().unwrap_or_default().trim_end_matches('.');
+    let mut small = first.chars();
+    let lower = small
+        .next()
+        .map(|c| c.to_lowercase().collect::<String>() + small.as_str())
+        .unwrap_or_default();
+    place.error(lower, lines.collect::<Vec<_>>().join(" ").trim().to_owned())
+}
+
+/// Finds ` --> name:line:column` in tera's own report of several errors.
+fn reported(report: &str) -> Option<(u64, u64)> {
+    let line = report.lines().find(|l| l.trim_start().starts_with("-->"))?;
+    let mut parts = line.rsplit(':');
+    let column: u64 = parts.next()?.trim().parse().ok()?;
+    let line: u64 = parts.next()?.trim().parse().ok()?;
+    Some((line, column.saturating_sub(1)))
+}
+
+/// Resolves every `set.x`, `facts.x`, `given.x` and `identity.x` of a text.
+fn members(expr: &Expr, names: &Names) -> Result<()> {
+    let identity: Vec<String> = IDENTITY.iter().map(|n| (*n).to_owned()).collect();
+    for (root, known, what) in [
+        ("set", &names.settings, "setting"),
+        ("given", &names.settings, "setting"),
+        ("covered", &names.settings, "setting"),
+        ("facts", &names.facts, "fact"),
+        ("identity", &identity, "value of the identity"),
+    ] {
+        for name in used_below(expr, root) {
+            if !known.contains(&name) {
+                let whole = format!("{root}.{name}");
+                let hint = format!("known are {}", crate::error::backticked(known));
+                return Err(
+                    at(expr, &expr.text, &whole).error(format!("undefined {what} `{whole}`"), hint)
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the names that stand as `root.name` in the code parts of a text, outside quoted strings.
+fn used_below(expr: &Expr, root: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for code in code_parts(expr) {
+        let mut quote = None;
+        let mut word = String::new();
+        for c in code.chars().chain([' ']) {
+            match quote {
+                Some(open) if c == open => quote = None,
+                Some(_) => {}
+                None if c == '"' || c == '\'' || c == '`' => quote = Some(c),
+                None if c.is_alphanumeric() || c == '_' || c == '.' => {
+                    word.push(c);
+                    continue;
+                }
+                None => {}
+            }
+            let mut parts = word.split('.');
+            if parts.next() == Some(root)
+                && let Some(name) = parts.next().filter(|n| !n.is_empty())
+            {
+                found.push(name.to_owned());
+            }
+            word.clear();
+        }
+    }
+    found
+}
+
+fn code_parts(expr: &Expr) -> Vec<&str> {
+    if expr.condition {
+        return vec![&expr.text];
+    }
+    let mut parts = Vec::new();
+    let mut rest = expr.text.as_str();
+    while let Some(start) = rest.find('{') {
+        let after = &rest[start + 1..];
+        let close = match after.as_bytes().first() {
+            Some(b'{') => "}}",
+            Some(b'%') => "%}",
+            Some(b'#') => "#}",
+            _ => {
+                rest = after;
+                continue;
+            }
+        };
+        let body = &after[1..];
+        let end = body.find(close).unwrap_or(body.len());
+        if close != "#}" {
+            parts.push(&body[..end]);
+        }
+        rest = body.get(end + 2..).unwrap_or_default();
+    }
+    parts
+}
+
+/// Returns the expression with the position of a word inside it.
+fn at(expr: &Expr, text: &str, word: &str) -> Expr {
+    let mut place = expr.clone();
+    if let Some(offset) = text.find(word) {
+        let before = &text[..offset];
+        let newlines = before.matches('\n').count() as u64;
+        let last = before.rsplit('\n').next().unwrap_or_default();
+        let column = last.chars().count() as u64;
+        place.line += newlines;
+        place.column = if newlines == 0 {
+            expr.column + column
+        } else {
+            column + 1
+        };
+    }
+    place
+}
+
+/// A double-quoted YAML scalar (YAML 1.1 section 5.7, YAML 1.2 section 7.3.1): JSON's escapes are valid in both.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// One word of a POSIX shell.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that tera's filters have"
+)]
+fn hosts_line(text: &str, kwargs: Kwargs, _: &State<'_>) -> tera::TeraResult<String> {
+    let address: String = kwargs.must_get("address")?;
+    let name: String = kwargs.must_get("name")?;
+    Ok(with_hosts_line(text, &address, &name))
+}
+
+/// Adds `address<TAB>name` after the last line of that address, or at the end; a text that has it stays as it is.
+fn with_hosts_line(text: &str, address: &str, name: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    let fields = |line: &str| -> Vec<String> {
+        let line = line.split('#').next().unwrap_or_default();
+        line.split_whitespace().map(str::to_owned).collect()
+    };
+    let mut last = None;
+    for (n, line) in lines.iter().enumerate() {
+        // A placeholder (`#XIVO_HOSTNAME#`) is not a comment, but the address before it is all that matters here.
+        let parts = fields(line);
+        if parts.first().is_some_and(|a| a == address) {
+            last = Some(n);
+            if parts.iter().skip(1).any(|n| n.eq_ignore_ascii_case(name)) {
+                return text.to_owned();
+            }
+        }
+    }
+    let new = format!("{address}\t{name}");
+    lines.insert(last.map_or(lines.len(), |n| n + 1), &new);
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expr(text: &str) -> Expr {
+        Expr {
+            path: "p/profile.yaml".to_owned(),
+            line: 7,
+            column: 11,
+            text: text.to_owned(),
+            condition: false,
+        }
+    }
+
+    fn names() -> Names {
+        Names {
+            settings: vec!["host".to_owned()],
+            facts: vec!["pair".to_owned()],
+        }
+    }
+
+    fn compile(exprs: &[Expr]) -> Result<Renderer> {
+        Renderer::new("p", &BTreeMap::new(), exprs, &names())
+    }
+
+    #[test]
+    fn undefined_names_are_found_before_anything_is_rendered_with_their_place() {
+        for (text, want) in [
+            (
+                "{{ set.hots }}",
+                "p/profile.yaml:7:14: undefined setting `set.hots`",
+            ),
+            (
+                "{{ facts.x | trim }}",
+                "p/profile.yaml:7:14: undefined fact `facts.x`",
+            ),
+            (
+                "a{% if identity.nam %}b{% endif %}",
+                "p/profile.yaml:7:18: undefined value of the identity `identity.nam`",
+            ),
+            ("{{ hots }}", "p/profile.yaml:7:14: undefined name `hots`"),
+            ("{{ set.host | nofilter }}", "p/profile.yaml:7:2"),
+            ("{{ set.host ", "p/profile.yaml:7:"),
+        ] {
+            let error = compile(&[expr(text)]).unwrap_err().to_string();
+            assert!(error.starts_with(want), "{text}: {error}");
+        }
+        assert!(compile(&[expr("{{ 'set.hots' }} {# set.x #} set.y")]).is_ok());
+        let mut condition = expr("set.hots == 'x'");
+        condition.condition = true;
+        let error = compile(&[condition]).unwrap_err().to_string();
+        assert!(error.starts_with("p/profile.yaml:7:11: "), "{error}");
+    }
+
+    #[test]
+    fn expressions_and_conditions_see_their_scope() {
+        let text = expr("{{ set.host | yaml }}");
+        let mut condition = expr("set.host == 'a\"b'");
+        condition.condition = true;
+        let renderer = compile(&[text.clone(), condition.clone()]).unwrap();
+        let mut scope = Scope::default();
+        scope.set("set", &serde_json::json!({"host": "a\"b"}));
+        assert_eq!(renderer.text(&text, &scope).unwrap(), r#""a\"b""#);
+        assert!(renderer.holds(Some(&condition), &scope).unwrap());
+        assert!(renderer.holds(None, &scope).unwrap());
+    }
+
+    #[test]
+    fn quoting_leaves_nothing_to_interpret() {
+        assert_eq!(quoted("yes"), "\"yes\"");
+        assert_eq!(quoted("*.x: {\n"), "\"*.x: {\\n\"");
+        assert_eq!(shell_word("a b'c"), r"'a b'\''c'");
+        assert_eq!(shell_word("wazo.example.com"), "wazo.example.com");
+    }
+
+    #[test]
+    fn a_hosts_line_is_added_once() {
+        let stock = "127.0.0.1\tlocalhost\n127.0.0.1\t#H#.#D#\n\n::1 ip6\n";
+        let once = with_hosts_line(stock, "127.0.0.1", "wazo.example.com");
+        assert_eq!(
+            once,
+            "127.0.0.1\tlocalhost\n127.0.0.1\t#H#.#D#\n127.0.0.1\twazo.example.com\n\n::1 ip6\n"
+        );
+        assert_eq!(
+            with_hosts_line(&once, "127.0.0.1", "wazo.example.com"),
+            once
+        );
+    }
+}

@@ -1,0 +1,248 @@
+//! Kinds of resources: what each asks for on a host, from a profile's entry, the identity and the facts.
+//!
+//! Adding a kind is one file here and one line in [`KINDS`]. A kind only says what should be at a path; how it gets
+//! there, is proved and is undone is the same for all of them.
+
+mod hosts;
+mod link;
+mod pem;
+mod template;
+
+use crate::{
+    desired::{OnLink, Target},
+    error::{Error, Result, backticked},
+    facts::Facts,
+    preflight::Finding,
+    profile::{Fields, IdentityContext, Ids},
+    render::{Expr, Renderer, Scope},
+    state::{Content, HostPath, Sensitivity, Wanted},
+    yaml::Node,
+};
+
+/// Every kind, by name.
+pub static KINDS: &[&dyn Kind] = &[&hosts::Hosts, &link::Link, &pem::Pem, &template::Template];
+
+/// A sort of resource.
+pub trait Kind: Sync {
+    /// The name that `kind:` takes.
+    fn name(&self) -> &'static str;
+
+    /// What it puts on the host, in a line for people.
+    fn summary(&self) -> &'static str;
+
+    /// Reads its own keys of a profile's entry; the common ones are read by [`Resource::parse`].
+    ///
+    /// # Errors
+    /// [`Error::Parse`] where one is missing or cannot be.
+    fn parse(&self, fields: &mut Fields<'_>) -> Result<Box<dyn Ask>>;
+}
+
+/// One entry of `resources`, parsed by its kind.
+pub trait Ask: std::fmt::Debug {
+    /// The pattern of directories it needs, where it needs one.
+    fn glob(&self) -> Option<&str> {
+        None
+    }
+
+    /// The dotted path to a list of facts it needs, where it needs one.
+    fn list(&self) -> Option<&Expr> {
+        None
+    }
+
+    /// The template beside the profile it needs, where it needs one.
+    fn template(&self) -> Option<&Expr> {
+        None
+    }
+
+    /// Where it goes, as the profile says it, for people.
+    fn place(&self) -> String;
+
+    /// Returns what it wants, everything rendered.
+    ///
+    /// # Errors
+    /// [`Error::Parse`] where an expression gives what cannot be.
+    fn ask(&self, at: &mut Asking<'_>) -> Result<Vec<Target>>;
+}
+
+/// One resource of a profile.
+#[derive(Debug)]
+pub struct Resource {
+    /// When it applies.
+    pub when: Option<Expr>,
+    /// Name of its kind.
+    pub kind: &'static str,
+    pub(crate) ask: Box<dyn Ask>,
+    owner: Option<Expr>,
+    group: Option<Expr>,
+    mode: Option<u32>,
+    on_link: OnLink,
+    swept: bool,
+}
+
+/// Everything a kind may use when it says what it wants.
+#[derive(Debug)]
+pub struct Asking<'a> {
+    /// Renders its expressions and templates.
+    pub renderer: &'a Renderer,
+    /// What they see.
+    pub scope: &'a Scope,
+    /// The identity, as forms.
+    pub identity: &'a IdentityContext,
+    /// What the host has.
+    pub facts: &'a Facts,
+    /// What was asked for before, in this profile and those before it.
+    pub made: &'a [Target],
+    /// Names to ids.
+    pub ids: &'a dyn Ids,
+    /// What the kind finds worth saying.
+    pub findings: Vec<Finding>,
+    resource: &'a Resource,
+    uid: Option<u32>,
+    gid: Option<u32>,
+}
+
+impl Resource {
+    /// Parses one entry.
+    ///
+    /// # Errors
+    /// [`Error::Parse`] where the kind is unknown, a key is not its own or the common ones', or a value cannot be.
+    pub fn parse(path: &str, node: &Node) -> Result<Self> {
+        let mut fields = Fields::new(path, "resource", node)?;
+        let name = fields.need("kind")?;
+        let Some(kind) = KINDS.iter().find(|k| k.name() == name.text) else {
+            let known: Vec<String> = KINDS.iter().map(|k| k.name().to_owned()).collect();
+            return Err(name.error(
+                format!("unknown kind `{}`", name.text),
+                format!("known kinds are {}", backticked(&known)),
+            ));
+        };
+        let ask = kind.parse(&mut fields)?;
+        let on_link = [
+            ("refuse", OnLink::Refuse),
+            ("follow", OnLink::Follow),
+            ("replace", OnLink::Replace),
+        ];
+        let resource = Self {
+            when: fields.when()?,
+            kind: kind.name(),
+            ask,
+            owner: fields.text("owner")?,
+            group: fields.text("group")?,
+            mode: mode(&mut fields)?,
+            on_link: fields.word("on_link", &on_link)?.unwrap_or_default(),
+            swept: fields.flag("swept")?,
+        };
+        fields.done()?;
+        Ok(resource)
+    }
+
+    /// Returns where it goes, as the profile says it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.ask.place()
+    }
+
+    /// Returns what this resource wants and what it found, or nothing where it does not apply.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] where a user or group does not exist; else as [`Ask::ask`].
+    pub(crate) fn desired<'a>(
+        &'a self,
+        asking: impl FnOnce(&'a Self, Option<u32>, Option<u32>) -> Asking<'a>,
+        renderer: &Renderer,
+        scope: &Scope,
+        ids: &dyn Ids,
+    ) -> Result<(Vec<Target>, Vec<Finding>)> {
+        if !renderer.holds(self.when.as_ref(), scope)? {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let owner = self
+            .owner
+            .as_ref()
+            .map(|e| renderer.text(e, scope))
+            .transpose()?;
+        let group = self
+            .group
+            .as_ref()
+            .map(|e| renderer.text(e, scope))
+            .transpose()?;
+        let uid = owner.map(|name| ids.user(&name)).transpose()?;
+        let gid = group.map(|name| ids.group(&name)).transpose()?;
+        let mut asking = asking(self, uid, gid);
+        let targets = self.ask.ask(&mut asking)?;
+        Ok((targets, asking.findings))
+    }
+}
+
+impl<'a> Asking<'a> {
+    /// Assembles what a kind may use.
+    pub(crate) fn new(
+        resource: &'a Resource,
+        (uid, gid): (Option<u32>, Option<u32>),
+        renderer: &'a Renderer,
+        scope: &'a Scope,
+        rest: (&'a IdentityContext, &'a Facts, &'a [Target], &'a dyn Ids),
+    ) -> Self {
+        let (identity, facts, made, ids) = rest;
+        Self {
+            renderer,
+            scope,
+            identity,
+            facts,
+            made,
+            ids,
+            findings: Vec::new(),
+            resource,
+            uid,
+            gid,
+        }
+    }
+
+    /// Renders an expression that must give a path.
+    ///
+    /// # Errors
+    /// [`Error::Parse`] where it gives something else.
+    pub fn path(&self, expr: &Expr) -> Result<HostPath> {
+        let text = self.renderer.text(expr, self.scope)?;
+        HostPath::new(&text).map_err(|why| expr.error(format!("path `{text}` {why}"), ""))
+    }
+
+    /// Makes a target with the common attributes of the entry.
+    #[must_use]
+    pub fn target(&self, path: HostPath, content: Content, sensitivity: Sensitivity) -> Target {
+        let link = matches!(content, Content::Link(_));
+        Target {
+            path,
+            kind: self.resource.kind,
+            wanted: Wanted {
+                content,
+                uid: self.uid,
+                gid: self.gid,
+                mode: self.resource.mode.filter(|_| !link),
+            },
+            sensitivity,
+            identity: false,
+            swept: self.resource.swept,
+            on_link: self.resource.on_link,
+        }
+    }
+}
+
+/// Reads `mode`, octal text: unquoted, YAML 1.2 would take `0640` for the number 640.
+fn mode(fields: &mut Fields<'_>) -> Result<Option<u32>> {
+    let Some(expr) = fields.text("mode")? else {
+        return Ok(None);
+    };
+    match u32::from_str_radix(&expr.text, 8) {
+        Ok(mode) if mode <= 0o7777 && expr.text.len() >= 3 => Ok(Some(mode)),
+        _ => Err(expr.error(
+            format!("mode `{}` is not octal", expr.text),
+            "write it as in `mode: \"0640\"`",
+        )),
+    }
+}
+
+/// An error for a dotted path that leads nowhere.
+pub(crate) fn no_list(expr: &Expr) -> Error {
+    expr.error(format!("`{}` is not a list", expr.text), "")
+}

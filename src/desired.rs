@@ -150,8 +150,11 @@ impl Step {
     /// Tells whether a check shows that the step is done; false where there is no check.
     #[must_use]
     pub fn is_done(&self, tree: &dyn Tree) -> bool {
-        let Some((path, text)) = &self.gone else { return false };
-        tree.text(path).is_ok_and(|found| found.is_none_or(|found| !found.contains(text)))
+        let Some((path, text)) = &self.gone else {
+            return false;
+        };
+        tree.text(path)
+            .is_ok_and(|found| found.is_none_or(|found| !found.contains(text)))
     }
 }
 

@@ -58,11 +58,19 @@ use receipt::Receipt;
 ///
 /// # Errors
 /// Any error leaves the host unchanged, with nothing open; every other end is in the receipt.
-pub fn rollout(host: &mut dyn Host, plan: Plan, keep: Keep, progress: Progress<'_>) -> Result<Receipt> {
+pub fn rollout(
+    host: &mut dyn Host,
+    plan: Plan,
+    keep: Keep,
+    progress: Progress<'_>,
+) -> Result<Receipt> {
     if plan.is_blocked() {
         return Err(Error::Findings(plan.findings));
     }
     let journal = Journal::begin(host, plan, keep, progress)?;
-    let receipt = journal.apply().and_then(Applied::verify).and_then(Verified::commit);
+    let receipt = journal
+        .apply()
+        .and_then(Applied::verify)
+        .and_then(Verified::commit);
     receipt.or_else(|failed| failed.undo())
 }

@@ -5,14 +5,15 @@ use std::collections::HashSet;
 use crate::{
     apply::Keep,
     desired::{Desired, Probe, Service},
+    effective,
     error::Result,
-    facts,
+    facts::{self, Facts},
     host::Host,
     identity::{Checks, Form, Identity, Trust},
     plan::{self, Change, IdentityLine, Overlay, Plan, Promise},
     preflight::{self, Finding, Severity},
     probe::{self, Observation, Want},
-    profile,
+    profile::{self, Profile},
     rollouts::{self, Request, Resolved},
     service,
     state::{Bytes, HostPath},
@@ -43,8 +44,16 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let anchors = host.trust_anchors();
     let trust = resolved.identity.trust(&anchors, host.now());
     let context = context(&resolved.identity, trust);
-    let mut desired = profile::desired(&profiles, &context, set, host)?;
-    let checks = Checks { now: host.now(), warn_days: Checks::WARN_DAYS, anchors: &anchors, names: &[] };
+    let mut desired = profile::desired(&profiles, &context, set, &profile::HostIds(host))?;
+    if request.consumers {
+        add_consumers(host, &profiles, &mut desired)?;
+    }
+    let checks = Checks {
+        now: host.now(),
+        warn_days: Checks::WARN_DAYS,
+        anchors: &anchors,
+        names: &[],
+    };
     desired.findings.extend(resolved.findings.iter().cloned());
     desired.findings.extend(resolved.identity.findings(&checks));
     let keep = Keep {
@@ -58,7 +67,11 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
 }
 
 fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Plan> {
-    let fresh = if host.effective_uid() == 0 { (0, 0) } else { (host.effective_uid(), rustix::process::getegid().as_raw()) };
+    let fresh = if host.effective_uid() == 0 {
+        (0, 0)
+    } else {
+        (host.effective_uid(), rustix::process::getegid().as_raw())
+    };
     let observed = plan::observe(host, desired.targets, fresh)?;
     let mut findings = desired.findings;
     findings.extend(observed.findings);
@@ -66,9 +79,24 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     findings.extend(unreadable(host, &observed.changes, &desired.probes)?);
     let live = host.is_live();
     let promises = promises(&resolved.identity, desired.probes);
-    let baseline: Vec<Observation> = if live { promises.iter().map(|p| probe::observe(host, &p.probe)).collect() } else { Vec::new() };
-    let owed = if live { owed(resolved, &promises, &baseline) } else { Vec::new() };
-    let services = if live { due(desired.services, &observed.changes, &owed) } else { Vec::new() };
+    let baseline: Vec<Observation> = if live {
+        promises
+            .iter()
+            .map(|p| probe::observe(host, &p.probe))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    let owed = if live {
+        owed(resolved, &promises, &baseline)
+    } else {
+        Vec::new()
+    };
+    let services = if live {
+        due(desired.services, &observed.changes, &owed)
+    } else {
+        Vec::new()
+    };
     let units = service::observe(host, &services)?;
     Ok(Plan {
         rollout: resolved.name.clone(),
@@ -93,15 +121,29 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
 
 /// Returns what templates may see of the identity, and its forms.
 fn context(identity: &Identity, trust: Trust) -> profile::IdentityContext {
-    let forms = Form::NAMES.iter().filter_map(|(name, form)| Some((*name, identity.form(*form)?))).collect();
+    let forms = Form::NAMES
+        .iter()
+        .filter_map(|(name, form)| Some((*name, identity.form(*form)?)))
+        .collect();
     let leaf = identity.leaf.clone();
-    profile::IdentityContext { json: identity.context(trust), forms, covers: Box::new(move |name| leaf.covers(name)) }
+    profile::IdentityContext {
+        json: identity.context(trust),
+        forms,
+        covers: Box::new(move |name| leaf.covers(name)),
+    }
 }
 
 /// Returns the files of the identity that a generation keeps, so that a hook can apply the very same again.
 fn kept(identity: &Identity) -> Vec<(&'static str, Bytes)> {
-    let files = [("key.pem", Form::Key), ("fullchain.pem", Form::Fullchain), ("anchor.pem", Form::Anchor)];
-    files.into_iter().filter_map(|(name, form)| Some((name, identity.form(form)?))).collect()
+    let files = [
+        ("key.pem", Form::Key),
+        ("fullchain.pem", Form::Fullchain),
+        ("anchor.pem", Form::Anchor),
+    ];
+    files
+        .into_iter()
+        .filter_map(|(name, form)| Some((name, identity.form(form)?)))
+        .collect()
 }
 
 fn line(identity: &Identity) -> IdentityLine {
@@ -109,7 +151,12 @@ fn line(identity: &Identity) -> IdentityLine {
     IdentityLine {
         fingerprint: identity.fingerprint().to_owned(),
         subject: leaf.subject.clone(),
-        names: leaf.dns.iter().cloned().chain(leaf.ips.iter().map(ToString::to_string)).collect(),
+        names: leaf
+            .dns
+            .iter()
+            .cloned()
+            .chain(leaf.ips.iter().map(ToString::to_string))
+            .collect(),
         not_after: leaf.not_after,
     }
 }
@@ -118,11 +165,20 @@ fn line(identity: &Identity) -> IdentityLine {
 fn promises(identity: &Identity, probes: Vec<Probe>) -> Vec<Promise> {
     let chain: Vec<String> = identity.chain.iter().map(|c| c.sha256.clone()).collect();
     let want = |probe: &Probe| match probe {
-        Probe::Tls { .. } => Want::Leaf { leaf: identity.fingerprint().to_owned(), chain: chain.clone() },
+        Probe::Tls { .. } => Want::Leaf {
+            leaf: identity.fingerprint().to_owned(),
+            chain: chain.clone(),
+        },
         Probe::Lookup { is, .. } => Want::Lookup(*is),
         Probe::Readable { .. } => Want::Readable,
     };
-    probes.into_iter().map(|probe| Promise { want: want(&probe), probe }).collect()
+    probes
+        .into_iter()
+        .map(|probe| Promise {
+            want: want(&probe),
+            probe,
+        })
+        .collect()
 }
 
 /// Says why services are told although no file changes: an earlier run owes it, or an endpoint serves another leaf.
@@ -131,7 +187,10 @@ fn owed(resolved: &Resolved, promises: &[Promise], baseline: &[Observation]) -> 
     for (promise, seen) in promises.iter().zip(baseline) {
         let verdict = probe::judge(&promise.probe, &promise.want, seen, seen);
         if verdict.judged && !verdict.good {
-            owed.push(format!("{}: {}, want {}", verdict.probe, verdict.found, verdict.want));
+            owed.push(format!(
+                "{}: {}, want {}",
+                verdict.probe, verdict.found, verdict.want
+            ));
         }
     }
     owed
@@ -141,15 +200,30 @@ fn owed(resolved: &Resolved, promises: &[Promise], baseline: &[Observation]) -> 
 fn due(services: Vec<Service>, changes: &[Change], owed: &[String]) -> Vec<Service> {
     let changed: HashSet<&HostPath> = changes.iter().map(|c| &c.path).collect();
     let is_due = |service: &Service| {
-        !owed.is_empty() || if service.on.is_empty() { !changes.is_empty() } else { service.on.iter().any(|p| changed.contains(p)) }
+        !owed.is_empty()
+            || if service.on.is_empty() {
+                !changes.is_empty()
+            } else {
+                service.on.iter().any(|p| changed.contains(p))
+            }
     };
     services.into_iter().filter(is_due).collect()
 }
 
 /// Finds changes that a profile's never-touch list forbids.
 fn never_touched(patterns: &[String], changes: &[Change]) -> Vec<Finding> {
-    let forbidden = |change: &&Change| patterns.iter().any(|p| fast_glob::glob_match(p, change.path.as_str()));
-    let finding = |change: &Change| Finding::host(Severity::Fatal, "never-touch", format!("`{}` must never be changed", change.path));
+    let forbidden = |change: &&Change| {
+        patterns
+            .iter()
+            .any(|p| fast_glob::glob_match(p, change.path.as_str()))
+    };
+    let finding = |change: &Change| {
+        Finding::host(
+            Severity::Fatal,
+            "never-touch",
+            format!("`{}` must never be changed", change.path),
+        )
+    };
     changes.iter().filter(forbidden).map(finding).collect()
 }
 
@@ -158,11 +232,46 @@ fn unreadable(host: &dyn Host, changes: &[Change], probes: &[Probe]) -> Result<V
     let overlay = Overlay::new(host.tree(), changes);
     let mut findings = Vec::new();
     for probe in probes {
-        if let Probe::Readable { paths, by } = probe {
-            for (path, obstacle) in probe::readable(&overlay, host, paths, by)? {
-                findings.extend(obstacle.map(|why| Finding::host(Severity::Fatal, "unreadable", format!("`{path}` {why}"))));
+        let Probe::Readable { paths, by } = probe else {
+            continue;
+        };
+        let reader = probe::Identity::of(host, by)?;
+        for path in paths {
+            if let Err(why) = probe::readable(&overlay, path, &reader) {
+                findings.push(Finding::host(Severity::Fatal, "unreadable", why));
             }
         }
     }
     Ok(findings)
+}
+
+/// Finds the files and units that use the identity, and servers that use another one.
+fn add_consumers(
+    host: &dyn Host,
+    profiles: &[(Profile, Facts)],
+    desired: &mut Desired,
+) -> Result<()> {
+    let paths = desired
+        .targets
+        .iter()
+        .filter(|t| t.identity)
+        .map(|t| t.path.clone())
+        .collect();
+    let facts: Vec<&Facts> = profiles.iter().map(|(_, facts)| facts).collect();
+    let (found, cut_short) = effective::consumers(host.tree(), &facts, &effective::Pair { paths })?;
+    desired.findings.extend(effective::elsewhere(&found));
+    if cut_short {
+        let message = "/etc is too large to look through whole: there may be more consumers";
+        desired.findings.push(Finding::host(
+            Severity::Note,
+            "consumers-cut-short",
+            message,
+        ));
+    }
+    desired.consumers = found
+        .iter()
+        .filter(|c| c.other.is_none())
+        .map(ToString::to_string)
+        .collect();
+    Ok(())
 }

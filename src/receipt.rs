@@ -121,7 +121,10 @@ impl Receipt {
     /// Starts a receipt from an intent.
     #[must_use]
     pub fn of(intent: &Intent, outcome: Outcome, finished: i64) -> Self {
-        let line = |entry: &crate::journal::Entry| Line { path: entry.path.to_string(), kind: entry.kind.clone() };
+        let line = |entry: &crate::journal::Entry| Line {
+            path: entry.path.to_string(),
+            kind: entry.kind.clone(),
+        };
         Self {
             generation: intent.generation,
             rollout: intent.rollout.clone(),

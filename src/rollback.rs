@@ -28,37 +28,85 @@ pub struct Back {
 /// # Errors
 /// [`Error::Usage`] where a later generation of another rollout touches the same resource; [`Error::Stored`] where a
 /// journal or a saved copy is damaged. The host is unchanged.
-pub fn plan(host: &dyn Host, rollout: &str, to: Option<u64>, allowed: &[String]) -> Result<Option<Back>> {
-    let Some(key) = Store::key(host)? else { return Ok(None) };
+pub fn plan(
+    host: &dyn Host,
+    rollout: &str,
+    to: Option<u64>,
+    allowed: &[String],
+) -> Result<Option<Back>> {
+    let Some(key) = Store::key(host)? else {
+        return Ok(None);
+    };
     let committed = committed(host)?;
     let undone = |generation: &Intent| {
         committed.iter().any(|later| {
             later.rollout == rollout
                 && later.generation > generation.generation
-                && later.undoes.is_some_and(|from| from <= generation.generation)
+                && later
+                    .undoes
+                    .is_some_and(|from| from <= generation.generation)
         })
     };
     let of_rollout = || committed.iter().filter(|i| i.rollout == rollout);
     let back: Vec<&Intent> = match to {
         Some(to) => of_rollout().filter(|i| i.generation > to).collect(),
-        None => of_rollout().rfind(|i| i.undoes.is_none() && !undone(i)).into_iter().collect(),
+        None => of_rollout()
+            .rfind(|i| i.undoes.is_none() && !undone(i))
+            .into_iter()
+            .collect(),
     };
-    let (Some(oldest), Some(newest)) = (back.first().copied(), back.last().copied()) else { return Ok(None) };
-    let target = to.or_else(|| of_rollout().filter(|i| i.generation < oldest.generation && i.undoes.is_none() && !undone(i)).map(|i| i.generation).next_back());
+    let (Some(oldest), Some(newest)) = (back.first().copied(), back.last().copied()) else {
+        return Ok(None);
+    };
+    let target = to.or_else(|| {
+        of_rollout()
+            .filter(|i| i.generation < oldest.generation && i.undoes.is_none() && !undone(i))
+            .map(|i| i.generation)
+            .next_back()
+    });
     refuse_entangled(&committed, rollout, &back)?;
     let (changes, findings) = changes(host, &key, &back)?;
     let findings = allow(findings, allowed);
-    let remembered = target.and_then(|n| committed.iter().find(|i| i.generation == n)).and_then(|i| i.remembered.clone());
+    let remembered = target
+        .and_then(|n| committed.iter().find(|i| i.generation == n))
+        .and_then(|i| i.remembered.clone());
     let live = host.is_live() && newest.live;
-    let units = if live { service::observe(host, &newest.services)? } else { Vec::new() };
-    let promise = |(promise, seen): (&Promise, &crate::probe::Observation)| Promise { probe: promise.probe.clone(), want: Want::Baseline(seen.clone()) };
-    let promises: Vec<Promise> = oldest.promises.iter().zip(&oldest.baseline).map(promise).collect();
-    let baseline = if live { promises.iter().map(|p| crate::probe::observe(host, &p.probe)).collect() } else { Vec::new() };
+    let units = if live {
+        service::observe(host, &newest.services)?
+    } else {
+        Vec::new()
+    };
+    let promise = |(promise, seen): (&Promise, &crate::probe::Observation)| Promise {
+        probe: promise.probe.clone(),
+        want: Want::Baseline(seen.clone()),
+    };
+    let promises: Vec<Promise> = oldest
+        .promises
+        .iter()
+        .zip(&oldest.baseline)
+        .map(promise)
+        .collect();
+    let baseline = if live {
+        promises
+            .iter()
+            .map(|p| crate::probe::observe(host, &p.probe))
+            .collect()
+    } else {
+        Vec::new()
+    };
     let plan = Plan {
         rollout: rollout.to_owned(),
         profiles: newest.profiles.clone(),
-        commands: if live { service::commands(&newest.services, &units) } else { Vec::new() },
-        services: if live { newest.services.clone() } else { Vec::new() },
+        commands: if live {
+            service::commands(&newest.services, &units)
+        } else {
+            Vec::new()
+        },
+        services: if live {
+            newest.services.clone()
+        } else {
+            Vec::new()
+        },
         units,
         promises: if live { promises } else { Vec::new() },
         baseline,
@@ -76,7 +124,10 @@ fn committed(host: &dyn Host) -> Result<Vec<Intent>> {
     let mut intents = Vec::new();
     for number in Store::numbers(host)? {
         match Store::generation(host, number) {
-            Ok(Generation { intent, status: Status::Committed }) => intents.push(intent),
+            Ok(Generation {
+                intent,
+                status: Status::Committed,
+            }) => intents.push(intent),
             Ok(_) | Err(Error::Unknown { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -86,12 +137,24 @@ fn committed(host: &dyn Host) -> Result<Vec<Intent>> {
 
 fn refuse_entangled(committed: &[Intent], rollout: &str, back: &[&Intent]) -> Result<()> {
     let oldest = back.first().map_or(0, |i| i.generation);
-    for other in committed.iter().filter(|i| i.rollout != rollout && i.generation > oldest) {
-        let shared = other.entries.iter().find(|e| back.iter().any(|i| i.entries.iter().any(|b| b.path == e.path)));
+    for other in committed
+        .iter()
+        .filter(|i| i.rollout != rollout && i.generation > oldest)
+    {
+        let shared = other.entries.iter().find(|e| {
+            back.iter()
+                .any(|i| i.entries.iter().any(|b| b.path == e.path))
+        });
         if let Some(entry) = shared {
             return Err(Error::Usage {
-                message: format!("generation {} of rollout `{}` changed `{}` later", other.generation, other.rollout, entry.path),
-                hint: format!("take that one back first: `certroll rollback --rollout {}`", other.rollout),
+                message: format!(
+                    "generation {} of rollout `{}` changed `{}` later",
+                    other.generation, other.rollout, entry.path
+                ),
+                hint: format!(
+                    "take that one back first: `certroll rollback --rollout {}`",
+                    other.rollout
+                ),
             });
         }
     }
@@ -99,13 +162,23 @@ fn refuse_entangled(committed: &[Intent], rollout: &str, back: &[&Intent]) -> Re
 }
 
 /// Returns the changes that lead back, newest generation first, and what somebody else changed meanwhile.
-fn changes(host: &dyn Host, key: &DigestKey, back: &[&Intent]) -> Result<(Vec<Change>, Vec<Finding>)> {
+fn changes(
+    host: &dyn Host,
+    key: &DigestKey,
+    back: &[&Intent],
+) -> Result<(Vec<Change>, Vec<Finding>)> {
     let mut expected: BTreeMap<&HostPath, &Record> = BTreeMap::new();
     let mut oldest: BTreeMap<&HostPath, (u64, usize)> = BTreeMap::new();
     let mut order = Vec::new();
     for intent in back.iter().rev() {
         for (n, entry) in intent.entries.iter().enumerate().rev() {
-            if expected.insert(&entry.path, expected.get(&entry.path).copied().unwrap_or(&entry.after)).is_none() {
+            if expected
+                .insert(
+                    &entry.path,
+                    expected.get(&entry.path).copied().unwrap_or(&entry.after),
+                )
+                .is_none()
+            {
                 order.push(entry);
             }
             oldest.insert(&entry.path, (intent.generation, n));
@@ -115,18 +188,38 @@ fn changes(host: &dyn Host, key: &DigestKey, back: &[&Intent]) -> Result<(Vec<Ch
     // The identity first and adjacent, the rest in the reverse of the order in which it was made.
     order.sort_by_key(|entry| !entry.identity);
     for entry in order {
-        let Some((generation, n)) = oldest.get(&entry.path).copied() else { continue };
-        let Some(first) = back.iter().find(|i| i.generation == generation).and_then(|i| i.entries.get(n)) else { continue };
+        let Some((generation, n)) = oldest.get(&entry.path).copied() else {
+            continue;
+        };
+        let Some(first) = back
+            .iter()
+            .find(|i| i.generation == generation)
+            .and_then(|i| i.entries.get(n))
+        else {
+            continue;
+        };
         let found = host.read(&entry.path)?;
         if first.before.matches(&found, key) {
             continue;
         }
         let made_dir = matches!(entry.after, Record::Dir { .. });
-        if made_dir && !host.list(&entry.path)?.iter().all(|e| is_ours(&entry.path.join(&e.name), back)) {
+        if made_dir
+            && !host
+                .list(&entry.path)?
+                .iter()
+                .all(|e| is_ours(&entry.path.join(&e.name), back))
+        {
             continue;
         }
-        if !made_dir && expected.get(&entry.path).is_some_and(|after| !after.matches(&found, key)) {
-            let message = format!("`{}` was edited since generation {generation} set it", entry.path);
+        if !made_dir
+            && expected
+                .get(&entry.path)
+                .is_some_and(|after| !after.matches(&found, key))
+        {
+            let message = format!(
+                "`{}` was edited since generation {generation} set it",
+                entry.path
+            );
             let hint = "keep a copy of the edit and run again with `--allow edited-since`, or leave the generation as it is";
             findings.push(Finding::host(Severity::Fatal, "edited-since", message).hinted(hint));
         }
@@ -146,7 +239,12 @@ fn changes(host: &dyn Host, key: &DigestKey, back: &[&Intent]) -> Result<(Vec<Ch
 
 /// Tells whether what lies at a path goes away with the rollback.
 fn is_ours(path: &HostPath, back: &[&Intent]) -> bool {
-    back.iter().any(|intent| intent.entries.iter().any(|e| e.path == *path && e.before == Record::Absent))
+    back.iter().any(|intent| {
+        intent
+            .entries
+            .iter()
+            .any(|e| e.path == *path && e.before == Record::Absent)
+    })
 }
 
 impl Back {

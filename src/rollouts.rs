@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use crate::{
     error::{Error, Result},
     host::Host,
     identity::{Identity, Input},
     journal::{Remembered, Store},
     preflight::Finding,
+    profile::Fields,
     source::{Files, Source as _},
     state::{Bytes, HostPath},
+    yaml,
 };
 
 /// What was asked for.
@@ -51,18 +51,42 @@ pub struct Resolved {
 }
 
 /// An entry of `/etc/certroll/rollouts.d`: paths in it are the root's.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 struct RolloutFile {
     profiles: Vec<String>,
     cert: String,
     key: Option<String>,
     chain: Option<String>,
     password_file: Option<String>,
-    #[serde(default)]
     set: BTreeMap<String, String>,
-    #[serde(default)]
     allow: Vec<String>,
+}
+
+impl RolloutFile {
+    fn parse(path: &str, text: &str) -> Result<Self> {
+        let node = yaml::parse(path, text, yaml::Dialect::Strict)?;
+        let mut fields = Fields::new(path, "rollout", &node)?;
+        let set = fields.node("set");
+        let value =
+            |(key, value): &(yaml::Key, yaml::Node)| Some((key.name.clone(), value.scalar()?));
+        let file = Self {
+            profiles: fields
+                .texts("profiles")?
+                .into_iter()
+                .map(|e| e.text)
+                .collect(),
+            cert: fields.need("cert")?.text,
+            key: fields.text("key")?.map(|e| e.text),
+            chain: fields.text("chain")?.map(|e| e.text),
+            password_file: fields.text("password_file")?.map(|e| e.text),
+            set: set
+                .map(|node| node.entries().iter().filter_map(value).collect())
+                .unwrap_or_default(),
+            allow: fields.texts("allow")?.into_iter().map(|e| e.text).collect(),
+        };
+        fields.done()?;
+        Ok(file)
+    }
 }
 
 const ROLLOUTS_D: &str = "/etc/certroll/rollouts.d";
@@ -81,8 +105,16 @@ pub fn resolve(host: &dyn Host, request: &Request) -> Result<Resolved> {
     let name = name(host, request, &known)?;
     let before = known.get(&name).cloned().unwrap_or_default();
     let mut remembered = Remembered {
-        profiles: if request.profiles.is_empty() { before.profiles.clone() } else { request.profiles.clone() },
-        set: if request.profiles.is_empty() { before.set.clone() } else { BTreeMap::new() },
+        profiles: if request.profiles.is_empty() {
+            before.profiles.clone()
+        } else {
+            request.profiles.clone()
+        },
+        set: if request.profiles.is_empty() {
+            before.set.clone()
+        } else {
+            BTreeMap::new()
+        },
         allow: request.allow.clone(),
         identity: before.identity,
         ..Remembered::default()
@@ -104,43 +136,75 @@ pub fn resolve(host: &dyn Host, request: &Request) -> Result<Resolved> {
         ));
     };
     if remembered.profiles.is_empty() {
-        return Err(usage(&format!("no profile is given for rollout `{name}`"), "name one: `--profile NAME`; `certroll profiles list` lists them"));
+        return Err(usage(
+            &format!("no profile is given for rollout `{name}`"),
+            "name one: `--profile NAME`; `certroll profiles list` lists them",
+        ));
     }
     remembered.set.extend(request.set.clone());
     remembered.allow.sort();
     remembered.allow.dedup();
-    Ok(Resolved { name, remembered, identity, findings, obligations: before.obligations })
+    Ok(Resolved {
+        name,
+        remembered,
+        identity,
+        findings,
+        obligations: before.obligations,
+    })
 }
 
 /// Returns the name of the rollout that is meant.
 ///
 /// # Errors
 /// [`Error::Usage`] or [`Error::Unknown`] where none or several could be.
-pub fn name(host: &dyn Host, request: &Request, known: &BTreeMap<String, Remembered>) -> Result<String> {
+pub fn name(
+    host: &dyn Host,
+    request: &Request,
+    known: &BTreeMap<String, Remembered>,
+) -> Result<String> {
     if let Some(name) = &request.name {
         if name.contains('/') || name.starts_with('.') {
-            return Err(usage(&format!("`{name}` is not a name"), "names are letters, digits, `-`, `_` and `.`"));
+            return Err(usage(
+                &format!("`{name}` is not a name"),
+                "names are letters, digits, `-`, `_` and `.`",
+            ));
         }
-        let described = !request.profiles.is_empty() || known.contains_key(name) || rollout_file(host, name)?.is_some();
+        let described = !request.profiles.is_empty()
+            || known.contains_key(name)
+            || rollout_file(host, name)?.is_some();
         if described {
             return Ok(name.clone());
         }
-        return Err(Error::Unknown { what: "rollout", name: name.clone(), known: names(host, known)? });
+        return Err(Error::Unknown {
+            what: "rollout",
+            name: name.clone(),
+            known: names(host, known)?,
+        });
     }
     if !request.profiles.is_empty() {
         return Ok(request.profiles.join("+"));
     }
     match names(host, known)?.as_slice() {
         [one] => Ok(one.clone()),
-        [] => Err(usage("no rollout is given, and none is remembered", "certroll plan --profile NAME --cert FILE --key FILE")),
-        many => Err(usage("several rollouts are remembered", &format!("name one of {}", crate::error::backticked(many)))),
+        [] => Err(usage(
+            "no rollout is given, and none is remembered",
+            "certroll plan --profile NAME --cert FILE --key FILE",
+        )),
+        many => Err(usage(
+            "several rollouts are remembered",
+            &format!("name one of {}", crate::error::backticked(many)),
+        )),
     }
 }
 
 fn names(host: &dyn Host, known: &BTreeMap<String, Remembered>) -> Result<Vec<String>> {
     let dir = HostPath::new(ROLLOUTS_D).unwrap_or_default();
     let files = host.list(&dir)?;
-    let mut names: Vec<String> = files.iter().filter_map(|e| e.name.strip_suffix(".yaml")).map(str::to_owned).collect();
+    let mut names: Vec<String> = files
+        .iter()
+        .filter_map(|e| e.name.strip_suffix(".yaml"))
+        .map(str::to_owned)
+        .collect();
     names.extend(known.keys().cloned());
     names.sort();
     names.dedup();
@@ -150,8 +214,12 @@ fn names(host: &dyn Host, known: &BTreeMap<String, Remembered>) -> Result<Vec<St
 fn rollout_file(host: &dyn Host, name: &str) -> Result<Option<RolloutFile>> {
     let path = HostPath::new(&format!("{ROLLOUTS_D}/{name}.yaml")).unwrap_or_default();
     let state = host.read(&path)?;
-    let Some(bytes) = state.bytes() else { return Ok(None) };
-    let writable = state.attrs().is_some_and(|a| a.mode & 0o022 != 0 || (a.uid != 0 && a.uid != host.effective_uid()));
+    let Some(bytes) = state.bytes() else {
+        return Ok(None);
+    };
+    let writable = state
+        .attrs()
+        .is_some_and(|a| a.mode & 0o022 != 0 || (a.uid != 0 && a.uid != host.effective_uid()));
     if writable && host.effective_uid() == 0 {
         return Err(Error::Input {
             subject: format!("`{path}`"),
@@ -159,19 +227,33 @@ fn rollout_file(host: &dyn Host, name: &str) -> Result<Option<RolloutFile>> {
             hint: format!("chown root:root {path}; chmod 0644 {path}"),
         });
     }
-    crate::yaml::from_str(path.as_str(), &bytes.text()).map(Some)
+    RolloutFile::parse(path.as_str(), &bytes.text()).map(Some)
 }
 
 /// Reads the identity that a rollout's file follows.
 fn followed(host: &dyn Host, file: &RolloutFile) -> Result<(Identity, Vec<Finding>)> {
     let read = |text: &String| -> Result<Input> {
-        let missing = |message: &str| Error::Input { subject: format!("`{text}`"), message: message.to_owned(), hint: String::new() };
+        let missing = |message: &str| Error::Input {
+            subject: format!("`{text}`"),
+            message: message.to_owned(),
+            hint: String::new(),
+        };
         let path = HostPath::new(text).map_err(|e| missing(&e.to_string()))?;
         let (_, state) = host.read_followed(&path)?;
-        let bytes = state.bytes().cloned().ok_or_else(|| missing("is not a file"))?;
-        Ok(Input { name: text.clone(), bytes })
+        let bytes = state
+            .bytes()
+            .cloned()
+            .ok_or_else(|| missing("is not a file"))?;
+        Ok(Input {
+            name: text.clone(),
+            bytes,
+        })
     };
-    let inputs: Vec<Input> = [Some(&file.cert), file.key.as_ref(), file.chain.as_ref()].into_iter().flatten().map(read).collect::<Result<_>>()?;
+    let inputs: Vec<Input> = [Some(&file.cert), file.key.as_ref(), file.chain.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(read)
+        .collect::<Result<_>>()?;
     let password = file.password_file.as_ref().map(read).transpose()?;
     let password = password.map(|p| Bytes::from(p.bytes.reveal().trim_ascii_end().to_vec()));
     Identity::assemble(&inputs, password.as_ref())
@@ -183,12 +265,18 @@ fn kept(host: &dyn Host, generation: u64) -> Result<(Identity, Vec<Finding>)> {
     for name in ["key.pem", "fullchain.pem", "anchor.pem"] {
         let at = Store::file(generation, &format!("identity/{name}"));
         if let Some(bytes) = host.load(&at)?.bytes() {
-            inputs.push(Input { name: at.to_string(), bytes: bytes.clone() });
+            inputs.push(Input {
+                name: at.to_string(),
+                bytes: bytes.clone(),
+            });
         }
     }
     Identity::assemble(&inputs, None)
 }
 
 fn usage(message: &str, hint: &str) -> Error {
-    Error::Usage { message: message.to_owned(), hint: hint.to_owned() }
+    Error::Usage {
+        message: message.to_owned(),
+        hint: hint.to_owned(),
+    }
 }

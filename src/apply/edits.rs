@@ -9,7 +9,9 @@ use crate::{
 /// The name under which the n-th change of a generation is staged; the backward way has its own.
 pub(super) fn staged(entry: &Entry, generation: u64, index: usize, backward: bool) -> HostPath {
     let way = if backward { "u" } else { "" };
-    entry.staging.join(&format!(".certroll-{generation}-{way}{index}"))
+    entry
+        .staging
+        .join(&format!(".certroll-{generation}-{way}{index}"))
 }
 
 /// The edits that bring one path from a state to another.
@@ -25,16 +27,38 @@ pub(super) struct Edits {
 pub(super) fn edits(path: &HostPath, to: &State, staged: HostPath, in_place: bool) -> Edits {
     let at = Place::Tree(path.clone());
     let staged = Place::Tree(staged);
-    let create = Edit::Create { at: staged.clone(), state: to.clone() };
-    let rename = Edit::Rename { from: staged, to: at.clone() };
+    let create = Edit::Create {
+        at: staged.clone(),
+        state: to.clone(),
+    };
+    let rename = Edit::Rename {
+        from: staged,
+        to: at.clone(),
+    };
     match to {
-        State::Absent => Edits { stage: Vec::new(), switch: vec![Edit::Remove { at }] },
+        State::Absent => Edits {
+            stage: Vec::new(),
+            switch: vec![Edit::Remove { at }],
+        },
         // A directory must be there before anything is staged in it; its name appears with its attributes set.
-        State::Present { content: Content::Dir, .. } => Edits { stage: vec![create, rename], switch: Vec::new() },
-        State::Present { .. } if in_place => {
-            Edits { stage: Vec::new(), switch: vec![Edit::Overwrite { at, state: to.clone() }] }
-        }
-        State::Present { .. } => Edits { stage: vec![create], switch: vec![rename] },
+        State::Present {
+            content: Content::Dir,
+            ..
+        } => Edits {
+            stage: vec![create, rename],
+            switch: Vec::new(),
+        },
+        State::Present { .. } if in_place => Edits {
+            stage: Vec::new(),
+            switch: vec![Edit::Overwrite {
+                at,
+                state: to.clone(),
+            }],
+        },
+        State::Present { .. } => Edits {
+            stage: vec![create],
+            switch: vec![rename],
+        },
     }
 }
 
@@ -42,7 +66,8 @@ pub(super) fn edits(path: &HostPath, to: &State, staged: HostPath, in_place: boo
 /// that a directory is empty when its turn comes.
 pub(super) fn in_order(all: &[Edits]) -> Vec<&Edit> {
     let is_removal = |edit: &&Edit| matches!(edit, Edit::Remove { .. });
-    let (mut removals, mut order): (Vec<&Edit>, Vec<&Edit>) = all.iter().flat_map(|e| &e.switch).partition(is_removal);
+    let (mut removals, mut order): (Vec<&Edit>, Vec<&Edit>) =
+        all.iter().flat_map(|e| &e.switch).partition(is_removal);
     removals.sort_by(|a, b| places([*b]).cmp(&places([*a])));
     order.extend(removals);
     order
@@ -51,7 +76,10 @@ pub(super) fn in_order(all: &[Edits]) -> Vec<&Edit> {
 /// Returns the places that edits leave something at.
 pub(super) fn places<'e>(edits: impl IntoIterator<Item = &'e Edit>) -> Vec<Place> {
     let place = |edit: &Edit| match edit {
-        Edit::Create { at, .. } | Edit::Remove { at } | Edit::Overwrite { at, .. } | Edit::Append { at, .. } => at.clone(),
+        Edit::Create { at, .. }
+        | Edit::Remove { at }
+        | Edit::Overwrite { at, .. }
+        | Edit::Append { at, .. } => at.clone(),
         Edit::Rename { to, .. } => to.clone(),
     };
     edits.into_iter().map(place).collect()

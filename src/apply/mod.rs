@@ -49,7 +49,9 @@ pub struct Journal<'h, 'p> {
 
 impl std::fmt::Debug for Journal<'_, '_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Journal").field("generation", &self.generation).finish_non_exhaustive()
+        f.debug_struct("Journal")
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,7 +81,12 @@ impl<'h, 'p> Journal<'h, 'p> {
     ///
     /// # Errors
     /// [`Error::Io`] where the state directory cannot be written; the host is unchanged and no generation is open.
-    pub fn begin(host: &'h mut dyn Host, plan: Plan, keep: Keep, progress: Progress<'p>) -> Result<Self> {
+    pub fn begin(
+        host: &'h mut dyn Host,
+        plan: Plan,
+        keep: Keep,
+        progress: Progress<'p>,
+    ) -> Result<Self> {
         let number = Store::numbers(host)?.last().unwrap_or(&0) + 1;
         let mut writer = Writer::new(host, Permit::default(), String::new());
         let key = Store::make_key(&mut writer)?;
@@ -88,16 +95,35 @@ impl<'h, 'p> Journal<'h, 'p> {
         intent.operator = writer.host().operator();
         intent.remembered = keep.rollout.clone().map(|remembered| Remembered {
             generation: number,
-            identity: if keep.identity.is_empty() { remembered.identity } else { number },
+            identity: if keep.identity.is_empty() {
+                remembered.identity
+            } else {
+                number
+            },
             ..remembered
         });
-        let generation = Generation { intent, status: Status::Open };
+        let generation = Generation {
+            intent,
+            status: Status::Open,
+        };
         undo::sweep_unopened(&mut writer)?;
         write_generation(&mut writer, &generation.intent, &plan, &keep)?;
         Store::open(&mut writer, number)?;
         drop(writer);
-        let writer = Writer::new(host, permit(&generation.intent, &plan.commands), generation.intent.marker());
-        Ok(Self { writer, progress, generation, key, plan, keep, ran: Vec::new() })
+        let writer = Writer::new(
+            host,
+            permit(&generation.intent, &plan.commands),
+            generation.intent.marker(),
+        );
+        Ok(Self {
+            writer,
+            progress,
+            generation,
+            key,
+            plan,
+            keep,
+            ran: Vec::new(),
+        })
     }
 
     /// Makes every change live, and tells the services.
@@ -108,26 +134,52 @@ impl<'h, 'p> Journal<'h, 'p> {
         let done = self.switch().and_then(|()| self.tell_services());
         match done {
             Ok(()) => Ok(Applied(self)),
-            Err(error) => Err(Box::new(Failed { journal: self, error })),
+            Err(error) => Err(Box::new(Failed {
+                journal: self,
+                error,
+            })),
         }
     }
 
     fn switch(&mut self) -> Result<()> {
         let number = self.generation.intent.generation;
-        let entries = self.generation.intent.entries.iter().zip(&self.plan.changes).enumerate();
+        let entries = self
+            .generation
+            .intent
+            .entries
+            .iter()
+            .zip(&self.plan.changes)
+            .enumerate();
         let all: Vec<edits::Edits> = entries
             .map(|(n, (entry, change))| {
-                edits::edits(&entry.path, &change.after, edits::staged(entry, number, n, false), entry.in_place)
+                edits::edits(
+                    &entry.path,
+                    &change.after,
+                    edits::staged(entry, number, n, false),
+                    entry.in_place,
+                )
             })
             .collect();
         for edit in all.iter().flat_map(|e| &e.stage) {
             self.writer.edit(edit)?;
         }
-        self.writer.sync(&edits::places(all.iter().flat_map(|e| &e.stage).filter(|e| matches!(e, Edit::Create { .. }))))?;
+        self.writer.sync(&edits::places(
+            all.iter()
+                .flat_map(|e| &e.stage)
+                .filter(|e| matches!(e, Edit::Create { .. })),
+        ))?;
         for change in &self.plan.changes {
-            let made_now = matches!(change.after, State::Present { content: Content::Dir, .. });
+            let made_now = matches!(
+                change.after,
+                State::Present {
+                    content: Content::Dir,
+                    ..
+                }
+            );
             if !made_now && self.writer.host().read(&change.path)? != change.before {
-                return Err(Error::Changed { path: change.path.to_string() });
+                return Err(Error::Changed {
+                    path: change.path.to_string(),
+                });
             }
         }
         self.stop_if_asked()?;
@@ -151,8 +203,14 @@ impl<'h, 'p> Journal<'h, 'p> {
     /// Tells services to load what is there, with a record before and after each command.
     fn activate(&mut self, services: &[Service], units: &[UnitState]) -> Result<()> {
         let progress = self.progress;
-        let mut runner = Recorded { writer: &mut self.writer, generation: &mut self.generation, ran: &mut self.ran };
-        service::activate(&mut runner, services, units, &mut |message| progress(message))
+        let mut runner = Recorded {
+            writer: &mut self.writer,
+            generation: &mut self.generation,
+            ran: &mut self.ran,
+        };
+        service::activate(&mut runner, services, units, &mut |message| {
+            progress(message)
+        })
     }
 
     fn record(&mut self, event: &Event) -> Result<()> {
@@ -160,7 +218,10 @@ impl<'h, 'p> Journal<'h, 'p> {
     }
 
     fn stop_if_asked(&self) -> Result<()> {
-        self.writer.host().interrupted().map_or(Ok(()), |signal| Err(Error::Interrupted { signal }))
+        self.writer
+            .host()
+            .interrupted()
+            .map_or(Ok(()), |signal| Err(Error::Interrupted { signal }))
     }
 }
 
@@ -186,7 +247,11 @@ impl<'h, 'p> Applied<'h, 'p> {
         let error = match proved {
             Ok(verdicts) => match verdicts.iter().find(|v| v.judged && !v.good) {
                 None => return Ok(Verified(journal, verdicts)),
-                Some(v) => Error::Unproved { subject: v.probe.clone(), want: v.want.clone(), found: v.found.clone() },
+                Some(v) => Error::Unproved {
+                    subject: v.probe.clone(),
+                    want: v.want.clone(),
+                    found: v.found.clone(),
+                },
             },
             Err(error) => error,
         };
@@ -214,7 +279,11 @@ impl Journal<'_, '_> {
         let number = intent.generation;
         let proved = intent.live && !intent.deferred && verdicts.iter().any(|v| v.judged && v.good);
         let nothing_to_prove = intent.live && !intent.deferred && intent.promises.is_empty();
-        let outcome = if proved || nothing_to_prove { Outcome::Committed } else { Outcome::Placed };
+        let outcome = if proved || nothing_to_prove {
+            Outcome::Committed
+        } else {
+            Outcome::Placed
+        };
         let mut receipt = Receipt::of(intent, outcome, self.writer.host().now());
         receipt.commands = std::mem::take(&mut self.ran);
         if intent.live && outcome == Outcome::Placed {
@@ -227,13 +296,18 @@ impl Journal<'_, '_> {
             Some(mut remembered) => {
                 remembered.obligations.clone_from(&receipt.obligations);
                 remembered.steps.clone_from(&receipt.steps);
-                rollouts.rollouts.insert(receipt.rollout.clone(), remembered);
+                rollouts
+                    .rollouts
+                    .insert(receipt.rollout.clone(), remembered);
             }
         }
         let (stage, switch) = Store::remember(&rollouts);
         let staged = match &stage {
             Edit::Create { at, .. } => at.clone(),
-            Edit::Rename { .. } | Edit::Remove { .. } | Edit::Overwrite { .. } | Edit::Append { .. } => Place::State(HostPath::default()),
+            Edit::Rename { .. }
+            | Edit::Remove { .. }
+            | Edit::Overwrite { .. }
+            | Edit::Append { .. } => Place::State(HostPath::default()),
         };
         let at = Store::file(number, "receipt.json");
         let bytes = serde_json::to_vec_pretty(&receipt).unwrap_or_default();
@@ -243,7 +317,12 @@ impl Journal<'_, '_> {
         self.writer.sync(&[staged, Place::State(at)])?;
         self.record(&Event::Committed)?;
         // From here on the generation is final: what fails now is finished by the next run's recovery.
-        drop(self.writer.edit(&switch).and_then(|()| Store::close(&mut self.writer)).and_then(|()| undo::prune(&mut self.writer, &rollouts)));
+        drop(
+            self.writer
+                .edit(&switch)
+                .and_then(|()| Store::close(&mut self.writer))
+                .and_then(|()| undo::prune(&mut self.writer, &rollouts)),
+        );
         Ok(receipt)
     }
 }
@@ -251,11 +330,21 @@ impl Journal<'_, '_> {
 /// Says what a run that could not prove still owes.
 fn owed(intent: &Intent, verdicts: &[Verdict]) -> Vec<String> {
     if intent.deferred {
-        let services = intent.services.iter().map(|s| format!("{} {}", s.action.verb(), s.units.join(" ")));
-        let probes = intent.promises.iter().map(|p| format!("prove {}", probe::title(&p.probe)));
+        let services = intent
+            .services
+            .iter()
+            .map(|s| format!("{} {}", s.action.verb(), s.units.join(" ")));
+        let probes = intent
+            .promises
+            .iter()
+            .map(|p| format!("prove {}", probe::title(&p.probe)));
         return services.chain(probes).collect();
     }
-    verdicts.iter().filter(|v| !v.judged).map(|v| format!("prove {}: {}", v.probe, v.found)).collect()
+    verdicts
+        .iter()
+        .filter(|v| !v.judged)
+        .map(|v| format!("prove {}: {}", v.probe, v.found))
+        .collect()
 }
 
 impl Failed<'_, '_> {
@@ -264,8 +353,21 @@ impl Failed<'_, '_> {
     /// # Errors
     /// The cause itself where nothing was live yet and nothing of it is left: the host is unchanged.
     pub fn undo(self) -> Result<Receipt> {
-        let Journal { mut writer, progress, generation, key, mut ran, .. } = self.journal;
-        let mut back = undo::Undo { writer: &mut writer, key: Some(&key), progress, ran: &mut ran, boot: false };
+        let Journal {
+            mut writer,
+            progress,
+            generation,
+            key,
+            mut ran,
+            ..
+        } = self.journal;
+        let mut back = undo::Undo {
+            writer: &mut writer,
+            key: Some(&key),
+            progress,
+            ran: &mut ran,
+            boot: false,
+        };
         back.run(generation, Some(self.error))
     }
 }
@@ -283,7 +385,13 @@ impl Runner for Recorded<'_, '_> {
     }
 
     fn run(&mut self, command: &Command) -> Result<Output> {
-        record(self.writer, self.generation, &Event::Running { argv: command.argv.clone() })?;
+        record(
+            self.writer,
+            self.generation,
+            &Event::Running {
+                argv: command.argv.clone(),
+            },
+        )?;
         self.ran.push(command.line());
         let output = self.writer.run(command);
         let status = output.as_ref().ok().and_then(|o| o.status);
@@ -294,7 +402,10 @@ impl Runner for Recorded<'_, '_> {
 
 fn record(writer: &mut Writer<'_>, generation: &mut Generation, event: &Event) -> Result<()> {
     let number = generation.intent.generation;
-    let illegal = |message| Error::Stored { path: Store::file(number, "journal.jsonl").to_string(), message };
+    let illegal = |message| Error::Stored {
+        path: Store::file(number, "journal.jsonl").to_string(),
+        message,
+    };
     let next = generation.status.next(event).map_err(illegal)?;
     Store::append(writer, number, event)?;
     generation.status = next;
@@ -311,7 +422,12 @@ fn permit(intent: &Intent, commands: &[Command]) -> Permit {
 }
 
 /// Writes everything a generation needs to be taken back, durable on return.
-fn write_generation(writer: &mut Writer<'_>, intent: &Intent, plan: &Plan, keep: &Keep) -> Result<()> {
+fn write_generation(
+    writer: &mut Writer<'_>,
+    intent: &Intent,
+    plan: &Plan,
+    keep: &Keep,
+) -> Result<()> {
     let number = intent.generation;
     let mut edits = Vec::new();
     if writer.host().load(&Store::generations())? == State::Absent {
@@ -322,16 +438,28 @@ fn write_generation(writer: &mut Writer<'_>, intent: &Intent, plan: &Plan, keep:
     }
     for (n, change) in plan.changes.iter().enumerate() {
         if let Some(bytes) = change.before.bytes() {
-            edits.push(crate::journal::create(&Store::file(number, &format!("before/{n}")), bytes.clone()));
+            edits.push(crate::journal::create(
+                &Store::file(number, &format!("before/{n}")),
+                bytes.clone(),
+            ));
         }
     }
     for (name, bytes) in &keep.identity {
-        edits.push(crate::journal::create(&Store::file(number, &format!("identity/{name}")), bytes.clone()));
+        edits.push(crate::journal::create(
+            &Store::file(number, &format!("identity/{name}")),
+            bytes.clone(),
+        ));
     }
-    edits.push(crate::journal::create(&Store::file(number, "plan.json"), keep.plan.clone()));
+    edits.push(crate::journal::create(
+        &Store::file(number, "plan.json"),
+        keep.plan.clone(),
+    ));
     let mut line = serde_json::to_vec(&Event::Begun(Box::new(intent.clone()))).unwrap_or_default();
     line.push(b'\n');
-    edits.push(crate::journal::create(&Store::file(number, "journal.jsonl"), line));
+    edits.push(crate::journal::create(
+        &Store::file(number, "journal.jsonl"),
+        line,
+    ));
     for edit in &edits {
         writer.edit(edit)?;
     }

@@ -40,19 +40,29 @@ impl Undo<'_, '_, '_> {
     ///
     /// # Errors
     /// The cause itself where nothing was live and nothing is left of the attempt: the host is unchanged.
-    pub(super) fn run(&mut self, mut generation: Generation, cause: Option<Error>) -> Result<Receipt> {
-        let was_live = generation.status != Status::Open && (generation.status.was_switched() || self.anything_live(&generation));
+    pub(super) fn run(
+        &mut self,
+        mut generation: Generation,
+        cause: Option<Error>,
+    ) -> Result<Receipt> {
+        let was_live = generation.status != Status::Open
+            && (generation.status.was_switched() || self.anything_live(&generation));
         let mut causes: Vec<String> = cause.iter().flat_map(chain).collect();
         let restored = self.restore(&mut generation);
         let left = match restored {
             Ok(left) => left,
             Err(error) => {
                 causes.extend(chain(&error));
-                causes.push(format!("saved copies are in generations/{:06}/before", generation.intent.generation));
+                causes.push(format!(
+                    "saved copies are in generations/{:06}/before",
+                    generation.intent.generation
+                ));
                 return Ok(self.receipt(&generation, Outcome::Stuck, causes));
             }
         };
-        causes.extend(left.iter().map(|l| format!("`{l}` was changed by somebody else: it is kept, with all that belongs to it")));
+        causes.extend(left.iter().map(|l| {
+            format!("`{l}` was changed by somebody else: it is kept, with all that belongs to it")
+        }));
         if let Err(error) = self.prove_baseline(&mut generation) {
             causes.extend(chain(&error));
             return Ok(self.receipt(&generation, Outcome::Stuck, causes));
@@ -74,7 +84,12 @@ impl Undo<'_, '_, '_> {
         }
     }
 
-    fn receipt(&mut self, generation: &Generation, outcome: Outcome, causes: Vec<String>) -> Receipt {
+    fn receipt(
+        &mut self,
+        generation: &Generation,
+        outcome: Outcome,
+        causes: Vec<String>,
+    ) -> Receipt {
         let mut receipt = Receipt::of(&generation.intent, outcome, self.writer.host().now());
         receipt.commands = std::mem::take(self.ran);
         receipt.causes = causes;
@@ -94,7 +109,12 @@ impl Undo<'_, '_, '_> {
         let Some(key) = self.key else { return true };
         let as_before = |entry: &Entry| {
             let made_dir = matches!(entry.after, Record::Dir { .. });
-            made_dir || self.writer.host().read(&entry.path).is_ok_and(|state| entry.before.matches(&state, key))
+            made_dir
+                || self
+                    .writer
+                    .host()
+                    .read(&entry.path)
+                    .is_ok_and(|state| entry.before.matches(&state, key))
         };
         !generation.intent.entries.iter().all(as_before)
     }
@@ -109,7 +129,10 @@ impl Undo<'_, '_, '_> {
         let needs = self.needs(generation)?;
         let number = generation.intent.generation;
         let entries = &generation.intent.entries;
-        let split = entries.iter().zip(&needs).any(|(entry, need)| entry.identity && matches!(need, Need::Leave(_)));
+        let split = entries
+            .iter()
+            .zip(&needs)
+            .any(|(entry, need)| entry.identity && matches!(need, Need::Leave(_)));
         let (mut all, mut left) = (Vec::new(), Vec::new());
         for (n, (entry, need)) in entries.iter().zip(needs).enumerate().rev() {
             match need {
@@ -120,7 +143,12 @@ impl Undo<'_, '_, '_> {
                 }
                 Need::Restore(_) if split && entry.identity => left.push(entry.path.clone()),
                 Need::Restore(before) => {
-                    all.push(edits::edits(&entry.path, &before, edits::staged(entry, number, n, true), entry.in_place));
+                    all.push(edits::edits(
+                        &entry.path,
+                        &before,
+                        edits::staged(entry, number, n, true),
+                        entry.in_place,
+                    ));
                 }
             }
         }
@@ -135,7 +163,8 @@ impl Undo<'_, '_, '_> {
         for edit in all.iter().flat_map(|e| &e.stage) {
             self.writer.edit(edit)?;
         }
-        self.writer.sync(&edits::places(all.iter().flat_map(|e| &e.stage)))
+        self.writer
+            .sync(&edits::places(all.iter().flat_map(|e| &e.stage)))
     }
 
     fn switch(&mut self, all: &[edits::Edits]) -> Result<()> {
@@ -143,7 +172,11 @@ impl Undo<'_, '_, '_> {
         for edit in &switch {
             match self.writer.edit(edit) {
                 // A directory that certroll made and somebody uses by now stays.
-                Err(Error::Io { verb: "remove", source, .. }) if source.kind() == std::io::ErrorKind::DirectoryNotEmpty => {}
+                Err(Error::Io {
+                    verb: "remove",
+                    source,
+                    ..
+                }) if source.kind() == std::io::ErrorKind::DirectoryNotEmpty => {}
                 other => other?,
             }
         }
@@ -154,7 +187,10 @@ impl Undo<'_, '_, '_> {
         let number = generation.intent.generation;
         for (n, entry) in generation.intent.entries.iter().enumerate() {
             for backward in [false, true] {
-                clear(self.writer, &Place::Tree(edits::staged(entry, number, n, backward)))?;
+                clear(
+                    self.writer,
+                    &Place::Tree(edits::staged(entry, number, n, backward)),
+                )?;
             }
         }
         Ok(())
@@ -162,7 +198,13 @@ impl Undo<'_, '_, '_> {
 
     fn needs(&self, generation: &Generation) -> Result<Vec<Need>> {
         let need = |(n, entry): (usize, &Entry)| self.need(generation, n, entry);
-        generation.intent.entries.iter().enumerate().map(need).collect()
+        generation
+            .intent
+            .entries
+            .iter()
+            .enumerate()
+            .map(need)
+            .collect()
     }
 
     fn need(&self, generation: &Generation, n: usize, entry: &Entry) -> Result<Need> {
@@ -176,16 +218,28 @@ impl Undo<'_, '_, '_> {
             return Ok(Need::Nothing);
         }
         if made_dir {
-            return Ok(if found.is_dir() { Need::Restore(State::Absent) } else { Need::Nothing });
+            return Ok(if found.is_dir() {
+                Need::Restore(State::Absent)
+            } else {
+                Need::Nothing
+            });
         }
         // Only between these records and the next is certroll itself in the middle of writing.
         let writing = matches!(generation.status, Status::Staged | Status::Restoring { .. });
         let torn = entry.in_place && writing;
         if as_it_was(&entry.after) || torn {
-            return Ok(Need::Restore(self.saved(generation.intent.generation, n, &entry.before)?));
+            return Ok(Need::Restore(self.saved(
+                generation.intent.generation,
+                n,
+                &entry.before,
+            )?));
         }
         // Before the first rename a difference is somebody else's, and no concern of ours.
-        Ok(if generation.status == Status::Open { Need::Nothing } else { Need::Leave(found) })
+        Ok(if generation.status == Status::Open {
+            Need::Nothing
+        } else {
+            Need::Leave(found)
+        })
     }
 
     /// Returns the state from before, its bytes from the saved copy.
@@ -196,8 +250,13 @@ impl Undo<'_, '_, '_> {
     fn keep_found(&mut self, generation: u64, n: usize, found: &State) -> Result<()> {
         let at = Store::file(generation, &format!("found/{n}"));
         let bytes = match found {
-            State::Present { content: Content::File(bytes), .. } => bytes.clone(),
-            State::Present { .. } | State::Absent => Bytes::from(format!("{}\n", found.link().unwrap_or(found.noun()))),
+            State::Present {
+                content: Content::File(bytes),
+                ..
+            } => bytes.clone(),
+            State::Present { .. } | State::Absent => {
+                Bytes::from(format!("{}\n", found.link().unwrap_or(found.noun())))
+            }
         };
         if self.writer.host().load(&at)? == State::Absent {
             self.writer.edit(&create(&at, bytes))?;
@@ -213,14 +272,40 @@ impl Undo<'_, '_, '_> {
             return Ok(());
         }
         let progress = self.progress;
-        let mut runner = Recorded { writer: self.writer, generation, ran: self.ran };
-        service::activate(&mut runner, &intent.services, &intent.units, &mut |message| progress(message))?;
-        let as_before = |(promise, seen): (&Promise, &probe::Observation)| (promise.probe.clone(), Want::Baseline(seen.clone()));
-        let promises: Vec<_> = intent.promises.iter().zip(&intent.baseline).map(as_before).collect();
-        let verdicts = probe::prove(self.writer.host(), &promises, &intent.baseline, intent.deadline, &mut |m| progress(m))?;
+        let mut runner = Recorded {
+            writer: self.writer,
+            generation,
+            ran: self.ran,
+        };
+        service::activate(
+            &mut runner,
+            &intent.services,
+            &intent.units,
+            &mut |message| progress(message),
+        )?;
+        let as_before = |(promise, seen): (&Promise, &probe::Observation)| {
+            (promise.probe.clone(), Want::Baseline(seen.clone()))
+        };
+        let promises: Vec<_> = intent
+            .promises
+            .iter()
+            .zip(&intent.baseline)
+            .map(as_before)
+            .collect();
+        let verdicts = probe::prove(
+            self.writer.host(),
+            &promises,
+            &intent.baseline,
+            intent.deadline,
+            &mut |m| progress(m),
+        )?;
         match verdicts.iter().find(|v| v.judged && !v.good) {
             None => Ok(()),
-            Some(v) => Err(Error::Unproved { subject: v.probe.clone(), want: v.want.clone(), found: v.found.clone() }),
+            Some(v) => Err(Error::Unproved {
+                subject: v.probe.clone(),
+                want: v.want.clone(),
+                found: v.found.clone(),
+            }),
         }
     }
 }
@@ -229,7 +314,13 @@ impl Undo<'_, '_, '_> {
 ///
 /// # Errors
 /// [`Error::Stored`] where the copy is gone or damaged.
-pub(crate) fn saved(host: &dyn Host, key: Option<&DigestKey>, generation: u64, n: usize, before: &Record) -> Result<State> {
+pub(crate) fn saved(
+    host: &dyn Host,
+    key: Option<&DigestKey>,
+    generation: u64,
+    n: usize,
+    before: &Record,
+) -> Result<State> {
     let (content, attrs) = match before {
         Record::Absent => return Ok(State::Absent),
         Record::Link { target, attrs } => (Content::Link(target.clone()), attrs),
@@ -237,16 +328,24 @@ pub(crate) fn saved(host: &dyn Host, key: Option<&DigestKey>, generation: u64, n
         Record::Other => (Content::Other, &crate::state::Attrs::default()),
         Record::File { digest, attrs, .. } => {
             let at = Store::file(generation, &format!("before/{n}"));
-            let stored = |message: &str| Error::Stored { path: at.to_string(), message: message.to_owned() };
+            let stored = |message: &str| Error::Stored {
+                path: at.to_string(),
+                message: message.to_owned(),
+            };
             let copy = host.load(&at)?;
-            let bytes = copy.bytes().ok_or_else(|| stored("the saved copy is gone"))?;
+            let bytes = copy
+                .bytes()
+                .ok_or_else(|| stored("the saved copy is gone"))?;
             if key.is_none_or(|key| key.digest(bytes) != *digest) {
                 return Err(stored("the saved copy is damaged"));
             }
             (Content::File(bytes.clone()), attrs)
         }
     };
-    Ok(State::Present { content, attrs: attrs.clone() })
+    Ok(State::Present {
+        content,
+        attrs: attrs.clone(),
+    })
 }
 
 /// Returns an error and what caused it, a line each.
@@ -266,7 +365,11 @@ pub(super) fn clear(writer: &mut Writer<'_>, place: &Place) -> Result<()> {
         Place::Tree(path) => writer.host().read(path)?,
         Place::State(path) => writer.host().load(path)?,
     };
-    if there == State::Absent { Ok(()) } else { writer.edit(&Edit::Remove { at: place.clone() }) }
+    if there == State::Absent {
+        Ok(())
+    } else {
+        writer.edit(&Edit::Remove { at: place.clone() })
+    }
 }
 
 /// Finishes what a run left open: takes it back unless it had committed. None where nothing is open.
@@ -274,17 +377,29 @@ pub(super) fn clear(writer: &mut Writer<'_>, place: &Place) -> Result<()> {
 /// # Errors
 /// [`Error::Stored`] where the journal cannot be read: nothing was touched.
 pub fn recover(host: &mut dyn Host, boot: bool, progress: Progress<'_>) -> Result<Option<Receipt>> {
-    let Some(number) = Store::pending(host)? else { return Ok(None) };
+    let Some(number) = Store::pending(host)? else {
+        return Ok(None);
+    };
     let generation = Store::generation(host, number)?;
     let key = Store::key(host)?;
     let commands = service::commands(&generation.intent.services, &generation.intent.units);
-    let mut writer = Writer::new(host, permit(&generation.intent, &commands), generation.intent.marker());
+    let mut writer = Writer::new(
+        host,
+        permit(&generation.intent, &commands),
+        generation.intent.marker(),
+    );
     Store::cut(&mut writer, number, b"")?;
     if generation.status.is_final() {
         return finish(&mut writer, &generation).map(Some);
     }
     let mut ran = Vec::new();
-    let mut undo = Undo { writer: &mut writer, key: key.as_ref(), progress, ran: &mut ran, boot };
+    let mut undo = Undo {
+        writer: &mut writer,
+        key: key.as_ref(),
+        progress,
+        ran: &mut ran,
+        boot,
+    };
     undo.run(generation, None).map(Some)
 }
 
@@ -293,7 +408,9 @@ pub fn recover(host: &mut dyn Host, boot: bool, progress: Progress<'_>) -> Resul
 /// # Errors
 /// [`Error::Io`] with the generation still open.
 pub fn abandon(host: &mut dyn Host) -> Result<Option<u64>> {
-    let Some(number) = Store::pending(host)? else { return Ok(None) };
+    let Some(number) = Store::pending(host)? else {
+        return Ok(None);
+    };
     let generation = Store::generation(host, number);
     let mut writer = Writer::new(host, Permit::default(), String::new());
     if generation.is_ok() {
@@ -309,13 +426,21 @@ fn finish(writer: &mut Writer<'_>, generation: &Generation) -> Result<Receipt> {
     let staged = HostPath::new("/rollouts.json.new").unwrap_or_default();
     if writer.host().load(&staged)? != State::Absent {
         let at = HostPath::new("/rollouts.json").unwrap_or_default();
-        writer.edit(&Edit::Rename { from: Place::State(staged), to: Place::State(at) })?;
+        writer.edit(&Edit::Rename {
+            from: Place::State(staged),
+            to: Place::State(at),
+        })?;
     }
     Store::close(writer)?;
     let at = Store::file(generation.intent.generation, "receipt.json");
     let state = writer.host().load(&at)?;
-    let stored = |message: String| Error::Stored { path: at.to_string(), message };
-    let bytes = state.bytes().ok_or_else(|| stored("is missing".to_owned()))?;
+    let stored = |message: String| Error::Stored {
+        path: at.to_string(),
+        message,
+    };
+    let bytes = state
+        .bytes()
+        .ok_or_else(|| stored("is missing".to_owned()))?;
     serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))
 }
 
@@ -326,7 +451,9 @@ pub(super) fn sweep_unopened(writer: &mut Writer<'_>) -> Result<()> {
     for number in Store::numbers(writer.host())?.into_iter().rev() {
         match Store::generation(writer.host(), number) {
             Ok(generation) if generation.status.is_final() => return Ok(()),
-            Ok(_) | Err(Error::Unknown { .. } | Error::Stored { .. }) => Store::remove_all(writer, &Store::file(number, ""))?,
+            Ok(_) | Err(Error::Unknown { .. } | Error::Stored { .. }) => {
+                Store::remove_all(writer, &Store::file(number, ""))?
+            }
             Err(error) => return Err(error),
         }
     }
@@ -339,11 +466,18 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
     newest_first.reverse();
     let mut seen: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
     for number in newest_first {
-        let Ok(generation) = Store::generation(writer.host(), number) else { continue };
+        let Ok(generation) = Store::generation(writer.host(), number) else {
+            continue;
+        };
         let rollout = generation.intent.rollout;
         let age = seen.entry(rollout.clone()).or_default();
         *age += 1;
-        if *age > KEPT && rollouts.rollouts.get(&rollout).is_none_or(|r| r.identity != number) {
+        if *age > KEPT
+            && rollouts
+                .rollouts
+                .get(&rollout)
+                .is_none_or(|r| r.identity != number)
+        {
             Store::remove_all(writer, &Store::file(number, ""))?;
         }
     }

@@ -242,7 +242,13 @@ impl Selected {
             password_file: self.password_file.clone(),
             ..Files::default()
         };
-        Request { name, profiles: self.profile.clone(), files, profiles_dir: profiles_dir.map(str::to_owned), ..Request::default() }
+        Request {
+            name,
+            profiles: self.profile.clone(),
+            files,
+            profiles_dir: profiles_dir.map(str::to_owned),
+            ..Request::default()
+        }
     }
 }
 

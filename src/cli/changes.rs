@@ -30,17 +30,25 @@ pub(crate) struct Go {
 fn enter(host: &mut dyn Host, go: Go, printer: &Printer) -> Result<()> {
     if host.is_live() && host.effective_uid() != 0 {
         return Err(Error::Usage {
-            message: format!("only root can change this host, and this is user {}", host.effective_uid()),
+            message: format!(
+                "only root can change this host, and this is user {}",
+                host.effective_uid()
+            ),
             hint: "run it with `sudo`, or use `--root DIR` on a tree of your own".to_owned(),
         });
     }
     host.lock(Duration::from_secs(go.wait))?;
-    let Some(number) = Store::pending(host)? else { return Ok(()) };
-    printer.progress(&format!("generation {number} was left open: recovering it first"));
+    let Some(number) = Store::pending(host)? else {
+        return Ok(());
+    };
+    printer.progress(&format!(
+        "generation {number} was left open: recovering it first"
+    ));
     match apply::recover(host, false, &|message| printer.progress(message))? {
-        Some(receipt) if receipt.outcome == Outcome::Stuck => {
-            Err(Error::Open { generation: number, message: receipt.causes.join("; ") })
-        }
+        Some(receipt) if receipt.outcome == Outcome::Stuck => Err(Error::Open {
+            generation: number,
+            message: receipt.causes.join("; "),
+        }),
         _ => Ok(()),
     }
 }
@@ -52,10 +60,17 @@ fn agreed(plan: &Plan, host: &dyn Host, go: Go, printer: &Printer) -> Result<()>
     }
     let view = View::of(plan, host.tree());
     printer.detail(|| text::plan(&view, printer.verbose()));
-    let answer = if go.yes { Some(true) } else { printer.ask("apply this plan?") };
+    let answer = if go.yes {
+        Some(true)
+    } else {
+        printer.ask("apply this plan?")
+    };
     match answer {
         Some(true) => Ok(()),
-        Some(false) => Err(Error::Usage { message: "the answer was no".to_owned(), hint: String::new() }),
+        Some(false) => Err(Error::Usage {
+            message: "the answer was no".to_owned(),
+            hint: String::new(),
+        }),
         None => Err(Error::Usage {
             message: "there is no terminal to ask on".to_owned(),
             hint: "look at the plan with `certroll plan`, then apply it with `--yes`".to_owned(),
@@ -63,7 +78,12 @@ fn agreed(plan: &Plan, host: &dyn Host, go: Go, printer: &Printer) -> Result<()>
     }
 }
 
-fn carry_out(host: &mut dyn Host, plan: Plan, mut keep: Keep, printer: &Printer) -> Result<Receipt> {
+fn carry_out(
+    host: &mut dyn Host,
+    plan: Plan,
+    mut keep: Keep,
+    printer: &Printer,
+) -> Result<Receipt> {
     keep.plan = serde_json::to_vec_pretty(&View::of(&plan, host.tree())).unwrap_or_default();
     crate::rollout(host, plan, keep, &|message| printer.progress(message))
 }
@@ -73,17 +93,40 @@ fn finish(receipt: &Receipt, printer: &Printer) -> ExitCode {
     receipt.outcome.exit()
 }
 
-pub(crate) fn apply(host: &mut dyn Host, request: &Request, saved: Option<&str>, go: Go, printer: &Printer) -> Result<ExitCode> {
+pub(crate) fn apply(
+    host: &mut dyn Host,
+    request: &Request,
+    saved: Option<&str>,
+    go: Go,
+    printer: &Printer,
+) -> Result<ExitCode> {
     enter(host, go, printer)?;
-    let saved = saved.map(|path| super::look::Saved::read(host, path)).transpose()?;
-    let request = saved.as_ref().map_or_else(|| request.clone(), |saved| Request { deferred: request.deferred, ..saved.request() });
+    let saved = saved
+        .map(|path| super::look::Saved::read(host, path))
+        .transpose()?;
+    let request = saved.as_ref().map_or_else(
+        || request.clone(),
+        |saved| Request {
+            deferred: request.deferred,
+            ..saved.request()
+        },
+    );
     let prepared = prepare(host, &request)?;
     if let Some(saved) = &saved {
         let (approved, now) = (&saved.plan, View::of(&prepared.plan, host.tree()));
         if *approved != now {
-            let (old, new) = (format!("{:#}\n", approved.json()), format!("{:#}\n", now.json()));
-            let diff = TextDiff::from_lines(&old, &new).unified_diff().header("approved", "now").to_string();
-            return Err(Error::StalePlan { path: saved.path.clone(), diff });
+            let (old, new) = (
+                format!("{:#}\n", approved.json()),
+                format!("{:#}\n", now.json()),
+            );
+            let diff = TextDiff::from_lines(&old, &new)
+                .unified_diff()
+                .header("approved", "now")
+                .to_string();
+            return Err(Error::StalePlan {
+                path: saved.path.clone(),
+                diff,
+            });
         }
     }
     if prepared.plan.is_empty() && !prepared.plan.is_blocked() {
@@ -112,12 +155,20 @@ pub(crate) fn rollback(
         return Ok(ExitCode::Success);
     };
     agreed(&back.plan, host, go, printer)?;
-    let keep = Keep { rollout: back.remembered, ..Keep::default() };
+    let keep = Keep {
+        rollout: back.remembered,
+        ..Keep::default()
+    };
     let receipt = carry_out(host, back.plan, keep, printer)?;
     Ok(finish(&receipt, printer))
 }
 
-pub(crate) fn recover(host: &mut dyn Host, boot: bool, abandon: bool, printer: &Printer) -> Result<ExitCode> {
+pub(crate) fn recover(
+    host: &mut dyn Host,
+    boot: bool,
+    abandon: bool,
+    printer: &Printer,
+) -> Result<ExitCode> {
     if Store::pending(host)?.is_none() {
         printer.detail(|| "nothing to recover: no generation is open\n".to_owned());
         return Ok(ExitCode::Success);
@@ -133,7 +184,11 @@ pub(crate) fn recover(host: &mut dyn Host, boot: bool, abandon: bool, printer: &
         Some(receipt) => {
             let code = finish(&receipt, printer);
             // To be back is what was asked for.
-            Ok(if code == ExitCode::RolledBack { ExitCode::Success } else { code })
+            Ok(if code == ExitCode::RolledBack {
+                ExitCode::Success
+            } else {
+                code
+            })
         }
     }
 }
@@ -142,7 +197,11 @@ pub(crate) fn forget(host: &mut dyn Host, name: &str, printer: &Printer) -> Resu
     enter(host, Go { yes: true, wait: 0 }, printer)?;
     let mut rollouts = Store::rollouts(host)?;
     if rollouts.rollouts.remove(name).is_none() {
-        return Err(super::unknown("rollout", name, rollouts.rollouts.into_keys().collect()));
+        return Err(super::unknown(
+            "rollout",
+            name,
+            rollouts.rollouts.into_keys().collect(),
+        ));
     }
     let mut writer = Writer::new(host, Permit::default(), String::new());
     Store::forget(&mut writer, name, &rollouts)?;

@@ -66,9 +66,13 @@ impl Saved {
             message,
             hint: "make one with `certroll plan --out FILE`".to_owned(),
         };
-        let mut saved: Self = serde_json::from_slice(bytes.reveal()).map_err(|e| input(format!("is not a saved plan: {e}")))?;
+        let mut saved: Self = serde_json::from_slice(bytes.reveal())
+            .map_err(|e| input(format!("is not a saved plan: {e}")))?;
         if saved.format != SAVED {
-            return Err(input(format!("is of format `{}`, this certroll reads `{SAVED}`", saved.format)));
+            return Err(input(format!(
+                "is of format `{}`, this certroll reads `{SAVED}`",
+                saved.format
+            )));
         }
         path.clone_into(&mut saved.path);
         Ok(saved)
@@ -98,27 +102,51 @@ impl Saved {
 
 /// Refuses to look at a host whose picture would be half of a rollout.
 fn refuse_open(host: &dyn Host) -> Result<()> {
-    let Some(generation) = Store::pending(host)? else { return Ok(()) };
+    let Some(generation) = Store::pending(host)? else {
+        return Ok(());
+    };
     let message = match Store::generation(host, generation) {
-        Ok(open) => format!("a run of rollout `{}` by {} did not end ({:?})", open.intent.rollout, open.intent.operator, open.status),
+        Ok(open) => format!(
+            "a run of rollout `{}` by {} did not end ({:?})",
+            open.intent.rollout, open.intent.operator, open.status
+        ),
         Err(error) => error.to_string(),
     };
-    Err(Error::Open { generation, message })
+    Err(Error::Open {
+        generation,
+        message,
+    })
 }
 
-pub(crate) fn plan(host: &mut dyn Host, request: &Request, out: Option<&str>, printer: &Printer) -> Result<ExitCode> {
+pub(crate) fn plan(
+    host: &mut dyn Host,
+    request: &Request,
+    out: Option<&str>,
+    printer: &Printer,
+) -> Result<ExitCode> {
     refuse_open(host)?;
-    let prepared = prepare(host, &Request { consumers: out.is_none(), ..request.clone() })?;
+    let prepared = prepare(
+        host,
+        &Request {
+            consumers: out.is_none(),
+            ..request.clone()
+        },
+    )?;
     let view = View::of(&prepared.plan, host.tree());
     if let Some(path) = out {
-        let saved = serde_json::to_vec_pretty(&Saved::of(request, view.clone())).unwrap_or_default();
+        let saved =
+            serde_json::to_vec_pretty(&Saved::of(request, view.clone())).unwrap_or_default();
         host.write_output(path, &saved)?;
     }
     printer.result(&view, || text::plan(&view, printer.verbose()));
     if prepared.plan.is_blocked() {
         return Ok(Error::Findings(prepared.plan.findings).exit());
     }
-    Ok(if prepared.plan.is_empty() { ExitCode::Success } else { ExitCode::Differences })
+    Ok(if prepared.plan.is_empty() {
+        ExitCode::Success
+    } else {
+        ExitCode::Differences
+    })
 }
 
 /// Returns the receipt of a run that had nothing to do.
@@ -140,14 +168,24 @@ pub(crate) fn converged(host: &dyn Host, plan: &Plan) -> Receipt {
     }
 }
 
-pub(crate) fn status(host: &mut dyn Host, request: &Request, printer: &Printer) -> Result<ExitCode> {
+pub(crate) fn status(
+    host: &mut dyn Host,
+    request: &Request,
+    printer: &Printer,
+) -> Result<ExitCode> {
     refuse_open(host)?;
     let prepared = prepare(host, request)?;
     let plan = &prepared.plan;
     let view = View::of(plan, host.tree());
     let verdicts = converged(host, plan).verdicts;
-    let expires_soon = plan.identity.not_after - host.now() < crate::identity::Checks::WARN_DAYS * 86_400;
-    let steps: Vec<&str> = plan.steps.iter().filter(|s| !s.is_done(host.tree())).map(|s| s.text.as_str()).collect();
+    let expires_soon =
+        plan.identity.not_after - host.now() < crate::identity::Checks::WARN_DAYS * 86_400;
+    let steps: Vec<&str> = plan
+        .steps
+        .iter()
+        .filter(|s| !s.is_done(host.tree()))
+        .map(|s| s.text.as_str())
+        .collect();
     let document = json!({
         "format": "certroll/status/1",
         "rollout": view.rollout,
@@ -160,17 +198,43 @@ pub(crate) fn status(host: &mut dyn Host, request: &Request, printer: &Printer) 
         "expires_soon": expires_soon,
     });
     printer.result(&document, || {
-        let mut out = format!("rollout {}: {}\n", view.rollout, if plan.is_empty() { "as wanted" } else { "drifted or owed" });
-        let _ = writeln!(out, "leaf {}, until {}", view.identity.fingerprint, text::time(view.identity.not_after));
+        let mut out = format!(
+            "rollout {}: {}\n",
+            view.rollout,
+            if plan.is_empty() {
+                "as wanted"
+            } else {
+                "drifted or owed"
+            }
+        );
+        let _ = writeln!(
+            out,
+            "leaf {}, until {}",
+            view.identity.fingerprint,
+            text::time(view.identity.not_after)
+        );
         for verdict in &verdicts {
-            let _ = writeln!(out, "{} {}: {}", if verdict.good { "good" } else { "BAD " }, verdict.probe, verdict.found);
+            let _ = writeln!(
+                out,
+                "{} {}: {}",
+                if verdict.good { "good" } else { "BAD " },
+                verdict.probe,
+                verdict.found
+            );
         }
-        if !plan.is_empty() || view.findings.iter().any(|f| f.severity != "note") || !steps.is_empty() {
+        if !plan.is_empty()
+            || view.findings.iter().any(|f| f.severity != "note")
+            || !steps.is_empty()
+        {
             out.push_str(&text::plan(&view, printer.verbose()));
         }
         out
     });
-    Ok(if plan.is_empty() && !expires_soon { ExitCode::Success } else { ExitCode::Differences })
+    Ok(if plan.is_empty() && !expires_soon {
+        ExitCode::Success
+    } else {
+        ExitCode::Differences
+    })
 }
 
 fn state(status: Status) -> &'static str {
@@ -178,7 +242,11 @@ fn state(status: Status) -> &'static str {
         Status::Committed => "committed",
         Status::RolledBack => "rolled back",
         Status::Abandoned => "given up",
-        Status::Open | Status::Staged | Status::Switched { .. } | Status::Restoring { .. } | Status::Restored { .. } => "open",
+        Status::Open
+        | Status::Staged
+        | Status::Switched { .. }
+        | Status::Restoring { .. }
+        | Status::Restored { .. } => "open",
     }
 }
 
@@ -187,11 +255,20 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
     for number in Store::numbers(host)? {
         let row = match Store::generation(host, number) {
             Ok(generation) => {
-                let Intent { rollout, started, operator, entries, undoes, .. } = generation.intent;
+                let Intent {
+                    rollout,
+                    started,
+                    operator,
+                    entries,
+                    undoes,
+                    ..
+                } = generation.intent;
                 json!({ "generation": number, "state": state(generation.status), "rollout": rollout, "started": started,
                     "operator": operator, "changes": entries.len(), "undoes": undoes })
             }
-            Err(error) => json!({ "generation": number, "state": "unreadable", "error": error.to_string() }),
+            Err(error) => {
+                json!({ "generation": number, "state": "unreadable", "error": error.to_string() })
+            }
         };
         rows.push(row);
     }
@@ -202,10 +279,31 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
         }
         let mut out = String::new();
         for row in &rows {
-            let get = |key: &str| row.get(key).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default();
-            let back = row.get("undoes").and_then(serde_json::Value::as_u64).map(|n| format!(", takes {n} back")).unwrap_or_default();
-            let when = row.get("started").and_then(serde_json::Value::as_i64).map(text::time).unwrap_or_default();
-            let _ = writeln!(out, "{:>4}  {:<11}  {when}  {}  {} changes by {}{back}{}", get("generation"), get("state"), get("rollout"), get("changes"), get("operator"), get("error"));
+            let get = |key: &str| {
+                row.get(key)
+                    .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+                    .unwrap_or_default()
+            };
+            let back = row
+                .get("undoes")
+                .and_then(serde_json::Value::as_u64)
+                .map(|n| format!(", takes {n} back"))
+                .unwrap_or_default();
+            let when = row
+                .get("started")
+                .and_then(serde_json::Value::as_i64)
+                .map(text::time)
+                .unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "{:>4}  {:<11}  {when}  {}  {} changes by {}{back}{}",
+                get("generation"),
+                get("state"),
+                get("rollout"),
+                get("changes"),
+                get("operator"),
+                get("error")
+            );
         }
         out
     });
@@ -216,14 +314,26 @@ pub(crate) fn show(host: &mut dyn Host, number: u64, printer: &Printer) -> Resul
     let generation = Store::generation(host, number)?;
     let load = |name: &str| -> Result<Option<serde_json::Value>> {
         let at = Store::file(number, name);
-        let stored = |e: serde_json::Error| Error::Stored { path: at.to_string(), message: e.to_string() };
-        host.load(&at)?.bytes().map(|b| serde_json::from_slice(b.reveal()).map_err(stored)).transpose()
+        let stored = |e: serde_json::Error| Error::Stored {
+            path: at.to_string(),
+            message: e.to_string(),
+        };
+        host.load(&at)?
+            .bytes()
+            .map(|b| serde_json::from_slice(b.reveal()).map_err(stored))
+            .transpose()
     };
     let (plan, receipt) = (load("plan.json")?, load("receipt.json")?);
     let document = json!({ "format": "certroll/show/1", "generation": number, "state": state(generation.status), "plan": plan, "receipt": receipt });
     printer.result(&document, || {
         let intent = &generation.intent;
-        let mut out = format!("generation {number}: {} by {} on {}, {}\n", intent.rollout, intent.operator, text::time(intent.started), state(generation.status));
+        let mut out = format!(
+            "generation {number}: {} by {} on {}, {}\n",
+            intent.rollout,
+            intent.operator,
+            text::time(intent.started),
+            state(generation.status)
+        );
         if let Some(Ok(view)) = plan.clone().map(serde_json::from_value::<View>) {
             out.push_str(&text::plan(&view, true));
         }
@@ -235,8 +345,17 @@ pub(crate) fn show(host: &mut dyn Host, number: u64, printer: &Printer) -> Resul
     Ok(ExitCode::Success)
 }
 
-pub(crate) fn probe(host: &mut dyn Host, targets: &[String], printer: &Printer) -> Result<ExitCode> {
-    let reports: Vec<_> = targets.iter().map(|target| super::probe::run(host, target)).collect::<Result<_>>()?;
-    printer.result(&reports, || reports.iter().map(super::probe::text).collect());
+pub(crate) fn probe(
+    host: &mut dyn Host,
+    targets: &[String],
+    printer: &Printer,
+) -> Result<ExitCode> {
+    let reports: Vec<_> = targets
+        .iter()
+        .map(|target| probe::run(host, target))
+        .collect::<Result<_>>()?;
+    printer.result(&reports, || {
+        reports.iter().map(|r| format!("{r:?}\n")).collect()
+    });
     Ok(ExitCode::Success)
 }

@@ -14,7 +14,6 @@ mod changes;
 mod inspect;
 mod look;
 mod print;
-mod probe;
 mod profiles;
 mod text;
 
@@ -29,7 +28,9 @@ pub fn main() -> process::ExitCode {
         Err(error) => return usage(&error),
     };
     let printer = Printer::new(&cli);
-    let code = match SystemHost::open(cli.root.as_deref(), cli.state.as_deref()).and_then(|mut host| run(&mut host, &cli, &printer)) {
+    let code = match SystemHost::open(cli.root.as_deref(), cli.state.as_deref())
+        .and_then(|mut host| run(&mut host, &cli, &printer))
+    {
         Ok(code) => code,
         Err(error) => {
             printer.error(&error);
@@ -43,30 +44,62 @@ pub fn main() -> process::ExitCode {
 fn usage(error: &clap::Error) -> process::ExitCode {
     // A closed pipe is no reason to fail: the exit code still tells.
     drop(error.print());
-    process::ExitCode::from(if error.use_stderr() { ExitCode::Usage as u8 } else { 0 })
+    process::ExitCode::from(if error.use_stderr() {
+        ExitCode::Usage as u8
+    } else {
+        0
+    })
 }
 
 fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
     let profiles_dir = cli.profiles.as_deref();
     match &cli.command {
-        Command::Plan { rollout, out } => look::plan(host, &rollout.request(profiles_dir)?, out.as_deref(), printer),
-        Command::Apply { rollout, plan, yes, wait, defer } => {
+        Command::Plan { rollout, out } => look::plan(
+            host,
+            &rollout.request(profiles_dir)?,
+            out.as_deref(),
+            printer,
+        ),
+        Command::Apply {
+            rollout,
+            plan,
+            yes,
+            wait,
+            defer,
+        } => {
             let mut request = rollout.request(profiles_dir)?;
             request.deferred = *defer;
-            let go = changes::Go { yes: *yes, wait: *wait };
+            let go = changes::Go {
+                yes: *yes,
+                wait: *wait,
+            };
             changes::apply(host, &request, plan.as_deref(), go, printer)
         }
         Command::Status { rollout } => look::status(host, &rollout.request(profiles_dir)?, printer),
-        Command::Rollback { generation, name, selected, yes, wait, allow } => {
+        Command::Rollback {
+            generation,
+            name,
+            selected,
+            yes,
+            wait,
+            allow,
+        } => {
             let request = selected.request(name.clone(), profiles_dir);
-            let go = changes::Go { yes: *yes, wait: *wait };
+            let go = changes::Go {
+                yes: *yes,
+                wait: *wait,
+            };
             changes::rollback(host, &request, *generation, allow, go, printer)
         }
         Command::Recover { boot, abandon } => changes::recover(host, *boot, *abandon, printer),
         Command::History => look::history(host, printer),
         Command::Show { generation } => look::show(host, *generation, printer),
         Command::Forget { name } => changes::forget(host, name, printer),
-        Command::Inspect { files, password_file, allow } => {
+        Command::Inspect {
+            files,
+            password_file,
+            allow,
+        } => {
             let files = crate::source::Files {
                 others: files.clone(),
                 password_file: password_file.clone(),
@@ -74,13 +107,31 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             };
             let report = inspect::run(host, &files, allow)?;
             printer.result(&report, || inspect::text(&report));
-            Ok(if report.is_fatal() { ExitCode::Usage } else { ExitCode::Success })
+            Ok(if report.is_fatal() {
+                ExitCode::Usage
+            } else {
+                ExitCode::Success
+            })
         }
         Command::Probe { targets } => look::probe(host, targets, printer),
         Command::Profiles { command } => match command {
-            Profiles::List => profiles::list(host, profiles_dir, printer),
-            Profiles::Show { name } => profiles::show(host, name, profiles_dir, printer),
-            Profiles::Check { file } => profiles::check(host, file, printer),
+            Profiles::List => {
+                let listed = profiles::list(host, profiles_dir)?;
+                printer.result(&listed, || profiles::list_text(&listed));
+                Ok(ExitCode::Success)
+            }
+            Profiles::Show { name } => {
+                let shown = profiles::show(&crate::profile::load(name, host, profiles_dir)?);
+                printer.result(&shown, || profiles::show_text(&shown));
+                Ok(ExitCode::Success)
+            }
+            Profiles::Check { file } => {
+                let listed = profiles::check(host, file)?;
+                printer.result(&listed, || {
+                    format!("{file}: profile `{}` is good\n", listed.name)
+                });
+                Ok(ExitCode::Success)
+            }
         },
         Command::Demo => crate::demo::run(printer.verbose()),
     }
@@ -88,5 +139,9 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
 
 /// Says that nothing is known of a name, and what is.
 pub(crate) fn unknown(what: &'static str, name: &str, known: Vec<String>) -> Error {
-    Error::Unknown { what, name: name.to_owned(), known }
+    Error::Unknown {
+        what,
+        name: name.to_owned(),
+        known,
+    }
 }

@@ -1,5 +1,9 @@
 //! Where results, progress and errors go.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the one place that prints")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the one place that prints"
+)]
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -31,7 +35,12 @@ impl Printer {
             Color::Always => anstream::ColorChoice::Always,
             Color::Never => anstream::ColorChoice::Never,
         };
-        Self { json: cli.json, quiet: cli.quiet, verbose: cli.verbose, color }
+        Self {
+            json: cli.json,
+            quiet: cli.quiet,
+            verbose: cli.verbose,
+            color,
+        }
     }
 
     pub(crate) fn verbose(&self) -> bool {
@@ -139,7 +148,10 @@ fn causes(error: &Error) -> Vec<String> {
 /// Puts the kernel's words in the form of the rest: lower case.
 fn plain(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_lowercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
 /// Renders findings, fatal ones as errors.

@@ -22,7 +22,9 @@ pub(crate) fn paint(style: Style, text: &str) -> String {
 
 /// Formats a time, seconds since the epoch, as `2026-01-31 12:00 UTC`.
 pub(crate) fn time(seconds: i64) -> String {
-    let Ok(time) = jiff::Timestamp::from_second(seconds) else { return format!("@{seconds}") };
+    let Ok(time) = jiff::Timestamp::from_second(seconds) else {
+        return format!("@{seconds}");
+    };
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
@@ -33,7 +35,12 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
     if !identity.fingerprint.is_empty() {
         let short = identity.fingerprint.get(..16).unwrap_or_default();
         let _ = writeln!(out, "{} {}", paint(BOLD, "identity"), identity.subject);
-        let _ = writeln!(out, "         {}, leaf {short}, until {}", identity.names.join(", "), time(identity.not_after));
+        let _ = writeln!(
+            out,
+            "         {}, leaf {short}, until {}",
+            identity.names.join(", "),
+            time(identity.not_after)
+        );
     }
     findings(&mut out, view, verbose);
     for change in &view.changes {
@@ -41,7 +48,11 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
     }
     section(&mut out, "services told, in this order", &view.commands);
     if verbose {
-        section(&mut out, "units asked for their state afterwards", &view.units);
+        section(
+            &mut out,
+            "units asked for their state afterwards",
+            &view.units,
+        );
     }
     section(&mut out, "proved by", &view.probes);
     section(&mut out, "owed", &view.owed);
@@ -62,7 +73,13 @@ fn findings(out: &mut String, view: &View, verbose: bool) {
             continue;
         }
         let allowed = if finding.allowed { ", allowed" } else { "" };
-        let _ = writeln!(out, "{} {} [{}{allowed}]", paint(style, &format!("{}:", finding.severity)), finding.message, finding.name);
+        let _ = writeln!(
+            out,
+            "{} {} [{}{allowed}]",
+            paint(style, &format!("{}:", finding.severity)),
+            finding.message,
+            finding.name
+        );
         if let Some(hint) = &finding.hint {
             let _ = writeln!(out, "  hint: {hint}");
         }
@@ -81,8 +98,17 @@ fn render_change(out: &mut String, change: &ChangeView) {
         _ if change.before == change.after => change.after.clone(),
         _ => format!("{} => {}", change.before, change.after),
     };
-    let in_place = if change.in_place { ", in place: it is a mount point" } else { "" };
-    let _ = writeln!(out, "{} ({}{in_place}) {states}", paint(style, &format!("{sign} {}", change.path)), change.kind);
+    let in_place = if change.in_place {
+        ", in place: it is a mount point"
+    } else {
+        ""
+    };
+    let _ = writeln!(
+        out,
+        "{} ({}{in_place}) {states}",
+        paint(style, &format!("{sign} {}", change.path)),
+        change.kind
+    );
     for line in &change.diff {
         let style = match line.as_bytes().first() {
             Some(b'+') => GREEN,
@@ -109,7 +135,11 @@ fn summary(view: &View) -> String {
     if view.changes.is_empty() && view.owed.is_empty() {
         return "nothing to do: the host is as the rollout wants it".to_owned();
     }
-    let place = if view.live { "" } else { "; an alternate root: no service is told, nothing is probed" };
+    let place = if view.live {
+        ""
+    } else {
+        "; an alternate root: no service is told, nothing is probed"
+    };
     format!(
         "plan: {} to create, {} to change, {} to remove; {} commands, {} probes{place}",
         count("create"),
@@ -134,7 +164,11 @@ pub(crate) fn receipt(receipt: &Receipt, verbose: bool) -> String {
         }
     }
     for (n, cause) in receipt.causes.iter().enumerate() {
-        let label = if n == 0 { paint(RED, "error:") } else { "caused by:".to_owned() };
+        let label = if n == 0 {
+            paint(RED, "error:")
+        } else {
+            "caused by:".to_owned()
+        };
         let _ = writeln!(out, "{label} {cause}");
     }
     section(&mut out, "still owed", &receipt.obligations);
@@ -143,20 +177,48 @@ pub(crate) fn receipt(receipt: &Receipt, verbose: bool) -> String {
         section(&mut out, "steps for people", &steps);
     }
     if receipt.outcome == Outcome::Stuck {
-        let _ = writeln!(out, "hint: mend what is named above, then `certroll recover`; `certroll recover --abandon` leaves everything as it is");
+        let _ = writeln!(
+            out,
+            "hint: mend what is named above, then `certroll recover`; `certroll recover --abandon` leaves everything as it is"
+        );
     }
     let _ = writeln!(out, "{}", last_line(receipt));
     out
 }
 
 fn last_line(receipt: &Receipt) -> String {
-    let proved = receipt.verdicts.iter().filter(|v| v.judged && v.good).count();
+    let proved = receipt
+        .verdicts
+        .iter()
+        .filter(|v| v.judged && v.good)
+        .count();
     let (style, detail) = match receipt.outcome {
         Outcome::Converged => (GREEN, format!("nothing to do, {proved} probes good")),
-        Outcome::Committed => (GREEN, format!("generation {}, {proved} probes good", receipt.generation)),
-        Outcome::Placed => (GREEN, format!("generation {}, switched and durable; not proved live here and now", receipt.generation)),
-        Outcome::RolledBack => (YELLOW, format!("generation {}, everything as it was before", receipt.generation)),
-        Outcome::Stuck => (RED, format!("generation {} is open, a person is needed", receipt.generation)),
+        Outcome::Committed => (
+            GREEN,
+            format!("generation {}, {proved} probes good", receipt.generation),
+        ),
+        Outcome::Placed => (
+            GREEN,
+            format!(
+                "generation {}, switched and durable; not proved live here and now",
+                receipt.generation
+            ),
+        ),
+        Outcome::RolledBack => (
+            YELLOW,
+            format!(
+                "generation {}, everything as it was before",
+                receipt.generation
+            ),
+        ),
+        Outcome::Stuck => (
+            RED,
+            format!(
+                "generation {} is open, a person is needed",
+                receipt.generation
+            ),
+        ),
     };
     format!("{}: {detail}", paint(style, receipt.outcome.words()))
 }

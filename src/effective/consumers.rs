@@ -1,5 +1,7 @@
 //! Who uses the pair: files below `/etc` that name it, or that name another one where a server's is set.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::{
@@ -51,6 +53,21 @@ pub struct Consumer {
     /// The pair that is named instead of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other: Option<String>,
+}
+
+impl fmt::Display for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path, self.line)?;
+        if let Some(unit) = &self.unit {
+            write!(f, " ({unit})")?;
+        }
+        let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
+        if ports.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " port {}", ports.join(", "))
+        }
+    }
 }
 
 /// Finds the consumers of a pair.

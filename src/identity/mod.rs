@@ -225,8 +225,16 @@ impl Input {
     /// Says what keys a file holds without showing one: type and public fingerprint.
     #[must_use]
     pub fn describe_keys(&self) -> String {
-        let keys = read::read(self, None).map(|found| found.keys).unwrap_or_default();
-        let describe = |key: &Key| format!("{} key, public fingerprint {}", key.description(), key.pin());
+        let keys = read::read(self, None)
+            .map(|found| found.keys)
+            .unwrap_or_default();
+        let describe = |key: &Key| {
+            format!(
+                "{} key, public fingerprint {}",
+                key.description(),
+                key.pin()
+            )
+        };
         if keys.is_empty() {
             return format!("{} bytes without a readable key", self.bytes.len());
         }

@@ -60,11 +60,18 @@ impl Record {
         match state {
             State::Absent => Self::Absent,
             State::Present { content, attrs } => match content {
-                Content::File(bytes) => {
-                    Self::File { digest: key.digest(bytes), size: bytes.len(), attrs: attrs.clone() }
-                }
-                Content::Link(target) => Self::Link { target: target.clone(), attrs: attrs.clone() },
-                Content::Dir => Self::Dir { attrs: attrs.clone() },
+                Content::File(bytes) => Self::File {
+                    digest: key.digest(bytes),
+                    size: bytes.len(),
+                    attrs: attrs.clone(),
+                },
+                Content::Link(target) => Self::Link {
+                    target: target.clone(),
+                    attrs: attrs.clone(),
+                },
+                Content::Dir => Self::Dir {
+                    attrs: attrs.clone(),
+                },
                 Content::Other => Self::Other,
             },
         }
@@ -74,9 +81,16 @@ impl Record {
     #[must_use]
     pub fn matches(&self, state: &State, key: &DigestKey) -> bool {
         match (self, Self::of(state, key)) {
-            (Self::Link { target: a, attrs: x }, Self::Link { target: b, attrs: y }) => {
-                *a == b && (x.uid, x.gid) == (y.uid, y.gid)
-            }
+            (
+                Self::Link {
+                    target: a,
+                    attrs: x,
+                },
+                Self::Link {
+                    target: b,
+                    attrs: y,
+                },
+            ) => *a == b && (x.uid, x.gid) == (y.uid, y.gid),
             (_, found) => *self == found,
         }
     }
@@ -173,7 +187,11 @@ impl Intent {
             identity: plan.identity.clone(),
             started: 0,
             operator: String::new(),
-            entries: plan.changes.iter().map(|change| Entry::of(change, key)).collect(),
+            entries: plan
+                .changes
+                .iter()
+                .map(|change| Entry::of(change, key))
+                .collect(),
             services: plan.services.clone(),
             units: plan.units.clone(),
             promises: plan.promises.clone(),
@@ -271,18 +289,36 @@ impl Status {
             (Event::Staged, _) => illegal("staged"),
             (Event::Switched, Self::Staged) => Ok(Self::Switched { running: false }),
             (Event::Switched, _) => illegal("switched"),
-            (Event::Running { .. } | Event::Ran { .. }, Self::Open | Self::Staged | Self::Restoring { .. } | Self::Committed | Self::RolledBack | Self::Abandoned) => {
-                illegal("running")
-            }
+            (
+                Event::Running { .. } | Event::Ran { .. },
+                Self::Open
+                | Self::Staged
+                | Self::Restoring { .. }
+                | Self::Committed
+                | Self::RolledBack
+                | Self::Abandoned,
+            ) => illegal("running"),
             (Event::Running { .. }, status) => Ok(status.with_running(true)),
             (Event::Ran { .. }, status) => Ok(status.with_running(false)),
-            (Event::Restoring, Self::Open | Self::Staged) => Ok(Self::Restoring { switched: false }),
-            (Event::Restoring, Self::Switched { running: false }) => Ok(Self::Restoring { switched: true }),
-            (Event::Restoring, Self::Restoring { switched } | Self::Restored { running: false, switched }) => {
-                Ok(Self::Restoring { switched })
+            (Event::Restoring, Self::Open | Self::Staged) => {
+                Ok(Self::Restoring { switched: false })
             }
+            (Event::Restoring, Self::Switched { running: false }) => {
+                Ok(Self::Restoring { switched: true })
+            }
+            (
+                Event::Restoring,
+                Self::Restoring { switched }
+                | Self::Restored {
+                    running: false,
+                    switched,
+                },
+            ) => Ok(Self::Restoring { switched }),
             (Event::Restoring, _) => illegal("restoring"),
-            (Event::Restored, Self::Restoring { switched }) => Ok(Self::Restored { running: false, switched }),
+            (Event::Restored, Self::Restoring { switched }) => Ok(Self::Restored {
+                running: false,
+                switched,
+            }),
             (Event::Restored, _) => illegal("restored"),
             (Event::Committed, Self::Switched { .. }) => Ok(Self::Committed),
             (Event::Committed, _) => illegal("committed"),
@@ -306,14 +342,25 @@ impl Status {
     pub fn is_running(self) -> bool {
         match self {
             Self::Switched { running } | Self::Restored { running, .. } => running,
-            Self::Open | Self::Staged | Self::Restoring { .. } | Self::Committed | Self::RolledBack | Self::Abandoned => false,
+            Self::Open
+            | Self::Staged
+            | Self::Restoring { .. }
+            | Self::Committed
+            | Self::RolledBack
+            | Self::Abandoned => false,
         }
     }
 
     /// Tells whether services may have loaded the new states.
     #[must_use]
     pub fn was_switched(self) -> bool {
-        matches!(self, Self::Switched { .. } | Self::Committed | Self::Restoring { switched: true } | Self::Restored { switched: true, .. })
+        matches!(
+            self,
+            Self::Switched { .. }
+                | Self::Committed
+                | Self::Restoring { switched: true }
+                | Self::Restored { switched: true, .. }
+        )
     }
 
     /// Tells whether nothing is left to do.
@@ -328,14 +375,22 @@ impl Status {
 /// # Errors
 /// [`Error::Stored`] where the intent is missing or of a newer version, or a whole line is damaged.
 pub fn replay(path: &str, text: &str) -> Result<(Intent, Status)> {
-    let stored = |message: String| Error::Stored { path: path.to_owned(), message };
+    let stored = |message: String| Error::Stored {
+        path: path.to_owned(),
+        message,
+    };
     let Some((first, rest)) = text.split_once('\n') else {
         return Err(stored("its intent is missing or cut short".to_owned()));
     };
-    let begun: serde_json::Value = serde_json::from_str(first).map_err(|e| stored(format!("line 1: {e}")))?;
+    let begun: serde_json::Value =
+        serde_json::from_str(first).map_err(|e| stored(format!("line 1: {e}")))?;
     match begun.get("format").and_then(serde_json::Value::as_str) {
         Some(FORMAT) => {}
-        Some(other) => return Err(stored(format!("is of format `{other}`, this certroll reads `{FORMAT}`"))),
+        Some(other) => {
+            return Err(stored(format!(
+                "is of format `{other}`, this certroll reads `{FORMAT}`"
+            )));
+        }
         None => return Err(stored("line 1 names no format".to_owned())),
     }
     let event: Event = serde_json::from_value(begun).map_err(|e| stored(format!("line 1: {e}")))?;
@@ -344,10 +399,15 @@ pub fn replay(path: &str, text: &str) -> Result<(Intent, Status)> {
     };
     let mut status = Status::Open;
     for (index, line) in rest.split_inclusive('\n').enumerate() {
-        let Some(line) = line.strip_suffix('\n') else { break };
+        let Some(line) = line.strip_suffix('\n') else {
+            break;
+        };
         let number = index + 2;
-        let event: Event = serde_json::from_str(line).map_err(|e| stored(format!("line {number}: {e}")))?;
-        status = status.next(&event).map_err(|e| stored(format!("line {number}: {e}")))?;
+        let event: Event =
+            serde_json::from_str(line).map_err(|e| stored(format!("line {number}: {e}")))?;
+        status = status
+            .next(&event)
+            .map_err(|e| stored(format!("line {number}: {e}")))?;
     }
     Ok((*intent, status))
 }

@@ -30,12 +30,15 @@ impl DigestKey {
     /// Returns the keyed digest of some bytes, lower hex.
     #[must_use]
     pub fn digest(&self, bytes: &Bytes) -> String {
-        hmac::sign(&self.0, bytes.reveal()).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            for nibble in [byte >> 4, byte & 15] {
-                hex.extend(char::from_digit(u32::from(nibble), 16));
-            }
-            hex
-        })
+        hmac::sign(&self.0, bytes.reveal()).as_ref().iter().fold(
+            String::with_capacity(64),
+            |mut hex, byte| {
+                for nibble in [byte >> 4, byte & 15] {
+                    hex.extend(char::from_digit(u32::from(nibble), 16));
+                }
+                hex
+            },
+        )
     }
 }
 
@@ -69,7 +72,10 @@ pub struct Rollouts {
 
 impl Default for Rollouts {
     fn default() -> Self {
-        Self { format: ROLLOUTS.to_owned(), rollouts: BTreeMap::new() }
+        Self {
+            format: ROLLOUTS.to_owned(),
+            rollouts: BTreeMap::new(),
+        }
     }
 }
 
@@ -112,9 +118,14 @@ impl Store {
     /// [`Error::Stored`] where the mark is damaged.
     pub fn pending(host: &dyn Host) -> Result<Option<u64>> {
         let state = host.load(&path("/pending"))?;
-        let Some(bytes) = state.bytes() else { return Ok(None) };
+        let Some(bytes) = state.bytes() else {
+            return Ok(None);
+        };
         let number = bytes.text().trim().parse();
-        number.map(Some).map_err(|_| Error::Stored { path: "pending".to_owned(), message: "is not a number".to_owned() })
+        number.map(Some).map_err(|_| Error::Stored {
+            path: "pending".to_owned(),
+            message: "is not a number".to_owned(),
+        })
     }
 
     /// Returns the numbers of all generations, oldest first.
@@ -123,7 +134,10 @@ impl Store {
     /// As [`Host::load_list`].
     pub fn numbers(host: &dyn Host) -> Result<Vec<u64>> {
         let entries = host.load_list(&path("/generations"))?;
-        let mut numbers: Vec<u64> = entries.iter().filter_map(|entry| entry.name.parse().ok()).collect();
+        let mut numbers: Vec<u64> = entries
+            .iter()
+            .filter_map(|entry| entry.name.parse().ok())
+            .collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -137,7 +151,11 @@ impl Store {
         let state = host.load(&at)?;
         let Some(bytes) = state.bytes() else {
             let known = Self::numbers(host)?.iter().map(u64::to_string).collect();
-            return Err(Error::Unknown { what: "generation", name: number.to_string(), known });
+            return Err(Error::Unknown {
+                what: "generation",
+                name: number.to_string(),
+                known,
+            });
         };
         let (intent, status) = replay(at.as_str(), &bytes.text())?;
         Ok(Generation { intent, status })
@@ -148,7 +166,10 @@ impl Store {
     /// # Errors
     /// As [`Host::load`].
     pub fn key(host: &dyn Host) -> Result<Option<DigestKey>> {
-        Ok(host.load(&path("/digest.key"))?.bytes().map(|bytes| DigestKey::new(bytes.reveal())))
+        Ok(host
+            .load(&path("/digest.key"))?
+            .bytes()
+            .map(|bytes| DigestKey::new(bytes.reveal())))
     }
 
     /// Returns the key for digests, made at the first call; under the lock.
@@ -170,11 +191,20 @@ impl Store {
     /// [`Error::Stored`] where the file is damaged or of a newer version.
     pub fn rollouts(host: &dyn Host) -> Result<Rollouts> {
         let state = host.load(&path("/rollouts.json"))?;
-        let Some(bytes) = state.bytes() else { return Ok(Rollouts::default()) };
-        let stored = |message: String| Error::Stored { path: "rollouts.json".to_owned(), message };
-        let rollouts: Rollouts = serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))?;
+        let Some(bytes) = state.bytes() else {
+            return Ok(Rollouts::default());
+        };
+        let stored = |message: String| Error::Stored {
+            path: "rollouts.json".to_owned(),
+            message,
+        };
+        let rollouts: Rollouts =
+            serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))?;
         if rollouts.format != ROLLOUTS {
-            return Err(stored(format!("is of format `{}`, this certroll reads `{ROLLOUTS}`", rollouts.format)));
+            return Err(stored(format!(
+                "is of format `{}`, this certroll reads `{ROLLOUTS}`",
+                rollouts.format
+            )));
         }
         Ok(rollouts)
     }
@@ -185,7 +215,13 @@ impl Store {
         let at = Place::State(path("/rollouts.json"));
         let staged = Place::State(path("/rollouts.json.new"));
         let bytes = serde_json::to_vec_pretty(rollouts).unwrap_or_default();
-        (create(staged.path(), bytes), Edit::Rename { from: staged, to: at })
+        (
+            create(staged.path(), bytes),
+            Edit::Rename {
+                from: staged,
+                to: at,
+            },
+        )
     }
 
     /// Writes one small file of the state directory, durable on return; an older one is replaced whole.
@@ -195,11 +231,16 @@ impl Store {
     pub fn put(writer: &mut Writer<'_>, at: &HostPath, bytes: impl Into<Bytes>) -> Result<()> {
         let staged = path(&format!("{at}.new"));
         if writer.host().load(&staged)? != State::Absent {
-            writer.edit(&Edit::Remove { at: Place::State(staged.clone()) })?;
+            writer.edit(&Edit::Remove {
+                at: Place::State(staged.clone()),
+            })?;
         }
         writer.edit(&create(&staged, bytes))?;
         writer.sync(&[Place::State(staged.clone())])?;
-        writer.edit(&Edit::Rename { from: Place::State(staged), to: Place::State(at.clone()) })?;
+        writer.edit(&Edit::Rename {
+            from: Place::State(staged),
+            to: Place::State(at.clone()),
+        })?;
         writer.sync(&[Place::State(at.clone())])
     }
 
@@ -211,7 +252,10 @@ impl Store {
         let mut line = serde_json::to_vec(event).unwrap_or_default();
         line.push(b'\n');
         let at = Self::file(generation, "journal.jsonl");
-        let appended = writer.edit(&Edit::Append { at: Place::State(at), bytes: line.clone() });
+        let appended = writer.edit(&Edit::Append {
+            at: Place::State(at),
+            bytes: line.clone(),
+        });
         if appended.is_err() {
             // It may have reached the disk all the same, and must not be read there once the run goes another way.
             Self::cut(writer, generation, &line)?;
@@ -226,10 +270,23 @@ impl Store {
     pub fn cut(writer: &mut Writer<'_>, generation: u64, line: &[u8]) -> Result<()> {
         let at = Self::file(generation, "journal.jsonl");
         let state = writer.host().load(&at)?;
-        let Some(bytes) = state.bytes().map(Bytes::reveal) else { return Ok(()) };
-        let rest = if line.is_empty() { bytes } else { bytes.strip_suffix(line).unwrap_or(bytes) };
-        let whole = rest.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        if whole == bytes.len() { Ok(()) } else { Self::put(writer, &at, rest[..whole].to_vec()) }
+        let Some(bytes) = state.bytes().map(Bytes::reveal) else {
+            return Ok(());
+        };
+        let rest = if line.is_empty() {
+            bytes
+        } else {
+            bytes.strip_suffix(line).unwrap_or(bytes)
+        };
+        let whole = rest
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |at| at + 1);
+        if whole == bytes.len() {
+            Ok(())
+        } else {
+            Self::put(writer, &at, rest[..whole].to_vec())
+        }
     }
 
     /// Marks a generation open.
@@ -276,7 +333,9 @@ impl Store {
             Self::remove_all(writer, &at.join(&entry.name))?;
         }
         if writer.host().load(at)? != State::Absent {
-            writer.edit(&Edit::Remove { at: Place::State(at.clone()) })?;
+            writer.edit(&Edit::Remove {
+                at: Place::State(at.clone()),
+            })?;
         }
         Ok(())
     }
@@ -284,15 +343,32 @@ impl Store {
 
 /// An edit that makes a new file of the state directory, 0600.
 pub(crate) fn create(at: &HostPath, bytes: impl Into<Bytes>) -> Edit {
-    Edit::Create { at: Place::State(at.clone()), state: State::file(bytes, own(0o600)) }
+    Edit::Create {
+        at: Place::State(at.clone()),
+        state: State::file(bytes, own(0o600)),
+    }
 }
 
 /// An edit that makes a new directory of the state directory, 0700.
 pub(crate) fn create_dir(at: &HostPath) -> Edit {
-    Edit::Create { at: Place::State(at.clone()), state: State::Present { content: Content::Dir, attrs: own(0o700) } }
+    Edit::Create {
+        at: Place::State(at.clone()),
+        state: State::Present {
+            content: Content::Dir,
+            attrs: own(0o700),
+        },
+    }
 }
 
 fn own(mode: u32) -> Attrs {
-    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    Attrs { uid, gid, mode, ..Attrs::default() }
+    let (uid, gid) = (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    );
+    Attrs {
+        uid,
+        gid,
+        mode,
+        ..Attrs::default()
+    }
 }

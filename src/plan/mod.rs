@@ -57,7 +57,10 @@ impl Promise {
     /// Returns the probes of promises, each with what it must see.
     #[must_use]
     pub fn pairs(promises: &[Self]) -> Vec<(Probe, Want)> {
-        promises.iter().map(|p| (p.probe.clone(), p.want.clone())).collect()
+        promises
+            .iter()
+            .map(|p| (p.probe.clone(), p.want.clone()))
+            .collect()
     }
 }
 
@@ -163,15 +166,32 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             continue;
         }
         if before == State::Absent {
-            missing_parents(host, &target.path, fresh, &mut parents, &mut planned_dirs, &mut observed.changes)?;
+            missing_parents(
+                host,
+                &target.path,
+                fresh,
+                &mut parents,
+                &mut planned_dirs,
+                &mut observed.changes,
+            )?;
         }
-        let in_place = before != State::Absent && wants_file && host.is_mount_point(&target.path)?;
+        let in_place =
+            before != State::Absent && wants_file && host.is_mount_point(&target.path)?;
         let staging = match &target.swept {
             Some(top) => top.parent().unwrap_or_default(),
             None => target.path.parent().unwrap_or_default(),
         };
         let kind = target.kind.to_owned();
-        observed.changes.push(Change { path: target.path, kind, before, after, sensitivity, identity, staging, in_place });
+        observed.changes.push(Change {
+            path: target.path,
+            kind,
+            before,
+            after,
+            sensitivity,
+            identity,
+            staging,
+            in_place,
+        });
     }
     Ok(observed)
 }
@@ -179,27 +199,39 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
 /// Tells whether two states are the same as far as certroll sets them: a link's permission bits mean nothing.
 fn same(before: &State, after: &State) -> bool {
     match (before, after) {
-        (State::Present { content: a, attrs: x }, State::Present { content: b, attrs: y }) if matches!(a, Content::Link(_)) => {
-            a == b && x.uid == y.uid && x.gid == y.gid
-        }
+        (
+            State::Present {
+                content: a,
+                attrs: x,
+            },
+            State::Present {
+                content: b,
+                attrs: y,
+            },
+        ) if matches!(a, Content::Link(_)) => a == b && x.uid == y.uid && x.gid == y.gid,
         _ => before == after,
     }
 }
 
 /// Says why a target cannot be written as it stands.
 fn unfit(target: &Target, before: &State) -> Option<Finding> {
-    let State::Present { content, .. } = before else { return None };
+    let State::Present { content, .. } = before else {
+        return None;
+    };
     let (name, hint) = match (content, &target.wanted.content) {
         (Content::File(_), Content::File(_)) | (Content::Link(_), Content::Link(_)) => return None,
         (Content::Link(_), Content::File(_)) if target.on_link == OnLink::Replace => return None,
         (Content::Link(to), Content::File(_)) => (
             "target-is-link",
-            format!("it points to `{to}` on purpose? set that path in the profile, or say `on_link: follow` or `replace`"),
+            format!(
+                "it points to `{to}` on purpose? set that path in the profile, or say `on_link: follow` or `replace`"
+            ),
         ),
         (Content::Dir, Content::Dir) => return None,
-        (Content::File(_) | Content::Link(_) | Content::Dir | Content::Other, _) => {
-            ("target-unfit", format!("look at it and move it away: `ls -ld {}`", target.path))
-        }
+        (Content::File(_) | Content::Link(_) | Content::Dir | Content::Other, _) => (
+            "target-unfit",
+            format!("look at it and move it away: `ls -ld {}`", target.path),
+        ),
     };
     let want = match target.wanted.content {
         Content::File(_) => "file",
@@ -227,7 +259,9 @@ fn missing_parents(
         }
         let there = match known.get(&dir) {
             Some(there) => *there,
-            None => *known.entry(dir.clone()).or_insert(tree.read_followed(&dir)?.1.is_dir()),
+            None => *known
+                .entry(dir.clone())
+                .or_insert(tree.read_followed(&dir)?.1.is_dir()),
         };
         if there {
             break;
@@ -236,7 +270,12 @@ fn missing_parents(
         missing.push(dir);
     }
     for dir in missing.into_iter().rev() {
-        let wanted = Wanted { content: Content::Dir, uid: None, gid: None, mode: None };
+        let wanted = Wanted {
+            content: Content::Dir,
+            uid: None,
+            gid: None,
+            mode: None,
+        };
         planned.insert(dir.clone());
         changes.push(Change {
             kind: "directory".to_owned(),

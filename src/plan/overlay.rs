@@ -19,7 +19,9 @@ pub struct Overlay<'a> {
 
 impl std::fmt::Debug for Overlay<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Overlay").field("changes", &self.states.len()).finish_non_exhaustive()
+        f.debug_struct("Overlay")
+            .field("changes", &self.states.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -29,9 +31,16 @@ impl<'a> Overlay<'a> {
     pub fn new(below: &'a dyn Tree, changes: &'a [Change]) -> Self {
         let mut names: HashMap<HostPath, Vec<&'a HostPath>> = HashMap::new();
         for change in changes {
-            names.entry(change.path.parent().unwrap_or_default()).or_default().push(&change.path);
+            names
+                .entry(change.path.parent().unwrap_or_default())
+                .or_default()
+                .push(&change.path);
         }
-        Self { below, states: changes.iter().map(|c| (&c.path, &c.after)).collect(), names }
+        Self {
+            below,
+            states: changes.iter().map(|c| (&c.path, &c.after)).collect(),
+            names,
+        }
     }
 }
 
@@ -48,16 +57,34 @@ impl Tree for Overlay<'_> {
         let Some(changed) = self.names.get(dir) else {
             return Ok(below);
         };
-        let mut entries: BTreeSet<Entry> = below.into_iter().filter(|e| !self.states.contains_key(&dir.join(&e.name))).collect();
+        let mut entries: BTreeSet<Entry> = below
+            .into_iter()
+            .filter(|e| !self.states.contains_key(&dir.join(&e.name)))
+            .collect();
         for path in changed {
             let kind = match self.states.get(path) {
-                Some(State::Present { content: Content::Dir, .. }) => EntryKind::Dir,
-                Some(State::Present { content: Content::File(_), .. }) => EntryKind::File,
-                Some(State::Present { content: Content::Link(_), .. }) => EntryKind::Link,
-                Some(State::Present { content: Content::Other, .. }) => EntryKind::Other,
+                Some(State::Present {
+                    content: Content::Dir,
+                    ..
+                }) => EntryKind::Dir,
+                Some(State::Present {
+                    content: Content::File(_),
+                    ..
+                }) => EntryKind::File,
+                Some(State::Present {
+                    content: Content::Link(_),
+                    ..
+                }) => EntryKind::Link,
+                Some(State::Present {
+                    content: Content::Other,
+                    ..
+                }) => EntryKind::Other,
                 Some(State::Absent) | None => continue,
             };
-            entries.insert(Entry { name: path.name().to_owned(), kind });
+            entries.insert(Entry {
+                name: path.name().to_owned(),
+                kind,
+            });
         }
         Ok(entries.into_iter().collect())
     }

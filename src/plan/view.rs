@@ -108,7 +108,10 @@ impl Names {
             };
             text.lines().filter_map(line).collect()
         };
-        Self { users: names("/etc/passwd"), groups: names("/etc/group") }
+        Self {
+            users: names("/etc/passwd"),
+            groups: names("/etc/group"),
+        }
     }
 
     fn attrs(&self, attrs: &Attrs) -> String {
@@ -118,16 +121,33 @@ impl Names {
             None => id.to_string(),
         };
         let extra: String = attrs.xattrs.keys().map(|key| format!(" +{key}")).collect();
-        format!("{}:{} {:04o}{extra}", name(&self.users, attrs.uid), name(&self.groups, attrs.gid), attrs.mode)
+        format!(
+            "{}:{} {:04o}{extra}",
+            name(&self.users, attrs.uid),
+            name(&self.groups, attrs.gid),
+            attrs.mode
+        )
     }
 
     fn state(&self, state: &State) -> String {
         match state {
             State::Absent => "nothing".to_owned(),
-            State::Present { content: Content::Link(target), .. } => format!("-> {target}"),
-            State::Present { content: Content::Dir, attrs } => format!("directory {}", self.attrs(attrs)),
-            State::Present { content: Content::File(bytes), attrs } => format!("{} bytes {}", bytes.len(), self.attrs(attrs)),
-            State::Present { content: Content::Other, .. } => "device, socket or pipe".to_owned(),
+            State::Present {
+                content: Content::Link(target),
+                ..
+            } => format!("-> {target}"),
+            State::Present {
+                content: Content::Dir,
+                attrs,
+            } => format!("directory {}", self.attrs(attrs)),
+            State::Present {
+                content: Content::File(bytes),
+                attrs,
+            } => format!("{} bytes {}", bytes.len(), self.attrs(attrs)),
+            State::Present {
+                content: Content::Other,
+                ..
+            } => "device, socket or pipe".to_owned(),
         }
     }
 }
@@ -136,7 +156,11 @@ impl View {
     /// Makes the view of a plan; names of owners come from the tree.
     #[must_use]
     pub fn of(plan: &Plan, tree: &dyn Tree) -> Self {
-        let names = if plan.changes.is_empty() { Names::default() } else { Names::read(tree) };
+        let names = if plan.changes.is_empty() {
+            Names::default()
+        } else {
+            Names::read(tree)
+        };
         let finding = |f: &crate::preflight::Finding| FindingView {
             severity: match f.severity {
                 Severity::Fatal => "fatal",
@@ -156,8 +180,16 @@ impl View {
             identity: plan.identity.clone(),
             settings: plan.settings.clone(),
             changes: plan.changes.iter().map(|c| change(c, &names)).collect(),
-            commands: plan.commands.iter().map(crate::host::Command::line).collect(),
-            units: plan.services.iter().flat_map(|s| s.units.iter().cloned()).collect(),
+            commands: plan
+                .commands
+                .iter()
+                .map(crate::host::Command::line)
+                .collect(),
+            units: plan
+                .services
+                .iter()
+                .flat_map(|s| s.units.iter().cloned())
+                .collect(),
             probes: plan.promises.iter().map(|p| promise(p)).collect(),
             owed: plan.owed.clone(),
             findings: plan.findings.iter().map(finding).collect(),
@@ -178,7 +210,11 @@ impl View {
 fn promise(promise: &Promise) -> String {
     let probe = probe::title(&promise.probe);
     match &promise.want {
-        Want::Leaf { leaf, chain } => format!("{probe}: leaf {} with a chain of {}", leaf.get(..16).unwrap_or(leaf), chain.len()),
+        Want::Leaf { leaf, chain } => format!(
+            "{probe}: leaf {} with a chain of {}",
+            leaf.get(..16).unwrap_or(leaf),
+            chain.len()
+        ),
         Want::Lookup(address) => format!("{probe}: {address} alone"),
         Want::Readable => probe,
         Want::Baseline(_) => format!("{probe}: as before"),
@@ -210,7 +246,10 @@ fn diff(change: &Change) -> Vec<String> {
     }
     if change.sensitivity == Sensitivity::Secret {
         let tell = |bytes: Option<&Bytes>| {
-            let input = |bytes: &Bytes| Input { name: change.path.to_string(), bytes: bytes.clone() };
+            let input = |bytes: &Bytes| Input {
+                name: change.path.to_string(),
+                bytes: bytes.clone(),
+            };
             bytes.map_or_else(|| "none".to_owned(), |bytes| input(bytes).describe_keys())
         };
         return vec![format!("- {}", tell(before)), format!("+ {}", tell(after))];
@@ -218,7 +257,16 @@ fn diff(change: &Change) -> Vec<String> {
     let text = |bytes: Option<&Bytes>| bytes.map(Bytes::text).unwrap_or_default();
     let (old, new) = (text(before), text(after));
     let diff = TextDiff::from_lines(&old, &new);
-    let header = |state: &State| if *state == State::Absent { "/dev/null".to_owned() } else { change.path.to_string() };
-    let unified = diff.unified_diff().header(&header(&change.before), &header(&change.after)).to_string();
+    let header = |state: &State| {
+        if *state == State::Absent {
+            "/dev/null".to_owned()
+        } else {
+            change.path.to_string()
+        }
+    };
+    let unified = diff
+        .unified_diff()
+        .header(&header(&change.before), &header(&change.after))
+        .to_string();
     unified.lines().map(str::to_owned).collect()
 }

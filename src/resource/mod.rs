@@ -76,7 +76,7 @@ pub struct Resource {
     group: Option<Expr>,
     mode: Option<u32>,
     on_link: OnLink,
-    swept: bool,
+    swept: Option<HostPath>,
 }
 
 /// Everything a kind may use when it says what it wants.
@@ -130,7 +130,7 @@ impl Resource {
             group: fields.text("group")?,
             mode: mode(&mut fields)?,
             on_link: fields.word("on_link", &on_link)?.unwrap_or_default(),
-            swept: fields.flag("swept")?,
+            swept: swept(&mut fields)?,
         };
         fields.done()?;
         Ok(resource)
@@ -172,6 +172,19 @@ impl Resource {
         let targets = self.ask.ask(&mut asking)?;
         Ok((targets, asking.findings))
     }
+}
+
+fn swept(fields: &mut Fields<'_>) -> Result<Option<HostPath>> {
+    let top = fields.text("swept")?;
+    top.map(|e| {
+        HostPath::new(&e.text).map_err(|why| {
+            e.error(
+                format!("`{}` {why}", e.text),
+                "name the topmost directory that is swept",
+            )
+        })
+    })
+    .transpose()
 }
 
 impl<'a> Asking<'a> {
@@ -222,7 +235,7 @@ impl<'a> Asking<'a> {
             },
             sensitivity,
             identity: false,
-            swept: self.resource.swept,
+            swept: self.resource.swept.clone(),
             on_link: self.resource.on_link,
         }
     }

@@ -24,7 +24,11 @@ use crate::{
     state::{Attrs, Bytes, Content, HostPath, State},
 };
 
+mod clock;
+mod commands;
 mod files;
+mod ids;
+mod network;
 mod sync;
 
 use files::Base;
@@ -173,6 +177,14 @@ impl SystemHost {
     }
 }
 
+fn unknown(what: &'static str, name: &str) -> Error {
+    Error::Unknown {
+        what,
+        name: name.to_owned(),
+        known: Vec::new(),
+    }
+}
+
 fn state_below_root() -> HostPath {
     // A path by inspection: the default is never taken.
     HostPath::new(STATE).unwrap_or_default()
@@ -198,15 +210,20 @@ impl Host for SystemHost {
     }
 
     fn user(&self, name: &str) -> Result<User> {
-        ids::user(
-            name,
-            self.own_text("/etc/passwd").as_deref(),
-            self.own_text("/etc/group").as_deref(),
-        )
+        match self.own_text("/etc/passwd") {
+            Some(passwd) => {
+                let group = self.own_text("/etc/group").unwrap_or_default();
+                ids::user_in(&passwd, &group, name).ok_or_else(|| unknown("user", name))
+            }
+            None => ids::user(name),
+        }
     }
 
     fn group(&self, name: &str) -> Result<u32> {
-        ids::group(name, self.own_text("/etc/group").as_deref())
+        match self.own_text("/etc/group") {
+            Some(group) => ids::group_in(&group, name).ok_or_else(|| unknown("group", name)),
+            None => ids::group(name),
+        }
     }
 
     fn is_mount_point(&self, path: &HostPath) -> Result<bool> {
@@ -226,6 +243,7 @@ impl Host for SystemHost {
     }
 
     fn lock(&mut self, wait: Duration) -> Result<()> {
+        clock::watch_signals()?;
         self.make_state()?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let path = format!("{}/lock", self.state_shown());

@@ -1,1 +1,6 @@
 //! The machine certroll runs on.
+
+pub mod clock;
+pub mod commands;
+pub mod ids;
+pub mod network;

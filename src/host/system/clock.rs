@@ -1,0 +1,135 @@
+//! Time, signals, chance, and who is there.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the edge where clocks and the environment are read"
+)]
+
+use std::{
+    io,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use nix::{
+    sys::signal::{SigSet, Signal},
+    unistd::{Uid, User},
+};
+
+use crate::error::{On, Result};
+
+/// Signals that ask a run to stop, with their names.
+const ASKING: [(Signal, &str); 3] = [
+    (Signal::SIGINT, "SIGINT"),
+    (Signal::SIGTERM, "SIGTERM"),
+    (Signal::SIGHUP, "SIGHUP"),
+];
+
+/// Place in [`ASKING`] of the signal that came, from 1; 0 while none did.
+static ASKED: AtomicU8 = AtomicU8::new(0);
+
+/// Returns the time, in seconds since the epoch, UTC.
+#[must_use]
+pub fn now() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
+    }
+}
+
+/// Returns the time since this was first called, on a clock that only goes forward.
+#[must_use]
+pub fn elapsed() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
+}
+
+/// Waits.
+pub fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Turns SIGINT, SIGTERM and SIGHUP into a flag. Called once at the start of `main`, before any other thread is there.
+///
+/// The signals are blocked, here and so in every later thread, and one thread waits for them; commands get a clean
+/// mask (see `commands`). What the caller ignores, as nohup(1) does with SIGHUP, stays ignored.
+///
+/// # Errors
+/// [`crate::error::Error::Io`] where signals cannot be blocked or no thread can be started; they then end the process.
+pub fn watch_signals() -> Result<()> {
+    let ignored = ignored();
+    let set: SigSet = ASKING
+        .into_iter()
+        .map(|(signal, _)| signal)
+        .filter(|signal| ignored & (1 << (*signal as i32 - 1)) == 0)
+        .collect();
+    set.thread_block().on("block signals for", "certroll")?;
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            while let Ok(signal) = set.wait() {
+                let at = ASKING.iter().position(|(asking, _)| *asking == signal);
+                let at = at.and_then(|at| u8::try_from(at + 1).ok()).unwrap_or(0);
+                ASKED.store(at, Ordering::Relaxed);
+            }
+        })
+        .on("watch signals for", "certroll")?;
+    Ok(())
+}
+
+/// The mask of ignored signals as the kernel tells it (proc_pid_status(5), SigIgn); none where it does not.
+fn ignored() -> u64 {
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|text| {
+            let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+            u64::from_str_radix(mask.trim(), 16).ok()
+        })
+        .unwrap_or(0)
+}
+
+/// Returns the name of the last signal that asked this run to stop, if one did.
+#[must_use]
+pub fn interrupted() -> Option<&'static str> {
+    let at = usize::from(ASKED.load(Ordering::Relaxed));
+    ASKING.get(at.checked_sub(1)?).map(|(_, name)| *name)
+}
+
+/// Returns who runs this: `root`, or `root (sudo from alice)`.
+#[must_use]
+pub fn operator() -> String {
+    let uid = Uid::effective();
+    let name = match User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        Ok(None) | Err(_) => format!("uid {uid}"),
+    };
+    // The environment is the caller's word, kept as such: short, and nothing that could end a line.
+    let from = std::env::var("SUDO_USER").unwrap_or_default();
+    let from: String = from.chars().filter(|c| !c.is_control()).take(64).collect();
+    if from.is_empty() {
+        name
+    } else {
+        format!("{name} (sudo from {from})")
+    }
+}
+
+/// Returns the numeric id this process acts as; 0 is root.
+#[must_use]
+pub fn effective_uid() -> u32 {
+    Uid::effective().as_raw()
+}
+
+/// Returns fresh random bytes.
+///
+/// # Errors
+/// [`crate::error::Error::Io`] where the kernel has none.
+pub fn random() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| io::Error::other("the generator gave nothing"))
+        .on("read random bytes from", "getrandom")?;
+    Ok(bytes)
+}

@@ -14,6 +14,7 @@ mod changes;
 mod inspect;
 mod look;
 mod print;
+mod probe;
 mod profiles;
 mod text;
 

@@ -1,5 +1,10 @@
 //! The built-in profiles on whole hosts: what they ask for, from facts and identity alone.
-#![expect(clippy::disallowed_methods, reason = "tests read fixtures from disk")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests read fixtures from disk and fail by panicking"
+)]
 
 #[path = "common/fixture.rs"]
 mod fixture;

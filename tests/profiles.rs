@@ -155,7 +155,7 @@ fn a_host_that_does_not_tell_gets_the_documents_way() {
         .iter()
         .find(|t| t.path.as_str() == custom)
         .unwrap();
-    assert!(template.swept && template.wanted.mode == Some(0o644));
+    assert!(template.swept.is_some() && template.wanted.mode == Some(0o644));
     assert_eq!(names(&desired), [(Severity::Note, "release-untold")]);
     assert_eq!(ports(&desired), [443]);
     assert_eq!(

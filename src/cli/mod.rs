@@ -11,7 +11,7 @@ use crate::{
 
 mod args;
 mod changes;
-mod inspect;
+pub mod inspect;
 mod look;
 mod print;
 mod probe;

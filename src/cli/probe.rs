@@ -12,7 +12,7 @@ const DAY: i64 = 86_400;
 /// Renders a report for people; `now` is in seconds since the epoch, UTC. Addresses that present the same are told
 /// together.
 #[must_use]
-pub fn text(report: &ProbeReport, now: i64) -> String {
+pub(super) fn text(report: &ProbeReport, now: i64) -> String {
     let mut text = String::new();
     let mut told: Vec<&EndpointReport> = Vec::new();
     for endpoint in &report.endpoints {

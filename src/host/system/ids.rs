@@ -13,7 +13,7 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Unknown`] where there is none; [`Error::Io`] where the user database cannot be asked.
-pub fn user(name: &str) -> Result<User> {
+pub(super) fn user(name: &str) -> Result<User> {
     let account = Account::from_name(name)
         .on("look up user", name)?
         .ok_or_else(|| unknown("user", name))?;
@@ -30,7 +30,7 @@ pub fn user(name: &str) -> Result<User> {
 ///
 /// # Errors
 /// [`Error::Unknown`] where there is none; [`Error::Io`] where the group database cannot be asked.
-pub fn group(name: &str) -> Result<u32> {
+pub(super) fn group(name: &str) -> Result<u32> {
     Group::from_name(name)
         .on("look up group", name)?
         .map(|group| group.gid.as_raw())
@@ -48,7 +48,7 @@ fn unknown(what: &'static str, name: &str) -> Error {
 /// Finds a user in the texts of a root's `etc/passwd` and `etc/group` (passwd(5), group(5)): the first entry of the
 /// name; its groups are the primary one and those that list it.
 #[must_use]
-pub fn user_in(passwd: &str, group: &str, name: &str) -> Option<User> {
+pub(super) fn user_in(passwd: &str, group: &str, name: &str) -> Option<User> {
     let entry = entries(passwd).find(|fields| fields.first() == Some(&name) && !name.is_empty())?;
     let uid = entry.get(2)?.parse().ok()?;
     let mut groups: Vec<u32> = vec![entry.get(3)?.parse().ok()?];
@@ -67,7 +67,7 @@ pub fn user_in(passwd: &str, group: &str, name: &str) -> Option<User> {
 
 /// Finds the id of a group in the text of a root's `etc/group`: the first entry of the name.
 #[must_use]
-pub fn group_in(group: &str, name: &str) -> Option<u32> {
+pub(super) fn group_in(group: &str, name: &str) -> Option<u32> {
     entries(group)
         .find(|fields| fields.first() == Some(&name) && !name.is_empty())
         .and_then(|fields| fields.get(2)?.parse().ok())

@@ -166,12 +166,12 @@ impl Renderer {
             })
             .collect();
         let prefix = format!("{dir}/");
-        let named = templates.iter().map(|t| {
+        let beside = templates.iter().map(|t| {
             let name = t.path.strip_prefix(&prefix).unwrap_or(&t.path);
             (name.to_owned(), t)
         });
         let code = exprs.iter().filter(|e| !e.is_literal());
-        let all: Vec<(String, &Expr)> = named.chain(code.map(|e| (e.source(), e))).collect();
+        let all: Vec<(String, &Expr)> = beside.chain(code.map(|e| (e.source(), e))).collect();
         renderer.compile(&all, names)?;
         Ok(renderer)
     }

@@ -165,32 +165,43 @@ impl Renderer {
                 condition: false,
             })
             .collect();
-        for template in &templates {
-            let name = template.path.strip_prefix(dir).unwrap_or(&template.path);
-            renderer.compile(name.trim_start_matches('/'), template, names)?;
-        }
-        for expr in exprs.iter().filter(|e| !e.is_literal()) {
-            renderer.compile(&expr.source(), expr, names)?;
-        }
+        let prefix = format!("{dir}/");
+        let beside = templates.iter().map(|t| {
+            let name = t.path.strip_prefix(&prefix).unwrap_or(&t.path);
+            (name.to_owned(), t)
+        });
+        let code = exprs.iter().filter(|e| !e.is_literal());
+        let all: Vec<(String, &Expr)> = beside.chain(code.map(|e| (e.source(), e))).collect();
+        renderer.compile(&all, names)?;
         Ok(renderer)
     }
 
-    fn compile(&mut self, name: &str, expr: &Expr, names: &Names) -> Result<()> {
-        self.tera
-            .add_raw_template(name, &expr.source())
-            .map_err(|source| located(&source, expr))?;
-        let roots = ["identity", "set", "facts", "given", "covered", "item"];
-        let used = self
-            .tera
-            .get_template_variables(name)
-            .map_err(|source| located(&source, expr))?;
-        if let Some(unknown) = used.iter().find(|v| !roots.contains(*v)) {
-            let hint = "known names are `identity`, `set`, `facts`, `given`, `covered`, `item`";
-            return Err(
-                at(expr, &expr.text, unknown).error(format!("undefined name `{unknown}`"), hint)
-            );
+    fn compile(&mut self, all: &[(String, &Expr)], names: &Names) -> Result<()> {
+        // One call for all: tera looks through everything it has after each.
+        let sources = all.iter().map(|(name, e)| (name.as_str(), e.source()));
+        if let Err(whole) = self.tera.add_raw_templates(sources) {
+            for (name, expr) in all {
+                self.tera
+                    .add_raw_template(name, &expr.source())
+                    .map_err(|source| located(&source, expr))?;
+            }
+            let place = all.first().map(|(_, expr)| located(&whole, expr));
+            return place.map_or(Ok(()), Err);
         }
-        members(expr, names)
+        let roots = ["identity", "set", "facts", "given", "covered", "item"];
+        for (name, expr) in all {
+            let used = self
+                .tera
+                .get_template_variables(name)
+                .map_err(|source| located(&source, expr))?;
+            if let Some(unknown) = used.iter().find(|v| !roots.contains(*v)) {
+                let hint = "known names are `identity`, `set`, `facts`, `given`, `covered`, `item`";
+                return Err(at(expr, &expr.text, unknown)
+                    .error(format!("undefined name `{unknown}`"), hint));
+            }
+            members(expr, names)?;
+        }
+        Ok(())
     }
 
     /// Renders a text.

@@ -56,7 +56,7 @@ fn a_bomb_is_refused_at_once() {
     let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for n in 1..10 {
         let refs = vec![format!("*a{}", n - 1); 9].join(",");
-        bomb = bomb + "a" + &n.to_string() + ": &a" + &n.to_string() + " [" + &refs + "]\n";
+        bomb = format!("{bomb}a{n}: &a{n} [{refs}]\n");
     }
     assert!(parse("bomb", &bomb, Dialect::Strict).is_err());
     assert!(parse("deep", &"[".repeat(100_000), Dialect::Strict).is_err());

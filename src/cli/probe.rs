@@ -97,3 +97,53 @@ fn expiry(details: &Details, now: i64) -> String {
         format!("{day}, in {days} days")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn details(subject: &str, end: i64) -> Details {
+        Details {
+            subject: subject.to_owned(),
+            issuer: "CN=ca".to_owned(),
+            names: vec!["pbx.example".to_owned()],
+            not_before: Some(0),
+            not_after: Some(end),
+            sha256: "ab".repeat(32),
+            sha1: "cd".repeat(20),
+        }
+    }
+
+    #[test]
+    fn addresses_that_present_the_same_are_told_together_and_silence_is_told() {
+        let good = |address: &str| EndpointReport {
+            address: address.parse().unwrap(),
+            version: "TLS 1.3".to_owned(),
+            leaf: Some(details("CN=pbx.example", 10 * DAY)),
+            chain: vec![details("CN=ca", DAY)],
+            silence: None,
+        };
+        let silent = EndpointReport {
+            leaf: None,
+            chain: vec![],
+            version: String::new(),
+            silence: Some("refused the connection".to_owned()),
+            ..good("[::1]:443")
+        };
+        let report = ProbeReport {
+            format: crate::probe::FORMAT,
+            name: "pbx.example".to_owned(),
+            port: 443,
+            endpoints: vec![good("127.0.0.1:443"), silent, good("127.0.0.2:443")],
+        };
+        let want = format!(
+            "pbx.example at 127.0.0.1:443, 127.0.0.2:443\n  protocol  TLS 1.3\n  leaf      CN=pbx.example\n  \
+             issuer    CN=ca\n  names     pbx.example\n  expires   1970-01-11 00:00 UTC, in 8 days\n  SHA-256   {}\n  \
+             SHA-1     {}\n  chain     CN=ca (expires 1970-01-02 00:00 UTC, 1 days ago)\n\npbx.example at [::1]:443\n  \
+             silent    refused the connection\n",
+            "ab".repeat(32),
+            "cd".repeat(20)
+        );
+        assert_eq!(text(&report, 2 * DAY), want);
+    }
+}

@@ -127,3 +127,41 @@ pub(super) fn random() -> Result<[u8; 32]> {
         .on("read random bytes from", "getrandom")?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_becomes_a_flag_and_the_process_lives() {
+        // This very test once more, in a process whose every thread blocks the signal: the test runner's own main
+        // thread would take it, where the program's main thread is the one that calls `watch_signals`.
+        if std::env::var_os("CERTROLL_TEST_SIGNAL").is_none() {
+            let term: SigSet = [Signal::SIGTERM].into_iter().collect();
+            term.thread_block().unwrap();
+            let status = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "--nocapture"])
+                .arg("host::system::clock::tests::a_signal_becomes_a_flag_and_the_process_lives")
+                .env("CERTROLL_TEST_SIGNAL", "yes")
+                .status();
+            term.thread_unblock().unwrap();
+            assert!(status.unwrap().success());
+            return;
+        }
+        assert_eq!(interrupted(), None);
+        watch_signals().unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::this(), Signal::SIGTERM).unwrap();
+        let start = Instant::now();
+        while interrupted().is_none() && start.elapsed() < Duration::from_secs(5) {
+            sleep(Duration::from_millis(5));
+        }
+        assert_eq!(interrupted(), Some("SIGTERM"));
+    }
+
+    #[test]
+    fn randomness_is_not_repeated_and_time_goes_forward() {
+        assert_ne!(random().unwrap(), random().unwrap());
+        assert!(elapsed() <= elapsed());
+        assert!(now() > 1_700_000_000);
+    }
+}

@@ -470,3 +470,6 @@ fn end_one(pid: i32, wanted: &str) {
         Err(error) => Err(error),
     };
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,3 +78,37 @@ fn entries(text: &str) -> impl Iterator<Item = Vec<&str>> {
         .filter(|line| !line.starts_with('#'))
         .map(|line| line.split(':').collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33::/var/www:/bin/sh\nbroken:x:many:1::/:\nwww-data:x:99:99::/:\n";
+    const GROUP: &str =
+        "root:x:0:\nwww-data:x:33:asterisk\nssl-cert:x:110:postgres,www-data\nww:x:7:www-data2\n";
+
+    #[test]
+    fn a_roots_files_give_ids_and_supplementary_groups() {
+        let found = user_in(PASSWD, GROUP, "www-data").unwrap();
+        assert_eq!((found.uid, found.groups), (33, vec![33, 110]));
+        for name in ["nobody", "broken", "", "#root"] {
+            assert_eq!(user_in(PASSWD, GROUP, name), None, "{name}");
+        }
+        assert_eq!(group_in(GROUP, "ssl-cert"), Some(110));
+        assert_eq!(group_in(GROUP, "ssl"), None);
+    }
+
+    #[test]
+    fn this_machine_knows_root_and_not_a_stranger() {
+        let root = user("root").unwrap();
+        assert_eq!(root.uid, 0);
+        assert!(root.groups.contains(&0));
+        assert_eq!(group("root").unwrap(), 0);
+        for error in [
+            user("no-such-user-here").map(|_| 0),
+            group("no-such-group-here"),
+        ] {
+            assert!(matches!(error, Err(Error::Unknown { .. })), "{error:?}");
+        }
+    }
+}

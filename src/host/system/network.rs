@@ -288,3 +288,6 @@ pub(super) fn trust_anchors_in(pem_bundle: &[u8]) -> Vec<Vec<u8>> {
         .filter_map(|block| block.ok().map(|der| der.to_vec()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

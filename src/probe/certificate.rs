@@ -1,5 +1,7 @@
 //! The few facts of a certificate that people ask an endpoint for.
 
+use std::fmt::Write as _;
+
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use serde::Serialize;
 use x509_parser::prelude::*;
@@ -54,11 +56,12 @@ pub(super) fn fingerprint(der: &[u8]) -> String {
 }
 
 fn hex(algorithm: &'static Algorithm, bytes: &[u8]) -> String {
-    digest(algorithm, bytes)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut text = String::new();
+    for byte in digest(algorithm, bytes).as_ref() {
+        // Writing into a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn name(general: &GeneralName<'_>) -> Option<String> {

@@ -206,11 +206,11 @@ fn a_hosts_file_is_read_by_glibcs_rules() {
     }
 }
 
-fn presents(der: &[u8]) -> crate::error::Result<Presented> {
-    Ok(Presented {
+fn presents(der: &[u8]) -> Presented {
+    Presented {
         certificates: vec![der.to_vec()],
         version: "TLS 1.3".to_owned(),
-    })
+    }
 }
 
 fn leaf(der: &[u8]) -> Want {
@@ -226,11 +226,11 @@ fn an_old_worker_that_still_answers_delays_the_proof_and_three_in_a_row_end_it()
     let host = Scripted {
         shake: Some(Box::new(move |_| {
             turn.set(turn.get() + 1);
-            presents(if matches!(turn.get(), 2 | 4) {
+            Ok(presents(if matches!(turn.get(), 2 | 4) {
                 b"old"
             } else {
                 b"new"
-            })
+            }))
         })),
         ..Scripted::default()
     };
@@ -254,7 +254,7 @@ fn an_old_worker_that_still_answers_delays_the_proof_and_three_in_a_row_end_it()
 #[test]
 fn what_stays_wrong_is_told_at_the_deadline() {
     let host = Scripted {
-        shake: Some(Box::new(|_| presents(b"old"))),
+        shake: Some(Box::new(|_| Ok(presents(b"old")))),
         ..Scripted::default()
     };
     let mut lines = Vec::new();
@@ -302,7 +302,7 @@ fn silence_as_before_is_not_waited_for() {
 #[test]
 fn a_signal_ends_a_proof_but_not_that_of_a_rollback() {
     let host = Scripted {
-        shake: Some(Box::new(|_| presents(b"old"))),
+        shake: Some(Box::new(|_| Ok(presents(b"old")))),
         ..Scripted::default()
     };
     host.signal.set(Some("SIGINT"));
@@ -459,7 +459,7 @@ fn targets_are_understood_or_refused_with_the_forms() {
         match (parse_target(target), want) {
             (Ok((name, port)), Some(want)) => assert_eq!((name.as_str(), port), want, "{target}"),
             (Err(Error::Usage { hint, .. }), None) => {
-                assert!(hint.contains("host:port"), "{target}")
+                assert!(hint.contains("host:port"), "{target}");
             }
             (got, want) => panic!("{target}: {got:?}, want {want:?}"),
         }

@@ -33,7 +33,7 @@ static ASKED: AtomicU8 = AtomicU8::new(0);
 
 /// Returns the time, in seconds since the epoch, UTC.
 #[must_use]
-pub(super) fn now() -> i64 {
+pub fn now() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
@@ -42,13 +42,13 @@ pub(super) fn now() -> i64 {
 
 /// Returns the time since this was first called, on a clock that only goes forward.
 #[must_use]
-pub(super) fn elapsed() -> Duration {
+pub fn elapsed() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
 }
 
 /// Waits.
-pub(super) fn sleep(time: Duration) {
+pub fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
@@ -59,7 +59,7 @@ pub(super) fn sleep(time: Duration) {
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] where signals cannot be blocked or no thread can be started; they then end the process.
-pub(super) fn watch_signals() -> Result<()> {
+pub fn watch_signals() -> Result<()> {
     let ignored = ignored();
     let set: SigSet = ASKING
         .into_iter()
@@ -80,7 +80,7 @@ pub(super) fn watch_signals() -> Result<()> {
     Ok(())
 }
 
-/// The mask of ignored signals as the kernel tells it (`proc_pid_status(5)`, `SigIgn`); none where it does not.
+/// The mask of ignored signals as the kernel tells it (`SigIgn` of `/proc/PID/status`, proc(5)); none where it does not.
 fn ignored() -> u64 {
     std::fs::read_to_string("/proc/self/status")
         .ok()
@@ -93,14 +93,14 @@ fn ignored() -> u64 {
 
 /// Returns the name of the last signal that asked this run to stop, if one did.
 #[must_use]
-pub(super) fn interrupted() -> Option<&'static str> {
+pub fn interrupted() -> Option<&'static str> {
     let at = usize::from(ASKED.load(Ordering::Relaxed));
     ASKING.get(at.checked_sub(1)?).map(|(_, name)| *name)
 }
 
 /// Returns who runs this: `root`, or `root (sudo from alice)`.
 #[must_use]
-pub(super) fn operator() -> String {
+pub fn operator() -> String {
     let uid = Uid::effective();
     let name = match User::from_uid(uid) {
         Ok(Some(user)) => user.name,
@@ -116,11 +116,17 @@ pub(super) fn operator() -> String {
     }
 }
 
+/// Returns the numeric id this process acts as; 0 is root.
+#[must_use]
+pub fn effective_uid() -> u32 {
+    Uid::effective().as_raw()
+}
+
 /// Returns fresh random bytes.
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] where the kernel has none.
-pub(super) fn random() -> Result<[u8; 32]> {
+pub fn random() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| io::Error::other("the generator gave nothing"))

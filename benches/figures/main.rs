@@ -37,7 +37,7 @@ const FULL: Scale = Scale {
     idle: [20, 1_000, 20_000],
     idle_runs: 21,
     first: [1_000, 20_000],
-    first_runs: 7,
+    first_runs: 5,
     many: 100_000,
 };
 

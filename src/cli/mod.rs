@@ -12,10 +12,10 @@ use crate::{
 mod args;
 mod changes;
 mod inspect;
-mod look;
-mod print;
+pub(crate) mod look;
+pub(crate) mod print;
 mod profiles;
-mod text;
+pub(crate) mod text;
 
 use args::{Cli, Command, Profiles};
 use print::Printer;
@@ -133,7 +133,8 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
                 Ok(ExitCode::Success)
             }
         },
-        Command::Demo => crate::demo::run(printer.verbose()),
+        Command::DemoDaemon { unit } => crate::demo::daemon(host, unit),
+        Command::Demo => crate::demo::run(printer),
     }
 }
 

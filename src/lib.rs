@@ -26,6 +26,7 @@ pub mod desired;
 pub mod effective;
 pub mod error;
 pub mod facts;
+mod hex;
 pub mod host;
 pub mod identity;
 pub mod journal;
@@ -61,7 +62,7 @@ use receipt::Receipt;
 pub fn rollout(
     host: &mut dyn Host,
     plan: Plan,
-    keep: Keep,
+    keep: &Keep,
     progress: Progress<'_>,
 ) -> Result<Receipt> {
     if plan.is_blocked() {

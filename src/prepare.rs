@@ -198,13 +198,13 @@ fn owed(resolved: &Resolved, promises: &[Promise], baseline: &[Observation]) -> 
 
 /// Keeps the services that a change or an obligation owes.
 fn due(services: Vec<Service>, changes: &[Change], owed: &[String]) -> Vec<Service> {
-    let changed: HashSet<&HostPath> = changes.iter().map(|c| &c.path).collect();
+    let touched: HashSet<&HostPath> = changes.iter().map(|c| &c.path).collect();
     let is_due = |service: &Service| {
         !owed.is_empty()
             || if service.on.is_empty() {
                 !changes.is_empty()
             } else {
-                service.on.iter().any(|p| changed.contains(p))
+                service.on.iter().any(|p| touched.contains(p))
             }
     };
     services.into_iter().filter(is_due).collect()

@@ -1,7 +1,10 @@
 //! Expressions and templates: tera, strict about names, with positions, and filters that quote.
 
+mod names;
+
 use std::collections::BTreeMap;
 
+use names::{at, members};
 use tera::{Context, ErrorKind, Kwargs, State, Tera};
 
 use crate::error::{Error, Result};
@@ -162,32 +165,43 @@ impl Renderer {
                 condition: false,
             })
             .collect();
-        for template in &templates {
-            let name = template.path.strip_prefix(dir).unwrap_or(&template.path);
-            renderer.compile(name.trim_start_matches('/'), template, names)?;
-        }
-        for expr in exprs.iter().filter(|e| !e.is_literal()) {
-            renderer.compile(&expr.source(), expr, names)?;
-        }
+        let prefix = format!("{dir}/");
+        let beside = templates.iter().map(|t| {
+            let name = t.path.strip_prefix(&prefix).unwrap_or(&t.path);
+            (name.to_owned(), t)
+        });
+        let code = exprs.iter().filter(|e| !e.is_literal());
+        let all: Vec<(String, &Expr)> = beside.chain(code.map(|e| (e.source(), e))).collect();
+        renderer.compile(&all, names)?;
         Ok(renderer)
     }
 
-    fn compile(&mut self, name: &str, expr: &Expr, names: &Names) -> Result<()> {
-        self.tera
-            .add_raw_template(name, &expr.source())
-            .map_err(|source| located(&source, expr))?;
-        let roots = ["identity", "set", "facts", "given", "covered", "item"];
-        let used = self
-            .tera
-            .get_template_variables(name)
-            .map_err(|source| located(&source, expr))?;
-        if let Some(unknown) = used.iter().find(|v| !roots.contains(*v)) {
-            let hint = "known names are `identity`, `set`, `facts`, `given`, `covered`, `item`";
-            return Err(
-                at(expr, &expr.text, unknown).error(format!("undefined name `{unknown}`"), hint)
-            );
+    fn compile(&mut self, all: &[(String, &Expr)], names: &Names) -> Result<()> {
+        // One call for all: tera looks through everything it has after each.
+        let sources = all.iter().map(|(name, e)| (name.as_str(), e.source()));
+        if let Err(whole) = self.tera.add_raw_templates(sources) {
+            for (name, expr) in all {
+                self.tera
+                    .add_raw_template(name, &expr.source())
+                    .map_err(|source| located(&source, expr))?;
+            }
+            let place = all.first().map(|(_, expr)| located(&whole, expr));
+            return place.map_or(Ok(()), Err);
         }
-        members(expr, names)
+        let roots = ["identity", "set", "facts", "given", "covered", "item"];
+        for (name, expr) in all {
+            let used = self
+                .tera
+                .get_template_variables(name)
+                .map_err(|source| located(&source, expr))?;
+            if let Some(unknown) = used.iter().find(|v| !roots.contains(*v)) {
+                let hint = "known names are `identity`, `set`, `facts`, `given`, `covered`, `item`";
+                return Err(at(expr, &expr.text, unknown)
+                    .error(format!("undefined name `{unknown}`"), hint));
+            }
+            members(expr, names)?;
+        }
+        Ok(())
     }
 
     /// Renders a text.
@@ -286,103 +300,6 @@ fn reported(report: &str) -> Option<(u64, u64)> {
     Some((line, column.saturating_sub(1)))
 }
 
-/// Resolves every `set.x`, `facts.x`, `given.x` and `identity.x` of a text.
-fn members(expr: &Expr, names: &Names) -> Result<()> {
-    let identity: Vec<String> = IDENTITY.iter().map(|n| (*n).to_owned()).collect();
-    for (root, known, what) in [
-        ("set", &names.settings, "setting"),
-        ("given", &names.settings, "setting"),
-        ("covered", &names.settings, "setting"),
-        ("facts", &names.facts, "fact"),
-        ("identity", &identity, "value of the identity"),
-    ] {
-        for name in used_below(expr, root) {
-            if !known.contains(&name) {
-                let whole = format!("{root}.{name}");
-                let hint = format!("known are {}", crate::error::backticked(known));
-                return Err(
-                    at(expr, &expr.text, &whole).error(format!("undefined {what} `{whole}`"), hint)
-                );
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Returns the names that stand as `root.name` in the code parts of a text, outside quoted strings.
-fn used_below(expr: &Expr, root: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for code in code_parts(expr) {
-        let mut quote = None;
-        let mut word = String::new();
-        for c in code.chars().chain([' ']) {
-            match quote {
-                Some(open) if c == open => quote = None,
-                Some(_) => {}
-                None if c == '"' || c == '\'' || c == '`' => quote = Some(c),
-                None if c.is_alphanumeric() || c == '_' || c == '.' => {
-                    word.push(c);
-                    continue;
-                }
-                None => {}
-            }
-            let mut parts = word.split('.');
-            if parts.next() == Some(root)
-                && let Some(name) = parts.next().filter(|n| !n.is_empty())
-            {
-                found.push(name.to_owned());
-            }
-            word.clear();
-        }
-    }
-    found
-}
-
-fn code_parts(expr: &Expr) -> Vec<&str> {
-    if expr.condition {
-        return vec![&expr.text];
-    }
-    let mut parts = Vec::new();
-    let mut rest = expr.text.as_str();
-    while let Some(start) = rest.find('{') {
-        let after = &rest[start + 1..];
-        let close = match after.as_bytes().first() {
-            Some(b'{') => "}}",
-            Some(b'%') => "%}",
-            Some(b'#') => "#}",
-            _ => {
-                rest = after;
-                continue;
-            }
-        };
-        let body = &after[1..];
-        let end = body.find(close).unwrap_or(body.len());
-        if close != "#}" {
-            parts.push(&body[..end]);
-        }
-        rest = body.get(end + 2..).unwrap_or_default();
-    }
-    parts
-}
-
-/// Returns the expression with the position of a word inside it.
-fn at(expr: &Expr, text: &str, word: &str) -> Expr {
-    let mut place = expr.clone();
-    if let Some(offset) = text.find(word) {
-        let before = &text[..offset];
-        let newlines = before.matches('\n').count() as u64;
-        let last = before.rsplit('\n').next().unwrap_or_default();
-        let column = last.chars().count() as u64;
-        place.line += newlines;
-        place.column = if newlines == 0 {
-            expr.column + column
-        } else {
-            column + 1
-        };
-    }
-    place
-}
-
 /// A double-quoted YAML scalar (YAML 1.1 section 5.7, YAML 1.2 section 7.3.1): JSON's escapes are valid in both.
 #[must_use]
 pub fn quoted(text: &str) -> String {
@@ -435,91 +352,4 @@ fn with_hosts_line(text: &str, address: &str, name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn expr(text: &str) -> Expr {
-        Expr {
-            path: "p/profile.yaml".to_owned(),
-            line: 7,
-            column: 11,
-            text: text.to_owned(),
-            condition: false,
-        }
-    }
-
-    fn names() -> Names {
-        Names {
-            settings: vec!["host".to_owned()],
-            facts: vec!["pair".to_owned()],
-        }
-    }
-
-    fn compile(exprs: &[Expr]) -> Result<Renderer> {
-        Renderer::new("p", &BTreeMap::new(), exprs, &names())
-    }
-
-    #[test]
-    fn undefined_names_are_found_before_anything_is_rendered_with_their_place() {
-        for (text, want) in [
-            (
-                "{{ set.hots }}",
-                "p/profile.yaml:7:14: undefined setting `set.hots`",
-            ),
-            (
-                "{{ facts.x | trim }}",
-                "p/profile.yaml:7:14: undefined fact `facts.x`",
-            ),
-            (
-                "a{% if identity.nam %}b{% endif %}",
-                "p/profile.yaml:7:18: undefined value of the identity `identity.nam`",
-            ),
-            ("{{ hots }}", "p/profile.yaml:7:14: undefined name `hots`"),
-            ("{{ set.host | nofilter }}", "p/profile.yaml:7:2"),
-            ("{{ set.host ", "p/profile.yaml:7:"),
-        ] {
-            let error = compile(&[expr(text)]).unwrap_err().to_string();
-            assert!(error.starts_with(want), "{text}: {error}");
-        }
-        assert!(compile(&[expr("{{ 'set.hots' }} {# set.x #} set.y")]).is_ok());
-        let mut condition = expr("set.hots == 'x'");
-        condition.condition = true;
-        let error = compile(&[condition]).unwrap_err().to_string();
-        assert!(error.starts_with("p/profile.yaml:7:11: "), "{error}");
-    }
-
-    #[test]
-    fn expressions_and_conditions_see_their_scope() {
-        let text = expr("{{ set.host | yaml }}");
-        let mut condition = expr("set.host == 'a\"b'");
-        condition.condition = true;
-        let renderer = compile(&[text.clone(), condition.clone()]).unwrap();
-        let mut scope = Scope::default();
-        scope.set("set", &serde_json::json!({"host": "a\"b"}));
-        assert_eq!(renderer.text(&text, &scope).unwrap(), r#""a\"b""#);
-        assert!(renderer.holds(Some(&condition), &scope).unwrap());
-        assert!(renderer.holds(None, &scope).unwrap());
-    }
-
-    #[test]
-    fn quoting_leaves_nothing_to_interpret() {
-        assert_eq!(quoted("yes"), "\"yes\"");
-        assert_eq!(quoted("*.x: {\n"), "\"*.x: {\\n\"");
-        assert_eq!(shell_word("a b'c"), r"'a b'\''c'");
-        assert_eq!(shell_word("wazo.example.com"), "wazo.example.com");
-    }
-
-    #[test]
-    fn a_hosts_line_is_added_once() {
-        let stock = "127.0.0.1\tlocalhost\n127.0.0.1\t#H#.#D#\n\n::1 ip6\n";
-        let once = with_hosts_line(stock, "127.0.0.1", "wazo.example.com");
-        assert_eq!(
-            once,
-            "127.0.0.1\tlocalhost\n127.0.0.1\t#H#.#D#\n127.0.0.1\twazo.example.com\n\n::1 ip6\n"
-        );
-        assert_eq!(
-            with_hosts_line(&once, "127.0.0.1", "wazo.example.com"),
-            once
-        );
-    }
-}
+mod tests;

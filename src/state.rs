@@ -22,7 +22,7 @@ pub enum NotAPath {
     /// It has a `..` component.
     #[error("has a `..` component")]
     Climbs,
-    /// It has a NUL byte, a line break, or is longer than the kernel takes (4096 bytes, path_resolution(7)).
+    /// It has a NUL byte, a line break, or is longer than the kernel takes (4096 bytes, `path_resolution(7)`).
     #[error("has a NUL byte or a line break, or is too long")]
     Unusable,
 }

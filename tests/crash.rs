@@ -1,5 +1,11 @@
 //! Crashes: whatever edit fails, wherever a run dies and however the journal is cut, the host is whole old or whole new.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so"
+)]
+
 use std::{collections::BTreeMap, net::SocketAddr, rc::Rc, sync::OnceLock};
 
 use certroll::{
@@ -109,7 +115,7 @@ fn host() -> FakeHost {
                 "--",
                 "web.service",
             ]),
-        ))
+        ));
     });
     host
 }
@@ -300,7 +306,7 @@ fn keep() -> Keep {
 fn run(host: &mut FakeHost) -> Result<Outcome, Error> {
     host.lock(std::time::Duration::ZERO)?;
     let plan = plan(host);
-    certroll::rollout(host, plan, keep(), &|_| {}).map(|receipt| receipt.outcome)
+    certroll::rollout(host, plan, &keep(), &|_| {}).map(|receipt| receipt.outcome)
 }
 
 fn recover(host: &FakeHost) -> FakeHost {
@@ -472,7 +478,7 @@ fn a_journal_cut_anywhere_is_recovered_or_refused_with_a_message() {
                 world
                     .state
                     .insert(at.clone(), file(journal[..cut].to_vec(), 0o600)),
-            )
+            );
         });
         copy.lock(std::time::Duration::ZERO).unwrap();
         let receipt = apply::recover(&mut copy, false, &|_| {}).unwrap().unwrap();
@@ -491,7 +497,7 @@ fn a_journal_cut_anywhere_is_recovered_or_refused_with_a_message() {
                 world
                     .state
                     .insert(at.clone(), file(journal[..cut].to_vec(), 0o600)),
-            )
+            );
         });
         let before = seen(&copy);
         let error = apply::recover(&mut copy, false, &|_| {}).unwrap_err();
@@ -516,7 +522,7 @@ fn a_service_that_does_not_come_back_rolls_everything_back() {
             world
                 .tree
                 .insert(path("/etc/refuse"), file(String::new(), 0o644)),
-        )
+        );
     });
     host.lock(std::time::Duration::ZERO).unwrap();
     let plan = plan(&host);
@@ -531,7 +537,7 @@ fn a_service_that_does_not_come_back_rolls_everything_back() {
             output
         }),
     );
-    let receipt = certroll::rollout(&mut broken, plan, keep(), &|_| {}).unwrap();
+    let receipt = certroll::rollout(&mut broken, plan, &keep(), &|_| {}).unwrap();
     assert_eq!(receipt.outcome, Outcome::RolledBack, "{:?}", receipt.causes);
     assert_eq!(seen(&broken), before);
 }
@@ -562,10 +568,10 @@ fn a_file_that_somebody_else_changed_stops_the_run_before_the_switch() {
             world
                 .tree
                 .insert(path("/etc/hosts"), file("mine\n".to_owned(), 0o644)),
-        )
+        );
     });
     let before = seen(&host);
-    let error = certroll::rollout(&mut host, plan, keep(), &|_| {}).unwrap_err();
+    let error = certroll::rollout(&mut host, plan, &keep(), &|_| {}).unwrap_err();
     assert_eq!(error.exit(), ExitCode::Stale);
     assert_eq!(seen(&host), before);
     assert_eq!(Store::pending(&host).unwrap(), None);
@@ -590,7 +596,7 @@ fn a_pair_is_never_split_when_somebody_changed_half_of_it() {
         drop(world.tree.insert(
             path("/etc/pki/server.crt"),
             file("somebody else's\n".to_owned(), 0o644),
-        ))
+        ));
     });
     let mut host = host.next_run(Fault::Never);
     let receipt = apply::recover(&mut host, true, &|_| {}).unwrap().unwrap();
@@ -634,7 +640,7 @@ fn a_rollback_gives_the_very_tree_of_before_and_is_a_generation_itself() {
     let before = seen(&host);
     assert_eq!(run(&mut host).unwrap(), Outcome::Committed);
     let back = rollback::plan(&host, "test", None, &[]).unwrap().unwrap();
-    let receipt = certroll::rollout(&mut host, back.plan, Keep::default(), &|_| {}).unwrap();
+    let receipt = certroll::rollout(&mut host, back.plan, &Keep::default(), &|_| {}).unwrap();
     assert_eq!(receipt.outcome, Outcome::Committed, "{:?}", receipt.causes);
     assert_eq!(receipt.generation, 2);
     assert_eq!(seen(&host), before);

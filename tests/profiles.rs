@@ -1,5 +1,10 @@
 //! The built-in profiles on whole hosts: what they ask for, from facts and identity alone.
-#![expect(clippy::disallowed_methods, reason = "tests read fixtures from disk")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests read fixtures from disk and fail by panicking"
+)]
 
 #[path = "common/fixture.rs"]
 mod fixture;
@@ -150,7 +155,7 @@ fn a_host_that_does_not_tell_gets_the_documents_way() {
         .iter()
         .find(|t| t.path.as_str() == custom)
         .unwrap();
-    assert!(template.swept && template.wanted.mode == Some(0o644));
+    assert!(template.swept.is_some() && template.wanted.mode == Some(0o644));
     assert_eq!(names(&desired), [(Severity::Note, "release-untold")]);
     assert_eq!(ports(&desired), [443]);
     assert_eq!(

@@ -68,7 +68,7 @@ pub(super) fn in_order(all: &[Edits]) -> Vec<&Edit> {
     let is_removal = |edit: &&Edit| matches!(edit, Edit::Remove { .. });
     let (mut removals, mut order): (Vec<&Edit>, Vec<&Edit>) =
         all.iter().flat_map(|e| &e.switch).partition(is_removal);
-    removals.sort_by(|a, b| places([*b]).cmp(&places([*a])));
+    removals.sort_by_cached_key(|edit| std::cmp::Reverse(places([*edit])));
     order.extend(removals);
     order
 }

@@ -43,7 +43,6 @@ pub struct Journal<'h, 'p> {
     generation: Generation,
     key: DigestKey,
     plan: Plan,
-    keep: Keep,
     ran: Vec<String>,
 }
 
@@ -84,7 +83,7 @@ impl<'h, 'p> Journal<'h, 'p> {
     pub fn begin(
         host: &'h mut dyn Host,
         plan: Plan,
-        keep: Keep,
+        keep: &Keep,
         progress: Progress<'p>,
     ) -> Result<Self> {
         let number = Store::numbers(host)?.last().unwrap_or(&0) + 1;
@@ -107,7 +106,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             status: Status::Open,
         };
         undo::sweep_unopened(&mut writer)?;
-        write_generation(&mut writer, &generation.intent, &plan, &keep)?;
+        write_generation(&mut writer, &generation.intent, &plan, keep)?;
         Store::open(&mut writer, number)?;
         drop(writer);
         let writer = Writer::new(
@@ -121,7 +120,6 @@ impl<'h, 'p> Journal<'h, 'p> {
             generation,
             key,
             plan,
-            keep,
             ran: Vec::new(),
         })
     }
@@ -209,7 +207,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             ran: &mut self.ran,
         };
         service::activate(&mut runner, services, units, &mut |message| {
-            progress(message)
+            progress(message);
         })
     }
 

@@ -254,9 +254,10 @@ impl Undo<'_, '_, '_> {
                 content: Content::File(bytes),
                 ..
             } => bytes.clone(),
-            State::Present { .. } | State::Absent => {
-                Bytes::from(format!("{}\n", found.link().unwrap_or(found.noun())))
-            }
+            State::Present { .. } | State::Absent => Bytes::from(format!(
+                "{}\n",
+                found.link().unwrap_or_else(|| found.noun())
+            )),
         };
         if self.writer.host().load(&at)? == State::Absent {
             self.writer.edit(&create(&at, bytes))?;
@@ -452,7 +453,7 @@ pub(super) fn sweep_unopened(writer: &mut Writer<'_>) -> Result<()> {
         match Store::generation(writer.host(), number) {
             Ok(generation) if generation.status.is_final() => return Ok(()),
             Ok(_) | Err(Error::Unknown { .. } | Error::Stored { .. }) => {
-                Store::remove_all(writer, &Store::file(number, ""))?
+                Store::remove_all(writer, &Store::file(number, ""))?;
             }
             Err(error) => return Err(error),
         }

@@ -85,7 +85,7 @@ fn carry_out(
     printer: &Printer,
 ) -> Result<Receipt> {
     keep.plan = serde_json::to_vec_pretty(&View::of(&plan, host.tree())).unwrap_or_default();
-    crate::rollout(host, plan, keep, &|message| printer.progress(message))
+    crate::rollout(host, plan, &keep, &|message| printer.progress(message))
 }
 
 fn finish(receipt: &Receipt, printer: &Printer) -> ExitCode {

@@ -355,7 +355,10 @@ pub(crate) fn probe(
         .map(|target| probe::run(host, target))
         .collect::<Result<_>>()?;
     printer.result(&reports, || {
-        reports.iter().map(|r| format!("{r:?}\n")).collect()
+        reports
+            .iter()
+            .map(|report| super::probe::text(report, host.now()))
+            .collect()
     });
     Ok(ExitCode::Success)
 }

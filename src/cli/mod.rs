@@ -11,9 +11,10 @@ use crate::{
 
 mod args;
 mod changes;
-mod inspect;
+pub mod inspect;
 pub(crate) mod look;
 pub(crate) mod print;
+mod probe;
 mod profiles;
 pub(crate) mod text;
 

@@ -1,11 +1,8 @@
 //! Where results, progress and errors go.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the one place that prints"
-)]
-
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    fmt::Write as _,
+    io::{IsTerminal as _, Write as _},
+};
 
 use serde::Serialize;
 use serde_json::json;
@@ -45,10 +42,6 @@ impl Printer {
 
     pub(crate) fn verbose(&self) -> bool {
         self.verbose
-    }
-
-    pub(crate) fn is_json(&self) -> bool {
-        self.json
     }
 
     /// Prints the result of a command on standard output: one JSON document, or text.
@@ -117,19 +110,18 @@ impl Printer {
             return;
         }
         let mut text = String::new();
+        if let Error::StalePlan { diff, .. } = error {
+            text.push_str(diff);
+        }
         match error {
             Error::Findings(findings) => text.push_str(&render_findings(findings, self.verbose)),
-            Error::StalePlan { diff, .. } => {
-                text.push_str(diff);
-                text.push_str(&format!("{} {error}\n", paint(RED, "error:")));
-            }
-            _ => text.push_str(&format!("{} {error}\n", paint(RED, "error:"))),
+            _ => drop(writeln!(text, "{} {error}", paint(RED, "error:"))),
         }
         for cause in causes(error) {
-            text.push_str(&format!("caused by: {cause}\n"));
+            let _ = writeln!(text, "caused by: {cause}");
         }
         if let (Some(hint), false) = (error.hint(), matches!(error, Error::Findings(_))) {
-            text.push_str(&format!("hint: {hint}\n"));
+            let _ = writeln!(text, "hint: {hint}");
         }
         self.stderr(&format!("{text}host: {host}\n"));
     }
@@ -164,9 +156,9 @@ pub(crate) fn render_findings(findings: &[Finding], verbose: bool) -> String {
             Severity::Note if verbose => "note:".to_owned(),
             Severity::Note => continue,
         };
-        text.push_str(&format!("{label} {} [{}]\n", finding.message, finding.name));
+        let _ = writeln!(text, "{label} {} [{}]", finding.message, finding.name);
         if let Some(hint) = &finding.hint {
-            text.push_str(&format!("hint: {hint}\n"));
+            let _ = writeln!(text, "hint: {hint}");
         }
     }
     text

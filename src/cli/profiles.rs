@@ -8,12 +8,11 @@ use crate::{
     error::Result,
     host::Host,
     profile::{self, Profile},
-    resource::KINDS,
 };
 
 /// One line of `profiles list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Listed {
+pub(super) struct Listed {
     /// Name.
     pub name: String,
     /// What it is.
@@ -26,7 +25,7 @@ pub struct Listed {
 
 /// A profile as `profiles show` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Shown {
+pub(super) struct Shown {
     /// Its line in the list.
     #[serde(flatten)]
     pub listed: Listed,
@@ -42,7 +41,7 @@ pub struct Shown {
 
 /// One setting as `profiles show` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ShownSetting {
+pub(super) struct ShownSetting {
     /// Name, as `--set` takes it.
     pub name: String,
     /// The expression it defaults to.
@@ -58,7 +57,7 @@ pub struct ShownSetting {
 ///
 /// # Errors
 /// As [`profile::load`].
-pub fn list(host: &dyn Host, dir: Option<&str>) -> Result<Vec<Listed>> {
+pub(super) fn list(host: &dyn Host, dir: Option<&str>) -> Result<Vec<Listed>> {
     let mut names: Vec<String> = profile::embedded().into_iter().map(str::to_owned).collect();
     if let Some(dir) = dir {
         names.extend(
@@ -77,7 +76,7 @@ pub fn list(host: &dyn Host, dir: Option<&str>) -> Result<Vec<Listed>> {
 
 /// Returns `profiles list` as text.
 #[must_use]
-pub fn list_text(profiles: &[Listed]) -> String {
+pub(super) fn list_text(profiles: &[Listed]) -> String {
     let mut text = String::new();
     for p in profiles {
         let _ = writeln!(
@@ -94,7 +93,7 @@ pub fn list_text(profiles: &[Listed]) -> String {
 
 /// Returns a profile as `profiles show` shows it.
 #[must_use]
-pub fn show(profile: &Profile) -> Shown {
+pub(super) fn show(profile: &Profile) -> Shown {
     let texts = |exprs: &[crate::render::Expr]| exprs.iter().map(|e| e.text.clone()).collect();
     Shown {
         listed: listed(profile),
@@ -120,7 +119,7 @@ pub fn show(profile: &Profile) -> Shown {
 
 /// Returns `profiles show` as text.
 #[must_use]
-pub fn show_text(shown: &Shown) -> String {
+pub(super) fn show_text(shown: &Shown) -> String {
     let mut text = format!(
         "{}: {}\nsource: {}\ntested: {}\n\nsettings (--set NAME=VALUE)\n",
         shown.listed.name,
@@ -155,18 +154,8 @@ pub fn show_text(shown: &Shown) -> String {
 ///
 /// # Errors
 /// As [`profile::load_file`]: the first thing that cannot be, with file, line and column.
-pub fn check(host: &dyn Host, path: &str) -> Result<Listed> {
+pub(super) fn check(host: &dyn Host, path: &str) -> Result<Listed> {
     Ok(listed(&profile::load_file(path, host)?))
-}
-
-/// Returns every kind with its line, for people who write profiles.
-#[must_use]
-pub fn kinds_text() -> String {
-    let mut text = String::new();
-    for kind in KINDS {
-        let _ = writeln!(text, "{:<10} {}", kind.name(), kind.summary());
-    }
-    text
 }
 
 fn listed(profile: &Profile) -> Listed {

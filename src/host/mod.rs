@@ -62,7 +62,7 @@ pub trait Tree {
     /// Returns what is at a path after following links at its end, and the path where it was found.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be read or more than forty links (path_resolution(7)) follow one another.
+    /// [`Error::Io`] where it cannot be read or more than forty links (`path_resolution(7)`) follow one another.
     fn read_followed(&self, path: &HostPath) -> Result<(HostPath, State)> {
         let mut at = path.clone();
         for _ in 0..40 {

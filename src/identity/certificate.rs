@@ -10,6 +10,8 @@ use x509_parser::{
     prelude::FromDer,
 };
 
+use crate::hex::hex;
+
 use super::{dn, key, key::Public, signature};
 
 /// A certificate: its DER and what it says.
@@ -272,15 +274,4 @@ fn extended_key_usage(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
     known
         .chain(usage.other.iter().map(ToString::to_string))
         .collect()
-}
-
-/// Writes bytes as lower hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Event, Intent, Status, replay};
 use crate::{
     error::{Error, Result},
+    hex::hex,
     host::{Edit, Host, Place, Writer},
     state::{Attrs, Bytes, Content, HostPath, State},
 };
@@ -30,15 +31,7 @@ impl DigestKey {
     /// Returns the keyed digest of some bytes, lower hex.
     #[must_use]
     pub fn digest(&self, bytes: &Bytes) -> String {
-        hmac::sign(&self.0, bytes.reveal()).as_ref().iter().fold(
-            String::with_capacity(64),
-            |mut hex, byte| {
-                for nibble in [byte >> 4, byte & 15] {
-                    hex.extend(char::from_digit(u32::from(nibble), 16));
-                }
-                hex
-            },
-        )
+        hex(hmac::sign(&self.0, bytes.reveal()).as_ref())
     }
 }
 

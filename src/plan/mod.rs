@@ -219,7 +219,9 @@ fn unfit(target: &Target, before: &State) -> Option<Finding> {
         return None;
     };
     let (name, hint) = match (content, &target.wanted.content) {
-        (Content::File(_), Content::File(_)) | (Content::Link(_), Content::Link(_)) => return None,
+        (Content::File(_), Content::File(_))
+        | (Content::Link(_), Content::Link(_))
+        | (Content::Dir, Content::Dir) => return None,
         (Content::Link(_), Content::File(_)) if target.on_link == OnLink::Replace => return None,
         (Content::Link(to), Content::File(_)) => (
             "target-is-link",
@@ -227,7 +229,6 @@ fn unfit(target: &Target, before: &State) -> Option<Finding> {
                 "it points to `{to}` on purpose? set that path in the profile, or say `on_link: follow` or `replace`"
             ),
         ),
-        (Content::Dir, Content::Dir) => return None,
         (Content::File(_) | Content::Link(_) | Content::Dir | Content::Other, _) => (
             "target-unfit",
             format!("look at it and move it away: `ls -ld {}`", target.path),

@@ -120,7 +120,10 @@ impl Names {
             None if id == 0 => "root".to_owned(),
             None => id.to_string(),
         };
-        let extra: String = attrs.xattrs.keys().map(|key| format!(" +{key}")).collect();
+        let extra = attrs
+            .xattrs
+            .keys()
+            .fold(String::new(), |all, key| all + " +" + key);
         format!(
             "{}:{} {:04o}{extra}",
             name(&self.users, attrs.uid),
@@ -190,7 +193,7 @@ impl View {
                 .iter()
                 .flat_map(|s| s.units.iter().cloned())
                 .collect(),
-            probes: plan.promises.iter().map(|p| promise(p)).collect(),
+            probes: plan.promises.iter().map(promise).collect(),
             owed: plan.owed.clone(),
             findings: plan.findings.iter().map(finding).collect(),
             consumers: plan.consumers.clone(),

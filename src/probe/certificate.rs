@@ -1,8 +1,9 @@
 //! The few facts of a certificate that people ask an endpoint for.
 
-use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use serde::Serialize;
-use x509_parser::prelude::*;
+
+use crate::{hex::hex, identity::Certificate};
 
 /// One certificate as people look at it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,55 +27,29 @@ pub struct Details {
 /// Reads a DER certificate; one that cannot be parsed still has its fingerprints.
 #[must_use]
 pub fn details(der: &[u8]) -> Details {
-    let mut details = Details {
-        subject: String::new(),
-        issuer: String::new(),
-        names: Vec::new(),
-        not_before: None,
-        not_after: None,
+    let parsed = Certificate::from_der(der).ok();
+    let names = |c: &Certificate| {
+        let ips = c.ips.iter().map(ToString::to_string);
+        let all = c.dns.iter().chain(&c.other_names).cloned().chain(ips);
+        all.map(|name| printable(&name)).collect()
+    };
+    let text = |text: fn(&Certificate) -> &str| {
+        parsed.as_ref().map(text).map(printable).unwrap_or_default()
+    };
+    Details {
+        subject: text(|c| &c.subject),
+        issuer: text(|c| &c.issuer),
+        names: parsed.as_ref().map(names).unwrap_or_default(),
+        not_before: parsed.as_ref().map(|c| c.not_before),
+        not_after: parsed.as_ref().map(|c| c.not_after),
         sha256: fingerprint(der),
-        sha1: hex(&SHA1_FOR_LEGACY_USE_ONLY, der),
-    };
-    let Ok((_, certificate)) = X509Certificate::from_der(der) else {
-        return details;
-    };
-    details.subject = printable(&certificate.subject().to_string());
-    details.issuer = printable(&certificate.issuer().to_string());
-    details.not_before = Some(certificate.validity().not_before.timestamp());
-    details.not_after = Some(certificate.validity().not_after.timestamp());
-    if let Ok(Some(san)) = certificate.subject_alternative_name() {
-        details.names = san.value.general_names.iter().filter_map(name).collect();
+        sha1: hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref()),
     }
-    details
 }
 
 /// Returns the fingerprint of a DER certificate.
 pub(super) fn fingerprint(der: &[u8]) -> String {
-    hex(&SHA256, der)
-}
-
-fn hex(algorithm: &'static Algorithm, bytes: &[u8]) -> String {
-    digest(algorithm, bytes)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-fn name(general: &GeneralName<'_>) -> Option<String> {
-    match general {
-        GeneralName::DNSName(name) => Some(printable(name)),
-        GeneralName::IPAddress(bytes) => match bytes.len() {
-            4 => <[u8; 4]>::try_from(*bytes)
-                .ok()
-                .map(|four| std::net::Ipv4Addr::from(four).to_string()),
-            16 => <[u8; 16]>::try_from(*bytes)
-                .ok()
-                .map(|sixteen| std::net::Ipv6Addr::from(sixteen).to_string()),
-            _ => None,
-        },
-        _ => None,
-    }
+    hex(digest(&SHA256, der).as_ref())
 }
 
 /// A peer chooses these texts: what would move a terminal's cursor is replaced.

@@ -21,6 +21,8 @@ mod report;
 mod tls;
 
 #[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
 mod tests;
 
 pub use certificate::{Details, details};

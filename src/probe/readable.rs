@@ -12,7 +12,7 @@ use crate::{
 /// Name of the extended attribute that holds an access ACL (acl(5)).
 const ACL: &str = "system.posix_acl_access";
 
-/// Links that may follow one another (path_resolution(7)).
+/// Links that may follow one another (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
 /// Permission bit: read a file.
@@ -67,10 +67,7 @@ pub(super) fn observe(
 ) -> Vec<(HostPath, Option<String>)> {
     let reader = Identity::of(host, by);
     let reason = |path: &HostPath| match &reader {
-        Ok(reader) => match readable(host.tree(), path, reader) {
-            Ok(()) => None,
-            Err(reason) => Some(reason),
-        },
+        Ok(reader) => readable(host.tree(), path, reader).err(),
         Err(error) => Some(error.to_string()),
     };
     paths
@@ -242,7 +239,7 @@ struct Entry {
 }
 
 /// Decodes the attribute: a version (2), then entries of tag, permissions and id, little-endian
-/// (linux/posix_acl_xattr.h). None where it is anything else.
+/// (`linux/posix_acl_xattr.h`). None where it is anything else.
 fn parse_acl(value: &[u8]) -> Option<Vec<Entry>> {
     let (version, entries) = value.split_first_chunk::<4>()?;
     if u32::from_le_bytes(*version) != 2 || entries.len() % 8 != 0 {

@@ -1,79 +1,25 @@
 //! The pure step: profiles, facts, identity and settings in; everything wanted out.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr};
-
-use serde_json::{Map, Value};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
-    FindingSpec, ProbeKind, ProbeSpec, Profile, ServiceSpec, Setting, StepSpec, parse::is_dotted,
+    FindingSpec, IdentityContext, Ids, ProbeKind, ProbeSpec, Profile, ServiceSpec, StepSpec,
+    parse::is_dotted, settings::scope,
 };
 use crate::{
     desired::{Desired, Probe, Reader, Service, Step, Target},
     effective,
-    error::{Error, Result, backticked},
+    error::{Error, Result},
     facts::Facts,
-    host::{Command, Host},
+    host::Command,
     preflight::{Finding, Scope as FindingScope},
     render::{Expr, Renderer, Scope},
     resource::Asking,
-    state::{Bytes, Content, HostPath},
+    state::{Content, HostPath},
 };
 
 /// Seconds that a platform's script or a config test may run.
 const COMMAND_LIMIT: u64 = 600;
-
-/// What a rollout's identity says about itself, in the words that expressions use.
-pub struct IdentityContext {
-    /// `name`, `cn`, `dns`, `ips`, `fingerprint`, `self_signed`, `trust` (`trusted`, `self-signed`, `private-ca` or
-    /// `unknown`) and `has_anchor`.
-    pub json: Value,
-    /// Forms as PEM: `key`, `leaf`, `chain`, `fullchain`, `bundle`, and `anchor` where one came with it.
-    pub forms: BTreeMap<&'static str, Bytes>,
-    /// Tells whether a SAN covers a name (RFC 9525).
-    pub covers: Box<dyn Fn(&str) -> bool>,
-}
-
-impl fmt::Debug for IdentityContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IdentityContext")
-            .field("json", &self.json)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Names of users and groups to their ids.
-pub trait Ids: fmt::Debug {
-    /// Returns the id of a user.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] where there is none.
-    fn user(&self, name: &str) -> Result<u32>;
-
-    /// Returns the id of a group.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] where there is none.
-    fn group(&self, name: &str) -> Result<u32>;
-}
-
-/// The ids that a host knows.
-pub struct HostIds<'h>(pub &'h dyn Host);
-
-impl fmt::Debug for HostIds<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HostIds")
-    }
-}
-
-impl Ids for HostIds<'_> {
-    fn user(&self, name: &str) -> Result<u32> {
-        Ok(self.0.user(name)?.uid)
-    }
-
-    fn group(&self, name: &str) -> Result<u32> {
-        self.0.group(name)
-    }
-}
 
 /// Renders everything that profiles ask for, before anything of their targets is read.
 ///
@@ -115,76 +61,6 @@ pub fn desired(
     }
     desired.findings.extend(twice(&desired.targets));
     Ok(desired)
-}
-
-/// Resolves the settings of a profile, in order: a default may use those before it.
-fn scope(
-    profile: &Profile,
-    facts: &Facts,
-    identity: &IdentityContext,
-    set: &BTreeMap<String, String>,
-) -> Result<(Scope, Map<String, Value>)> {
-    let mut scope = Scope::default();
-    scope.set("identity", &identity.json);
-    scope.set("facts", &facts.json);
-    let given: Map<String, Value> = profile
-        .settings
-        .iter()
-        .map(|s| (s.name.clone(), Value::from(set.contains_key(&s.name))))
-        .collect();
-    scope.set("given", &given);
-    let mut settings = Map::new();
-    for setting in &profile.settings {
-        let value = if let Some(value) = set.get(&setting.name) {
-            takes(setting, value)?;
-            value.clone()
-        } else {
-            scope.set("set", &settings);
-            profile.renderer.text(&setting.default, &scope)?
-        };
-        // Values go into files line by line; a line break or control character in one can only be an attack or a slip.
-        if value.chars().any(char::is_control) {
-            return Err(Error::Usage {
-                message: format!("setting `{}` has a control character", setting.name),
-                hint: format!("certroll profiles show {}", profile.name),
-            });
-        }
-        settings.insert(setting.name.clone(), Value::from(value));
-    }
-    scope.set("set", &settings);
-    let covered: Map<String, Value> = settings
-        .iter()
-        .map(|(name, value)| {
-            let covers = value.as_str().is_some_and(|v| (identity.covers)(v));
-            (name.clone(), Value::from(covers))
-        })
-        .collect();
-    scope.set("covered", &covered);
-    Ok((scope, settings))
-}
-
-fn takes(setting: &Setting, value: &String) -> Result<()> {
-    let path = setting.or_path && HostPath::new(value).is_ok();
-    let Some(first) = setting.one_of.first() else {
-        return Ok(());
-    };
-    if setting.one_of.contains(value) || path {
-        return Ok(());
-    }
-    let or_path = if setting.or_path {
-        " or an absolute path"
-    } else {
-        ""
-    };
-    let known = backticked(&setting.one_of);
-    Err(Error::Usage {
-        message: format!(
-            "setting `{}` is `{}`: want {known}{or_path}",
-            setting.name,
-            value.escape_debug(),
-        ),
-        hint: format!("--set {}={first}", setting.name),
-    })
 }
 
 struct One<'a> {

@@ -130,7 +130,7 @@ fn read(host: &dyn Host, folder: &str, main: &str) -> Result<Profile> {
     Profile::parse(&path, &text, &files)
 }
 
-fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     let ok = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty()
         || name.len() > LONGEST_NAME

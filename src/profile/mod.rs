@@ -5,10 +5,12 @@
 //! is resolved when it is parsed; what a host adds (facts) and what the user adds (identity, settings) come later.
 
 mod collect;
+mod context;
 mod desire;
 mod fields;
 mod load;
 mod parse;
+mod settings;
 
 use crate::{
     effective::Table,
@@ -20,7 +22,8 @@ use crate::{
     state::HostPath,
 };
 
-pub use desire::{HostIds, IdentityContext, Ids, desired};
+pub use context::{HostIds, IdentityContext, Ids};
+pub use desire::desired;
 pub use fields::Fields;
 pub(crate) use fields::{error as error_at, text as text_at};
 pub use load::{embedded, load, load_file, parse_embedded};

@@ -60,7 +60,7 @@ impl Watch<'_> {
         }
     }
 
-    fn complaint(&self, state: &UnitState) -> Error {
+    fn complaint(state: &UnitState) -> Error {
         let unit = &state.unit;
         if state.is_active() {
             return Error::Unproved {
@@ -86,7 +86,7 @@ pub(super) fn until(runner: &dyn Runner, watch: &Watch<'_>) -> Result<()> {
     let moving = look(runner, watch, true)?;
     match moving.first() {
         None => Ok(()),
-        Some(state) => Err(watch.complaint(state)),
+        Some(state) => Err(Watch::complaint(state)),
     }
 }
 
@@ -111,7 +111,7 @@ fn look(runner: &dyn Runner, watch: &Watch<'_>, strict: bool) -> Result<Vec<Unit
         for state in show(host, watch.units)? {
             match watch.sight(&state, before.get(state.unit.as_str()).copied()) {
                 Sight::Good => {}
-                Sight::Bad if strict => return Err(watch.complaint(&state)),
+                Sight::Bad if strict => return Err(Watch::complaint(&state)),
                 Sight::Bad => poor.push(state),
                 Sight::Moving => {
                     moving += 1;

@@ -1,4 +1,9 @@
-//! Small root trees from `fixtures/hosts`, in memory or on disk.
+//! Small root trees from `fixtures/hosts`, in memory.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a fixture that cannot be read fails the test"
+)]
 
 use std::collections::BTreeMap;
 

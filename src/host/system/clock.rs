@@ -33,7 +33,7 @@ static ASKED: AtomicU8 = AtomicU8::new(0);
 
 /// Returns the time, in seconds since the epoch, UTC.
 #[must_use]
-pub fn now() -> i64 {
+pub(super) fn now() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
@@ -42,13 +42,13 @@ pub fn now() -> i64 {
 
 /// Returns the time since this was first called, on a clock that only goes forward.
 #[must_use]
-pub fn elapsed() -> Duration {
+pub(super) fn elapsed() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
 }
 
 /// Waits.
-pub fn sleep(time: Duration) {
+pub(super) fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
@@ -59,7 +59,7 @@ pub fn sleep(time: Duration) {
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] where signals cannot be blocked or no thread can be started; they then end the process.
-pub fn watch_signals() -> Result<()> {
+pub(super) fn watch_signals() -> Result<()> {
     let ignored = ignored();
     let set: SigSet = ASKING
         .into_iter()
@@ -80,7 +80,7 @@ pub fn watch_signals() -> Result<()> {
     Ok(())
 }
 
-/// The mask of ignored signals as the kernel tells it (proc_pid_status(5), SigIgn); none where it does not.
+/// The mask of ignored signals as the kernel tells it (`proc_pid_status(5)`, `SigIgn`); none where it does not.
 fn ignored() -> u64 {
     std::fs::read_to_string("/proc/self/status")
         .ok()
@@ -93,14 +93,14 @@ fn ignored() -> u64 {
 
 /// Returns the name of the last signal that asked this run to stop, if one did.
 #[must_use]
-pub fn interrupted() -> Option<&'static str> {
+pub(super) fn interrupted() -> Option<&'static str> {
     let at = usize::from(ASKED.load(Ordering::Relaxed));
     ASKING.get(at.checked_sub(1)?).map(|(_, name)| *name)
 }
 
 /// Returns who runs this: `root`, or `root (sudo from alice)`.
 #[must_use]
-pub fn operator() -> String {
+pub(super) fn operator() -> String {
     let uid = Uid::effective();
     let name = match User::from_uid(uid) {
         Ok(Some(user)) => user.name,
@@ -116,20 +116,52 @@ pub fn operator() -> String {
     }
 }
 
-/// Returns the numeric id this process acts as; 0 is root.
-#[must_use]
-pub fn effective_uid() -> u32 {
-    Uid::effective().as_raw()
-}
-
 /// Returns fresh random bytes.
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] where the kernel has none.
-pub fn random() -> Result<[u8; 32]> {
+pub(super) fn random() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| io::Error::other("the generator gave nothing"))
         .on("read random bytes from", "getrandom")?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_becomes_a_flag_and_the_process_lives() {
+        // This very test once more, in a process whose every thread blocks the signal: the test runner's own main
+        // thread would take it, where the program's main thread is the one that calls `watch_signals`.
+        if std::env::var_os("CERTROLL_TEST_SIGNAL").is_none() {
+            let term: SigSet = [Signal::SIGTERM].into_iter().collect();
+            term.thread_block().unwrap();
+            let status = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "--nocapture"])
+                .arg("host::system::clock::tests::a_signal_becomes_a_flag_and_the_process_lives")
+                .env("CERTROLL_TEST_SIGNAL", "yes")
+                .status();
+            term.thread_unblock().unwrap();
+            assert!(status.unwrap().success());
+            return;
+        }
+        assert_eq!(interrupted(), None);
+        watch_signals().unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::this(), Signal::SIGTERM).unwrap();
+        let start = Instant::now();
+        while interrupted().is_none() && start.elapsed() < Duration::from_secs(5) {
+            sleep(Duration::from_millis(5));
+        }
+        assert_eq!(interrupted(), Some("SIGTERM"));
+    }
+
+    #[test]
+    fn randomness_is_not_repeated_and_time_goes_forward() {
+        assert_ne!(random().unwrap(), random().unwrap());
+        assert!(elapsed() <= elapsed());
+        assert!(now() > 1_700_000_000);
+    }
 }

@@ -55,7 +55,7 @@ const TICK: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// [`Error::Run`] where it cannot be found or started, [`Error::Io`] where there is no room for a working directory.
-pub fn run(command: &Command, marker: &str) -> Result<Output> {
+pub(super) fn run(command: &Command, marker: &str) -> Result<Output> {
     let program = command
         .argv
         .first()
@@ -335,7 +335,7 @@ fn strings(texts: &[String]) -> io::Result<Vec<CString>> {
         .collect()
 }
 
-/// Does something with another working directory. It belongs to the whole process, and posix_spawn(3) has no portable
+/// Does something with another working directory. It belongs to the whole process, and `posix_spawn(3)` has no portable
 /// way to set it in the child alone, so it changes for the moment of the spawn, for one spawn at a time.
 fn within<T>(dir: &Path, deed: impl FnOnce() -> T) -> io::Result<T> {
     static ONE: Mutex<()> = Mutex::new(());
@@ -403,7 +403,7 @@ fn drain(pipe: &mut PipeReader, kept: &mut Vec<u8>) -> io::Result<bool> {
 ///
 /// # Errors
 /// [`Error::Run`] where one is still there after ten seconds; [`Error::Io`] where `/proc` cannot be listed.
-pub fn end_marked(marker: &str) -> Result<usize> {
+pub(super) fn end_marked(marker: &str) -> Result<usize> {
     if marker.is_empty() {
         return Ok(0);
     }
@@ -412,8 +412,8 @@ pub fn end_marked(marker: &str) -> Result<usize> {
     let mut seen = std::collections::HashSet::new();
     loop {
         // Looked for again until there is none: one may have forked while the list was read.
-        let marked = marked(&wanted).on("list", "/proc")?;
-        let Some(first) = marked.first() else {
+        let found = marked(&wanted).on("list", "/proc")?;
+        let Some(first) = found.first() else {
             return Ok(seen.len());
         };
         if Instant::now() >= end {
@@ -422,7 +422,7 @@ pub fn end_marked(marker: &str) -> Result<usize> {
                 outcome: "of an earlier run will not end".to_owned(),
             });
         }
-        for pid in marked {
+        for pid in found {
             seen.insert(pid);
             end_one(pid, &wanted);
         }
@@ -470,3 +470,6 @@ fn end_one(pid: i32, wanted: &str) {
         Err(error) => Err(error),
     };
 }
+
+#[cfg(test)]
+mod tests;

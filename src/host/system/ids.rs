@@ -13,7 +13,7 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Unknown`] where there is none; [`Error::Io`] where the user database cannot be asked.
-pub fn user(name: &str) -> Result<User> {
+pub(super) fn user(name: &str) -> Result<User> {
     let account = Account::from_name(name)
         .on("look up user", name)?
         .ok_or_else(|| unknown("user", name))?;
@@ -30,7 +30,7 @@ pub fn user(name: &str) -> Result<User> {
 ///
 /// # Errors
 /// [`Error::Unknown`] where there is none; [`Error::Io`] where the group database cannot be asked.
-pub fn group(name: &str) -> Result<u32> {
+pub(super) fn group(name: &str) -> Result<u32> {
     Group::from_name(name)
         .on("look up group", name)?
         .map(|group| group.gid.as_raw())
@@ -48,7 +48,7 @@ fn unknown(what: &'static str, name: &str) -> Error {
 /// Finds a user in the texts of a root's `etc/passwd` and `etc/group` (passwd(5), group(5)): the first entry of the
 /// name; its groups are the primary one and those that list it.
 #[must_use]
-pub fn user_in(passwd: &str, group: &str, name: &str) -> Option<User> {
+pub(super) fn user_in(passwd: &str, group: &str, name: &str) -> Option<User> {
     let entry = entries(passwd).find(|fields| fields.first() == Some(&name) && !name.is_empty())?;
     let uid = entry.get(2)?.parse().ok()?;
     let mut groups: Vec<u32> = vec![entry.get(3)?.parse().ok()?];
@@ -67,7 +67,7 @@ pub fn user_in(passwd: &str, group: &str, name: &str) -> Option<User> {
 
 /// Finds the id of a group in the text of a root's `etc/group`: the first entry of the name.
 #[must_use]
-pub fn group_in(group: &str, name: &str) -> Option<u32> {
+pub(super) fn group_in(group: &str, name: &str) -> Option<u32> {
     entries(group)
         .find(|fields| fields.first() == Some(&name) && !name.is_empty())
         .and_then(|fields| fields.get(2)?.parse().ok())
@@ -77,4 +77,38 @@ fn entries(text: &str) -> impl Iterator<Item = Vec<&str>> {
     text.lines()
         .filter(|line| !line.starts_with('#'))
         .map(|line| line.split(':').collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33::/var/www:/bin/sh\nbroken:x:many:1::/:\nwww-data:x:99:99::/:\n";
+    const GROUP: &str =
+        "root:x:0:\nwww-data:x:33:asterisk\nssl-cert:x:110:postgres,www-data\nww:x:7:www-data2\n";
+
+    #[test]
+    fn a_roots_files_give_ids_and_supplementary_groups() {
+        let found = user_in(PASSWD, GROUP, "www-data").unwrap();
+        assert_eq!((found.uid, found.groups), (33, vec![33, 110]));
+        for name in ["nobody", "broken", "", "#root"] {
+            assert_eq!(user_in(PASSWD, GROUP, name), None, "{name}");
+        }
+        assert_eq!(group_in(GROUP, "ssl-cert"), Some(110));
+        assert_eq!(group_in(GROUP, "ssl"), None);
+    }
+
+    #[test]
+    fn this_machine_knows_root_and_not_a_stranger() {
+        let root = user("root").unwrap();
+        assert_eq!(root.uid, 0);
+        assert!(root.groups.contains(&0));
+        assert_eq!(group("root").unwrap(), 0);
+        for error in [
+            user("no-such-user-here").map(|_| 0),
+            group("no-such-group-here"),
+        ] {
+            assert!(matches!(error, Err(Error::Unknown { .. })), "{error:?}");
+        }
+    }
 }

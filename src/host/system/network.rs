@@ -35,7 +35,7 @@ const MOST_BYTES: usize = 1 << 20;
 ///
 /// # Errors
 /// [`Error::Unproved`] where there is no connection or no certificate, with the reason.
-pub fn handshake(address: SocketAddr, name: &str, limit: Duration) -> Result<Presented> {
+pub(super) fn handshake(address: SocketAddr, name: &str, limit: Duration) -> Result<Presented> {
     let silent = |found: String| Error::Unproved {
         subject: format!("`{address}`"),
         want: "a certificate".to_owned(),
@@ -263,7 +263,7 @@ impl ServerCertVerifier for Recorder {
 
 /// Returns the addresses of a name through the host's own resolver (nsswitch.conf(5)), in its order, each once.
 #[must_use]
-pub fn resolve(name: &str) -> Vec<IpAddr> {
+pub(super) fn resolve(name: &str) -> Vec<IpAddr> {
     let mut found = Vec::new();
     for address in (name, 0).to_socket_addrs().into_iter().flatten() {
         if !found.contains(&address.ip()) {
@@ -275,7 +275,7 @@ pub fn resolve(name: &str) -> Vec<IpAddr> {
 
 /// Returns the trust anchors of this machine, DER; what cannot be read of its store is left out.
 #[must_use]
-pub fn trust_anchors() -> Vec<Vec<u8>> {
+pub(super) fn trust_anchors() -> Vec<Vec<u8>> {
     let loaded = rustls_native_certs::load_native_certs();
     loaded.certs.iter().map(|der| der.to_vec()).collect()
 }
@@ -283,8 +283,11 @@ pub fn trust_anchors() -> Vec<Vec<u8>> {
 /// Returns the trust anchors in a bundle, as `etc/ssl/certs/ca-certificates.crt` of another root is one; damaged
 /// blocks are left out.
 #[must_use]
-pub fn trust_anchors_in(pem_bundle: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn trust_anchors_in(pem_bundle: &[u8]) -> Vec<Vec<u8>> {
     CertificateDer::pem_slice_iter(pem_bundle)
         .filter_map(|block| block.ok().map(|der| der.to_vec()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

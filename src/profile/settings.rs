@@ -1,0 +1,83 @@
+//! Settings: what was given, else the default, resolved in order.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{IdentityContext, Profile, Setting};
+use crate::{
+    error::{Error, Result, backticked},
+    facts::Facts,
+    render::Scope,
+    state::HostPath,
+};
+
+/// Resolves the settings of a profile, in order: a default may use those before it.
+pub(super) fn scope(
+    profile: &Profile,
+    facts: &Facts,
+    identity: &IdentityContext,
+    set: &BTreeMap<String, String>,
+) -> Result<(Scope, Map<String, Value>)> {
+    let mut scope = Scope::default();
+    scope.set("identity", &identity.json);
+    scope.set("facts", &facts.json);
+    let given: Map<String, Value> = profile
+        .settings
+        .iter()
+        .map(|s| (s.name.clone(), Value::from(set.contains_key(&s.name))))
+        .collect();
+    scope.set("given", &given);
+    let mut settings = Map::new();
+    for setting in &profile.settings {
+        let value = if let Some(value) = set.get(&setting.name) {
+            takes(setting, value)?;
+            value.clone()
+        } else {
+            scope.set("set", &settings);
+            profile.renderer.text(&setting.default, &scope)?
+        };
+        // Values go into files line by line; a line break or control character in one can only be an attack or a slip.
+        if value.chars().any(char::is_control) {
+            return Err(Error::Usage {
+                message: format!("setting `{}` has a control character", setting.name),
+                hint: format!("certroll profiles show {}", profile.name),
+            });
+        }
+        settings.insert(setting.name.clone(), Value::from(value));
+    }
+    scope.set("set", &settings);
+    let covered: Map<String, Value> = settings
+        .iter()
+        .map(|(name, value)| {
+            let covers = value.as_str().is_some_and(|v| (identity.covers)(v));
+            (name.clone(), Value::from(covers))
+        })
+        .collect();
+    scope.set("covered", &covered);
+    Ok((scope, settings))
+}
+
+fn takes(setting: &Setting, value: &String) -> Result<()> {
+    let path = setting.or_path && HostPath::new(value).is_ok();
+    let Some(first) = setting.one_of.first() else {
+        return Ok(());
+    };
+    if setting.one_of.contains(value) || path {
+        return Ok(());
+    }
+    let or_path = if setting.or_path {
+        " or an absolute path"
+    } else {
+        ""
+    };
+    let known = backticked(&setting.one_of);
+    Err(Error::Usage {
+        message: format!(
+            "setting `{}` is `{}`: want {known}{or_path}",
+            setting.name,
+            value.escape_debug(),
+        ),
+        hint: format!("--set {}={first}", setting.name),
+    })
+}

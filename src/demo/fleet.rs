@@ -6,6 +6,7 @@ use std::{
     os::{fd::AsFd as _, unix::process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Instant,
 };
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,10 +16,7 @@ use super::{
     daemon::{Ask, Say},
     platform::{UNITS, Unit},
 };
-use crate::{
-    error::{Error, On as _, Result},
-    host::system,
-};
+use crate::error::{Error, On as _, Result};
 
 /// How long a daemon may take over an answer, in milliseconds; a start takes some ten.
 const PATIENCE: u16 = 20_000;
@@ -70,6 +68,7 @@ impl Member {
 
 /// All units.
 pub(super) struct Fleet {
+    since: Instant,
     program: PathBuf,
     root: PathBuf,
     pub(super) members: Vec<Member>,
@@ -86,6 +85,7 @@ impl Fleet {
             complaint: None,
         };
         Ok(Self {
+            since: Instant::now(),
             program: std::env::current_exe().on("find", "the program itself")?,
             root: root.to_owned(),
             members: UNITS.iter().map(member).collect(),
@@ -127,9 +127,10 @@ impl Fleet {
         let pipes = child.stdin.take().zip(child.stdout.take());
         let Some((ask, say)) = pipes else { return Ok(false) };
         let mut process = Process { child, ask, say: BufReader::new(say), listens: None };
-        let invocation: [u8; 16] = system::random()?.first_chunk().copied().unwrap_or_default();
+        let mut invocation = [0; 16];
+        aws_lc_rs::rand::fill(&mut invocation).map_err(std::io::Error::other).on("read random bytes for", name)?;
         member.invocation = invocation.iter().map(|b| format!("{b:02x}")).collect();
-        member.entered = system::elapsed().as_micros();
+        member.entered = self.since.elapsed().as_micros();
         (member.standing, member.complaint) = match process.hear(name) {
             Ok(Say::Ready(listens)) => {
                 process.listens = listens;

@@ -209,7 +209,7 @@ impl<'a> Story<'a> {
         let view = View::of(&prepared.plan, self.host.tree());
         keep.plan = serde_json::to_vec_pretty(&view).unwrap_or_default();
         let progress = |message: &str| printer.detail(|| format!("  {message}\n"));
-        let receipt = crate::rollout(&mut self.host, prepared.plan, keep, &progress)?;
+        let receipt = crate::rollout(&mut self.host, prepared.plan, &keep, &progress)?;
         self.heed()?;
         Ok(receipt)
     }

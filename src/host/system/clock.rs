@@ -59,7 +59,7 @@ pub(super) fn sleep(time: Duration) {
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] where signals cannot be blocked or no thread can be started; they then end the process.
-pub(super) fn watch_signals() -> Result<()> {
+pub(crate) fn watch_signals() -> Result<()> {
     let ignored = ignored();
     let set: SigSet = ASKING
         .into_iter()

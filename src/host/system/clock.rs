@@ -116,12 +116,6 @@ pub fn operator() -> String {
     }
 }
 
-/// Returns the numeric id this process acts as; 0 is root.
-#[must_use]
-pub fn effective_uid() -> u32 {
-    Uid::effective().as_raw()
-}
-
 /// Returns fresh random bytes.
 ///
 /// # Errors

@@ -31,6 +31,7 @@ mod ids;
 mod network;
 mod sync;
 
+pub(crate) use clock::watch_signals;
 use files::Base;
 
 /// The machine itself, or a tree of files on it that stands for another.

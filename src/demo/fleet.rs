@@ -111,7 +111,9 @@ impl Fleet {
 
     /// Starts a unit and waits until it serves or gives up; whether it serves.
     pub(super) fn start(&mut self, at: usize) -> Result<bool> {
-        let Some(member) = self.members.get_mut(at) else { return Ok(false) };
+        let Some(member) = self.members.get_mut(at) else {
+            return Ok(false);
+        };
         let name = member.unit.name;
         let mut command = Command::new(&self.program);
         // A group of its own: what the terminal sends reaches the parent alone, which then ends its children.
@@ -125,10 +127,19 @@ impl Fleet {
             .stderr(Stdio::null());
         let mut child = command.spawn().on("start", name)?;
         let pipes = child.stdin.take().zip(child.stdout.take());
-        let Some((ask, say)) = pipes else { return Ok(false) };
-        let mut process = Process { child, ask, say: BufReader::new(say), listens: None };
+        let Some((ask, say)) = pipes else {
+            return Ok(false);
+        };
+        let mut process = Process {
+            child,
+            ask,
+            say: BufReader::new(say),
+            listens: None,
+        };
         let mut invocation = [0; 16];
-        aws_lc_rs::rand::fill(&mut invocation).map_err(std::io::Error::other).on("read random bytes for", name)?;
+        aws_lc_rs::rand::fill(&mut invocation)
+            .map_err(std::io::Error::other)
+            .on("read random bytes for", name)?;
         member.invocation = invocation.iter().map(|b| format!("{b:02x}")).collect();
         member.entered = self.since.elapsed().as_micros();
         (member.standing, member.complaint) = match process.hear(name) {
@@ -151,7 +162,9 @@ impl Fleet {
 
     /// Stops a unit and waits until it is gone.
     pub(super) fn stop(&mut self, at: usize) {
-        let Some(member) = self.members.get_mut(at) else { return };
+        let Some(member) = self.members.get_mut(at) else {
+            return;
+        };
         let before = std::mem::replace(&mut member.standing, Standing::Stopped);
         if let Standing::Running(process) = before {
             process.end();
@@ -165,11 +178,18 @@ impl Fleet {
 
     /// Asks every running daemon to make its calls, all at once, and returns what came of them by unit.
     pub(super) fn call_all(&mut self) -> Result<BTreeMap<&'static str, Vec<Call>>> {
-        let line = serde_json::to_string(&Ask { ports: self.ports() }).unwrap_or_default() + "\n";
+        let line = serde_json::to_string(&Ask {
+            ports: self.ports(),
+        })
+        .unwrap_or_default()
+            + "\n";
         let mut called = BTreeMap::new();
         for member in &mut self.members {
             if let Standing::Running(process) = &mut member.standing {
-                process.ask.write_all(line.as_bytes()).on("ask", member.unit.name)?;
+                process
+                    .ask
+                    .write_all(line.as_bytes())
+                    .on("ask", member.unit.name)?;
             }
         }
         for member in &mut self.members {
@@ -217,4 +237,3 @@ impl Process {
         drop(self.child.wait());
     }
 }
-

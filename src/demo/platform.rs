@@ -174,7 +174,10 @@ pub(super) fn write(scratch: &Scratch, pair: &Pair, uid: u32, gid: u32) -> Resul
     scratch.put("/usr/bin/xivo-service", "#!/bin/bash\n", 0o755)?;
     for unit in &UNITS {
         configure(scratch, unit)?;
-        let text = format!("[Unit]\nDescription={0}\n[Service]\nExecStart=/usr/bin/{0}\n", unit.name);
+        let text = format!(
+            "[Unit]\nDescription={0}\n[Service]\nExecStart=/usr/bin/{0}\n",
+            unit.name
+        );
         let path = format!("/lib/systemd/system/{}.service", unit.name);
         scratch.put(&path, &text, 0o644)?;
     }
@@ -187,7 +190,11 @@ fn oddities(scratch: &Scratch) -> Result<()> {
     let exec = "!exec\ncommand: \"/usr/bin/xivo-amid-config\"\n";
     scratch.put("/etc/xivo-amid/conf.d/050-xivo-amid.yml", exec, 0o644)?;
     // No daemon, but its directory matches the pattern.
-    scratch.put("/etc/xivo-purge-db/config.yml", "days_to_keep: 365\n", 0o644)?;
+    scratch.put(
+        "/etc/xivo-purge-db/config.yml",
+        "days_to_keep: 365\n",
+        0o644,
+    )?;
     scratch.dir("/etc/xivo-purge-db/conf.d")?;
     let policy = "# A local policy of years ago.\nrest_api:\n  https:\n    ciphers: RSA+AESGCM\n";
     let path = format!("/etc/{STUBBORN}/conf.d/100-local-policy.yml");
@@ -243,7 +250,10 @@ fn config_yml(unit: &Unit, key: &str) -> String {
         }
     }
     for (block, port, flag) in BLOCKS.iter().filter(|(name, ..)| unit.calls.contains(name)) {
-        let _ = writeln!(text, "{block}:\n  host: localhost\n  port: {port}\n  {flag}: {CERT}");
+        let _ = writeln!(
+            text,
+            "{block}:\n  host: localhost\n  port: {port}\n  {flag}: {CERT}"
+        );
     }
     text
 }

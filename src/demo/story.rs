@@ -135,10 +135,16 @@ impl<'a> Story<'a> {
                  $ certroll plan --profile wazo --cert site.pem --key site.key"
             ),
         )?;
-        let request = Request { profiles: vec!["wazo".to_owned()], files: self.site.clone(), consumers: true, ..Request::default() };
+        let request = Request {
+            profiles: vec!["wazo".to_owned()],
+            files: self.site.clone(),
+            consumers: true,
+            ..Request::default()
+        };
         let prepared = prepare(&self.host, &request)?;
         let view = View::of(&prepared.plan, self.host.tree());
-        self.printer.detail(|| text::plan(&view, self.printer.verbose()));
+        self.printer
+            .detail(|| text::plan(&view, self.printer.verbose()));
         self.chapter(
             "The rollout",
             "All new bytes are written aside and made durable, then switched, then the services are told, and then every\n\
@@ -161,10 +167,17 @@ impl<'a> Story<'a> {
         )?;
         let prepared = prepare(&self.host, &Request::default())?;
         let found = prepared.plan.changes.len() + prepared.plan.owed.len();
-        hold(prepared.plan.is_empty(), "the second plan", "nothing to do", || format!("has {found} things to do"))?;
+        hold(
+            prepared.plan.is_empty(),
+            "the second plan",
+            "nothing to do",
+            || format!("has {found} things to do"),
+        )?;
         let receipt = look::converged(&self.host, &prepared.plan);
         let poor = receipt.verdicts.iter().filter(|v| !v.good).count();
-        hold(poor == 0, "the second run", "every probe good", || format!("has {poor} that are not"))?;
+        hold(poor == 0, "the second run", "every probe good", || {
+            format!("has {poor} that are not")
+        })?;
         self.ended(&receipt, Outcome::Converged)
     }
 
@@ -179,13 +192,26 @@ impl<'a> Story<'a> {
             ),
         )?;
         let before = tree(&self.host)?;
-        let request = Request { files: self.renewed.clone(), ..Request::default() };
+        let request = Request {
+            files: self.renewed.clone(),
+            ..Request::default()
+        };
         let prepared = prepare(&self.host, &request)?;
         let planned = &prepared.plan.identity.fingerprint;
-        hold(*planned == self.renewed_leaf, "the plan", &self.renewed_leaf, || format!("is for {planned}"))?;
+        hold(
+            *planned == self.renewed_leaf,
+            "the plan",
+            &self.renewed_leaf,
+            || format!("is for {planned}"),
+        )?;
         let receipt = self.carry_out(prepared)?;
         let blamed = receipt.causes.iter().any(|cause| cause.contains(STUBBORN));
-        hold(blamed, "the receipt", &format!("a cause that names {STUBBORN}"), || format!("has {:?}", receipt.causes))?;
+        hold(
+            blamed,
+            "the receipt",
+            &format!("a cause that names {STUBBORN}"),
+            || format!("has {:?}", receipt.causes),
+        )?;
         self.ended(&receipt, Outcome::RolledBack)?;
         self.chapter(
             "Back, and proved",
@@ -196,9 +222,16 @@ impl<'a> Story<'a> {
         self.show(&leaf)?;
         let after = tree(&self.host)?;
         let differs = || first_difference(&before, &after);
-        hold(before == after, "the tree", "what it was before the broken rollout", differs)?;
+        hold(
+            before == after,
+            "the tree",
+            "what it was before the broken rollout",
+            differs,
+        )?;
         let count = before.len();
-        self.say(&format!("\n  {count} paths compared: content, owner, mode and links are those from before\n"));
+        self.say(&format!(
+            "\n  {count} paths compared: content, owner, mode and links are those from before\n"
+        ));
         Ok(count)
     }
 
@@ -216,9 +249,12 @@ impl<'a> Story<'a> {
 
     /// Prints a receipt, and holds that it is of this outcome.
     fn ended(&self, receipt: &Receipt, want: Outcome) -> Result<()> {
-        self.printer.detail(|| text::receipt(receipt, self.printer.verbose()));
+        self.printer
+            .detail(|| text::receipt(receipt, self.printer.verbose()));
         let found = receipt.outcome.words();
-        hold(receipt.outcome == want, "the outcome", want.words(), || format!("is {found}"))
+        hold(receipt.outcome == want, "the outcome", want.words(), || {
+            format!("is {found}")
+        })
     }
 
     /// Shows every daemon, and holds that all serve this leaf and believe one another.
@@ -236,7 +272,10 @@ impl<'a> Story<'a> {
             None => format!("{line}\n"),
         };
         let text: String = text.lines().map(line).collect();
-        self.say(&format!("\n{}\n{text}\n", paint(BOLD, &format!("== {title}"))));
+        self.say(&format!(
+            "\n{}\n{text}\n",
+            paint(BOLD, &format!("== {title}"))
+        ));
         Ok(())
     }
 
@@ -245,7 +284,9 @@ impl<'a> Story<'a> {
     }
 
     fn heed(&self) -> Result<()> {
-        self.host.interrupted().map_or(Ok(()), |signal| Err(Error::Interrupted { signal }))
+        self.host
+            .interrupted()
+            .map_or(Ok(()), |signal| Err(Error::Interrupted { signal }))
     }
 }
 
@@ -253,7 +294,11 @@ fn hold(holds: bool, subject: &str, want: &str, found: impl FnOnce() -> String) 
     if holds {
         return Ok(());
     }
-    Err(Error::Unproved { subject: subject.to_owned(), want: want.to_owned(), found: found() })
+    Err(Error::Unproved {
+        subject: subject.to_owned(),
+        want: want.to_owned(),
+        found: found(),
+    })
 }
 
 fn fingerprint(host: &DemoHost, files: &Files) -> Result<String> {
@@ -261,8 +306,14 @@ fn fingerprint(host: &DemoHost, files: &Files) -> Result<String> {
 }
 
 fn leaf_of(pair: &Pair) -> Result<String> {
-    let input = crate::identity::Input { name: String::new(), bytes: pair.cert.clone().into() };
-    Ok(crate::identity::Identity::assemble(&[input], None)?.0.fingerprint().to_owned())
+    let input = crate::identity::Input {
+        name: String::new(),
+        bytes: pair.cert.clone().into(),
+    };
+    Ok(crate::identity::Identity::assemble(&[input], None)?
+        .0
+        .fingerprint()
+        .to_owned())
 }
 
 /// Reads the whole scratch host but certroll's own state.
@@ -284,8 +335,16 @@ fn tree(host: &dyn Tree) -> Result<BTreeMap<HostPath, State>> {
     Ok(found)
 }
 
-fn first_difference(before: &BTreeMap<HostPath, State>, after: &BTreeMap<HostPath, State>) -> String {
+fn first_difference(
+    before: &BTreeMap<HostPath, State>,
+    after: &BTreeMap<HostPath, State>,
+) -> String {
     let paths = before.keys().chain(after.keys());
-    let path = paths.into_iter().find(|path| before.get(path) != after.get(path));
-    path.map_or_else(|| "is the same".to_owned(), |path| format!("differs at `{path}`"))
+    let path = paths
+        .into_iter()
+        .find(|path| before.get(path) != after.get(path));
+    path.map_or_else(
+        || "is the same".to_owned(),
+        |path| format!("differs at `{path}`"),
+    )
 }

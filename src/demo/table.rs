@@ -89,7 +89,10 @@ impl Table {
             }
             let found = row.leaf.as_ref().map(|(leaf, _)| leaf.as_str());
             if row.port.is_some() && found != Some(leaf) {
-                return Err(broken(leaf, format!("serves {}", found.unwrap_or("nothing"))));
+                return Err(broken(
+                    leaf,
+                    format!("serves {}", found.unwrap_or("nothing")),
+                ));
             }
             if let Some(refused) = row.refused.first() {
                 return Err(broken("every call verified", format!("refused {refused}")));
@@ -107,11 +110,21 @@ impl Table {
 
     /// Renders the table.
     pub(super) fn text(&self) -> String {
-        let mut out = paint(BOLD, &format!("  {:<17}{:>6}  {:<43}{}", "daemon", "port", "leaf served", "calls to others")) + "\n";
+        let mut out = paint(
+            BOLD,
+            &format!(
+                "  {:<17}{:>6}  {:<43}{}",
+                "daemon", "port", "leaf served", "calls to others"
+            ),
+        ) + "\n";
         for row in &self.0 {
-            let port = row.port.map_or_else(|| "-".to_owned(), |port| port.to_string());
+            let port = row
+                .port
+                .map_or_else(|| "-".to_owned(), |port| port.to_string());
             let leaf = match (&row.leaf, row.port) {
-                (Some((leaf, subject)), _) => format!("{} {subject}", leaf.get(..8).unwrap_or_default()),
+                (Some((leaf, subject)), _) => {
+                    format!("{} {subject}", leaf.get(..8).unwrap_or_default())
+                }
                 (None, None) => "- (no TLS of its own)".to_owned(),
                 (None, Some(_)) => "nothing".to_owned(),
             };

@@ -33,7 +33,7 @@ static ASKED: AtomicU8 = AtomicU8::new(0);
 
 /// Returns the time, in seconds since the epoch, UTC.
 #[must_use]
-pub fn now() -> i64 {
+pub(super) fn now() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
@@ -42,13 +42,13 @@ pub fn now() -> i64 {
 
 /// Returns the time since this was first called, on a clock that only goes forward.
 #[must_use]
-pub fn elapsed() -> Duration {
+pub(super) fn elapsed() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
 }
 
 /// Waits.
-pub fn sleep(time: Duration) {
+pub(super) fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
@@ -59,7 +59,7 @@ pub fn sleep(time: Duration) {
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] where signals cannot be blocked or no thread can be started; they then end the process.
-pub fn watch_signals() -> Result<()> {
+pub(crate) fn watch_signals() -> Result<()> {
     let ignored = ignored();
     let set: SigSet = ASKING
         .into_iter()
@@ -93,14 +93,14 @@ fn ignored() -> u64 {
 
 /// Returns the name of the last signal that asked this run to stop, if one did.
 #[must_use]
-pub fn interrupted() -> Option<&'static str> {
+pub(super) fn interrupted() -> Option<&'static str> {
     let at = usize::from(ASKED.load(Ordering::Relaxed));
     ASKING.get(at.checked_sub(1)?).map(|(_, name)| *name)
 }
 
 /// Returns who runs this: `root`, or `root (sudo from alice)`.
 #[must_use]
-pub fn operator() -> String {
+pub(super) fn operator() -> String {
     let uid = Uid::effective();
     let name = match User::from_uid(uid) {
         Ok(Some(user)) => user.name,
@@ -120,7 +120,7 @@ pub fn operator() -> String {
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] where the kernel has none.
-pub fn random() -> Result<[u8; 32]> {
+pub(super) fn random() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| io::Error::other("the generator gave nothing"))

@@ -36,7 +36,7 @@ mod leftovers;
 #[cfg(test)]
 mod tests;
 
-pub use leftovers::end_marked;
+pub(super) use leftovers::end_marked;
 
 /// Where programs are searched, whatever the caller's `PATH` says.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -62,7 +62,7 @@ const TICK: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// [`Error::Run`] where it cannot be found or started, [`Error::Io`] where there is no room for a working directory.
-pub fn run(command: &Command, marker: &str) -> Result<Output> {
+pub(super) fn run(command: &Command, marker: &str) -> Result<Output> {
     let program = command
         .argv
         .first()

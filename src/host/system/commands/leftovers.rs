@@ -16,7 +16,7 @@ use crate::error::{Error, On, Result};
 ///
 /// # Errors
 /// [`Error::Run`] where one is still there after ten seconds; [`Error::Io`] where `/proc` cannot be listed.
-pub fn end_marked(marker: &str) -> Result<usize> {
+pub(crate) fn end_marked(marker: &str) -> Result<usize> {
     if marker.is_empty() {
         return Ok(0);
     }

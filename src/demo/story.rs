@@ -142,7 +142,7 @@ impl<'a> Story<'a> {
             ..Request::default()
         };
         let prepared = prepare(&self.host, &request)?;
-        let view = View::of(&prepared.plan, self.host.tree());
+        let view = View::of(&prepared.plan, &self.host);
         self.printer
             .detail(|| text::plan(&view, self.printer.verbose()));
         self.chapter(
@@ -239,7 +239,7 @@ impl<'a> Story<'a> {
     fn carry_out(&mut self, prepared: crate::Prepared) -> Result<Receipt> {
         let printer = self.printer;
         let mut keep = prepared.keep;
-        let view = View::of(&prepared.plan, self.host.tree());
+        let view = View::of(&prepared.plan, &self.host);
         keep.plan = serde_json::to_vec_pretty(&view).unwrap_or_default();
         let progress = |message: &str| printer.detail(|| format!("  {message}\n"));
         let receipt = crate::rollout(&mut self.host, prepared.plan, &keep, &progress)?;

@@ -41,7 +41,9 @@ pub(super) fn call(host: &dyn Host, peer: &Peer, ports: &BTreeMap<u16, u16>) -> 
 }
 
 fn attempt(host: &dyn Host, peer: &Peer, ports: &BTreeMap<u16, u16>) -> Result<(), String> {
-    let hosts = path("/etc/hosts").and_then(|path| host.text(&path)).map_err(|e| e.to_string())?;
+    let hosts = path("/etc/hosts")
+        .and_then(|path| host.text(&path))
+        .map_err(|e| e.to_string())?;
     let found = lookup_in_hosts(&hosts.unwrap_or_default(), &peer.host);
     // The daemons listen on this address alone.
     let address = match found.first() {
@@ -51,7 +53,9 @@ fn attempt(host: &dyn Host, peer: &Peer, ports: &BTreeMap<u16, u16>) -> Result<(
     };
     let port = ports.get(&peer.port).ok_or("connection refused")?;
     let address = SocketAddr::from((address, *port));
-    let presented = host.handshake(address, &peer.host, LIMIT).map_err(|e| e.to_string())?;
+    let presented = host
+        .handshake(address, &peer.host, LIMIT)
+        .map_err(|e| e.to_string())?;
     verify(host, peer, &presented)
 }
 
@@ -66,11 +70,16 @@ fn verify(host: &dyn Host, peer: &Peer, presented: &Presented) -> Result<(), Str
         }
         Verify::File(file) => {
             let (_, state) = host.read_followed(file).map_err(|e| e.to_string())?;
-            let anchors = state.bytes().ok_or_else(|| format!("`{file}` is not there"))?;
+            let anchors = state
+                .bytes()
+                .ok_or_else(|| format!("`{file}` is not there"))?;
             Ok(identity.verifies_with(anchors.reveal(), host.now()))
         }
     };
-    let input = |der: &Vec<u8>| Input { name: peer.peer_name(), bytes: Bytes::from(der.clone()) };
+    let input = |der: &Vec<u8>| Input {
+        name: peer.peer_name(),
+        bytes: Bytes::from(der.clone()),
+    };
     let inputs: Vec<Input> = presented.certificates.iter().map(input).collect();
     let (identity, _) = Identity::assemble(&inputs, None).map_err(|e: Error| e.to_string())?;
     if presented.certificates.first() != Some(&identity.leaf.der) {
@@ -81,17 +90,26 @@ fn verify(host: &dyn Host, peer: &Peer, presented: &Presented) -> Result<(), Str
     }
     let leaf = &identity.leaf;
     let nameless = leaf.dns.is_empty() && leaf.ips.is_empty();
-    let by_cn = nameless && leaf.cn.as_deref().is_some_and(|cn| matches_cn(cn, &peer.host));
+    let by_cn = nameless
+        && leaf
+            .cn
+            .as_deref()
+            .is_some_and(|cn| matches_cn(cn, &peer.host));
     if leaf.covers(&peer.host) || by_cn {
         Ok(())
     } else {
-        Err(format!("hostname `{}` doesn't match {}", peer.host, leaf.subject))
+        Err(format!(
+            "hostname `{}` doesn't match {}",
+            peer.host, leaf.subject
+        ))
     }
 }
 
 fn matches_cn(cn: &str, host: &str) -> bool {
     match cn.strip_prefix('*') {
-        Some(rest) => host.split_once('.').map_or(rest.is_empty(), |(_, domain)| rest.strip_prefix('.') == Some(domain)),
+        Some(rest) => host.split_once('.').map_or(rest.is_empty(), |(_, domain)| {
+            rest.strip_prefix('.') == Some(domain)
+        }),
         None => cn.eq_ignore_ascii_case(host),
     }
 }
@@ -99,5 +117,24 @@ fn matches_cn(cn: &str, host: &str) -> bool {
 impl Peer {
     fn peer_name(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_in_a_cn_stands_for_one_label() {
+        for (cn, host, want) in [
+            ("*", "localhost", true),
+            ("*", "wazo.example.com", false),
+            ("*.example.com", "wazo.example.com", true),
+            ("*.example.com", "a.b.example.com", false),
+            ("*.example.com", "example.com", false),
+            ("Localhost", "localhost", true),
+        ] {
+            assert_eq!(matches_cn(cn, host), want, "{cn} {host}");
+        }
     }
 }

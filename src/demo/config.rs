@@ -56,8 +56,11 @@ pub(super) fn read(tree: &dyn Tree, unit: &Unit) -> Result<Config> {
         Reads::Consul => {
             let path = path("/etc/consul/xivo/config.json")?;
             let node = yaml::parse(path.as_str(), &text(tree, &path)?, Dialect::PyYaml)?;
-            ["ports.https", "cert_file", "key_file"]
-                .map(|key| node.at(key).and_then(yaml::Node::scalar).unwrap_or_default())
+            ["ports.https", "cert_file", "key_file"].map(|key| {
+                node.at(key)
+                    .and_then(yaml::Node::scalar)
+                    .unwrap_or_default()
+            })
         }
         Reads::Nginx => {
             let site = text(tree, &path("/etc/nginx/sites-enabled/xivo")?)?;
@@ -70,7 +73,10 @@ pub(super) fn read(tree: &dyn Tree, unit: &Unit) -> Result<Config> {
     };
     let listen = listen(unit, &words, "")?;
     let peers = Vec::new();
-    Ok(Config { listen: Some(listen), peers })
+    Ok(Config {
+        listen: Some(listen),
+        peers,
+    })
 }
 
 fn layered(tree: &dyn Tree, unit: &Unit, dir: &str, key: &str) -> Result<Config> {
@@ -81,18 +87,17 @@ fn layered(tree: &dyn Tree, unit: &Unit, dir: &str, key: &str) -> Result<Config>
     layers.extend(documents.layer(tree, &dir.join("config.yml")));
     let deadly = |layer: &&Layer| matches!(layer.document.body, Body::Deadly(_));
     if let Some(layer) = layers.iter().find(deadly) {
-        return Err(refused(unit, format!("{}: top level is no mapping", layer.path)));
+        return Err(refused(
+            unit,
+            format!("{}: top level is no mapping", layer.path),
+        ));
     }
     let get = |dotted: String| effective::lookup(&layers, &dotted).scalar();
-    let listen = match unit.port {
-        None => None,
-        Some(_) => {
-            let words = ["port", "certificate", "private_key"]
-                .map(|name| get(format!("{key}.{name}")).unwrap_or_default());
-            let ciphers = get(format!("{key}.ciphers")).unwrap_or_default();
-            Some(listen(unit, &words, &ciphers)?)
-        }
-    };
+    let words = ["port", "certificate", "private_key"];
+    let words = words.map(|name| get(format!("{key}.{name}")).unwrap_or_default());
+    let ciphers = get(format!("{key}.ciphers")).unwrap_or_default();
+    let serves = unit.port.is_some();
+    let listen = serves.then(|| listen(unit, &words, &ciphers)).transpose()?;
     let mut peers = Vec::new();
     for (block, port, flag) in BLOCKS.iter().filter(|(name, ..)| unit.calls.contains(name)) {
         let verify = match get(format!("{block}.{flag}")).as_deref() {
@@ -103,7 +108,9 @@ fn layered(tree: &dyn Tree, unit: &Unit, dir: &str, key: &str) -> Result<Config>
         peers.push(Peer {
             block,
             host: get(format!("{block}.host")).unwrap_or_else(|| "localhost".to_owned()),
-            port: get(format!("{block}.port")).and_then(|p| p.parse().ok()).unwrap_or(*port),
+            port: get(format!("{block}.port"))
+                .and_then(|p| p.parse().ok())
+                .unwrap_or(*port),
             verify,
         });
     }
@@ -145,5 +152,24 @@ fn text(tree: &dyn Tree, path: &HostPath) -> Result<String> {
 
 pub(super) fn refused(unit: &Unit, message: String) -> Error {
     let subject = format!("`{}`", unit.name);
-    Error::Input { subject, message, hint: String::new() }
+    Error::Input {
+        subject,
+        message,
+        hint: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_nginx_and_asterisk_are_their_first_word() {
+        let site =
+            "server {\n  listen 443 ssl;\n  ssl_certificate_key /k;\n  ssl_certificate /c;\n}\n";
+        assert_eq!(directive(site, "listen"), "443");
+        assert_eq!(directive(site, "ssl_certificate"), "/c");
+        assert_eq!(directive("tlscertfile = /c\n", "tlscertfile"), "/c");
+        assert_eq!(directive("other=1\n", "tlscertfile"), "");
+    }
 }

@@ -47,7 +47,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) fn run(host: &dyn Host, name: &str) -> Result<ExitCode> {
     let known = || UNITS.iter().map(|u| u.name.to_owned()).collect();
     let Some(unit) = UNITS.iter().find(|u| u.name == name) else {
-        return Err(Error::Unknown { what: "daemon", name: name.to_owned(), known: known() });
+        return Err(Error::Unknown {
+            what: "daemon",
+            name: name.to_owned(),
+            known: known(),
+        });
     };
     let config = match start(host, unit) {
         Ok((config, ports)) => {
@@ -61,8 +65,13 @@ pub(super) fn run(host: &dyn Host, name: &str) -> Result<ExitCode> {
     };
     for line in std::io::stdin().lock().lines() {
         let line = line.on("read", "standard input")?;
-        let Ok(ask) = serde_json::from_str::<Ask>(&line) else { continue };
-        let called = config.peers.iter().map(|peer| calls::call(host, peer, &ask.ports));
+        let Ok(ask) = serde_json::from_str::<Ask>(&line) else {
+            continue;
+        };
+        let called = config
+            .peers
+            .iter()
+            .map(|peer| calls::call(host, peer, &ask.ports));
         say(&Say::Called(called.collect()))?;
     }
     Ok(ExitCode::Success)
@@ -71,12 +80,16 @@ pub(super) fn run(host: &dyn Host, name: &str) -> Result<ExitCode> {
 fn say(what: &Say) -> Result<()> {
     let line = serde_json::to_string(what).unwrap_or_default() + "\n";
     let mut out = std::io::stdout().lock();
-    out.write_all(line.as_bytes()).and_then(|()| out.flush()).on("write", "standard output")
+    out.write_all(line.as_bytes())
+        .and_then(|()| out.flush())
+        .on("write", "standard output")
 }
 
 fn start(host: &dyn Host, unit: &Unit) -> Result<(Config, Option<(u16, u16)>)> {
     let config = config::read(host.tree(), unit)?;
-    let Some(listen) = &config.listen else { return Ok((config, None)) };
+    let Some(listen) = &config.listen else {
+        return Ok((config, None));
+    };
     let tls = Arc::new(server(host, unit, listen)?);
     let shown = || format!("a port for {}", unit.name);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).on("bind", shown())?;
@@ -84,7 +97,12 @@ fn start(host: &dyn Host, unit: &Unit) -> Result<(Config, Option<(u16, u16)>)> {
     let port = listen.port;
     std::thread::Builder::new()
         .name("accept".to_owned())
-        .spawn(move || listener.incoming().flatten().for_each(|stream| drop(greet(stream, &tls))))
+        .spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A client that went away is its own affair.
+                drop(greet(stream, &tls));
+            }
+        })
         .on("serve", shown())?;
     Ok((config, Some((port, real))))
 }
@@ -97,12 +115,17 @@ fn server(host: &dyn Host, unit: &Unit, listen: &Listen) -> Result<ServerConfig>
         bytes.ok_or_else(|| config::refused(unit, format!("`{path}` is not there")))
     };
     let broken = |e: String| config::refused(unit, format!("cannot load the pair: {e}"));
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&bytes(&listen.certificate)?)
-        .collect::<std::result::Result<_, _>>()
-        .map_err(|e| broken(e.to_string()))?;
-    let key = PrivateKeyDer::from_pem_slice(&bytes(&listen.key)?).map_err(|e| broken(e.to_string()))?;
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(&bytes(&listen.certificate)?)
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|e| broken(e.to_string()))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(&bytes(&listen.key)?).map_err(|e| broken(e.to_string()))?;
     let provider = aws_lc_rs::default_provider();
-    let signer = provider.key_provider.load_private_key(key.clone_key()).map_err(|e| broken(e.to_string()))?;
+    let signer = provider
+        .key_provider
+        .load_private_key(key.clone_key())
+        .map_err(|e| broken(e.to_string()))?;
     if listen.rsa_only && signer.algorithm() != SignatureAlgorithm::RSA {
         let message = "its `ciphers` take RSA keys alone, and the key is of another type";
         return Err(config::refused(unit, message.to_owned()));

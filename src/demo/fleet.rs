@@ -45,7 +45,7 @@ pub(super) struct Member {
     pub(super) invocation: String,
     /// When it last became active, microseconds of a clock that only goes forward.
     pub(super) entered: u128,
-    /// Why it would not start the last time.
+    /// Why it would not start the last time that it would not.
     pub(super) complaint: Option<String>,
 }
 
@@ -111,7 +111,9 @@ impl Fleet {
 
     /// Starts a unit and waits until it serves or gives up; whether it serves.
     pub(super) fn start(&mut self, at: usize) -> Result<bool> {
-        let Some(member) = self.members.get_mut(at) else { return Ok(false) };
+        let Some(member) = self.members.get_mut(at) else {
+            return Ok(false);
+        };
         let name = member.unit.name;
         let mut command = Command::new(&self.program);
         // A group of its own: what the terminal sends reaches the parent alone, which then ends its children.
@@ -125,16 +127,25 @@ impl Fleet {
             .stderr(Stdio::null());
         let mut child = command.spawn().on("start", name)?;
         let pipes = child.stdin.take().zip(child.stdout.take());
-        let Some((ask, say)) = pipes else { return Ok(false) };
-        let mut process = Process { child, ask, say: BufReader::new(say), listens: None };
+        let Some((ask, say)) = pipes else {
+            return Ok(false);
+        };
+        let mut process = Process {
+            child,
+            ask,
+            say: BufReader::new(say),
+            listens: None,
+        };
         let mut invocation = [0; 16];
-        aws_lc_rs::rand::fill(&mut invocation).map_err(std::io::Error::other).on("read random bytes for", name)?;
-        member.invocation = invocation.iter().map(|b| format!("{b:02x}")).collect();
+        aws_lc_rs::rand::fill(&mut invocation)
+            .map_err(std::io::Error::other)
+            .on("read random bytes for", name)?;
+        member.invocation = format!("{:032x}", u128::from_ne_bytes(invocation));
         member.entered = self.since.elapsed().as_micros();
-        (member.standing, member.complaint) = match process.hear(name) {
+        member.standing = match process.hear(name) {
             Ok(Say::Ready(listens)) => {
                 process.listens = listens;
-                (Standing::Running(process), None)
+                Standing::Running(process)
             }
             other => {
                 let why = match other {
@@ -143,7 +154,8 @@ impl Fleet {
                     Err(error) => error.to_string(),
                 };
                 process.end();
-                (Standing::Failed, Some(why))
+                member.complaint = Some(why);
+                Standing::Failed
             }
         };
         Ok(member.is_running())
@@ -151,7 +163,9 @@ impl Fleet {
 
     /// Stops a unit and waits until it is gone.
     pub(super) fn stop(&mut self, at: usize) {
-        let Some(member) = self.members.get_mut(at) else { return };
+        let Some(member) = self.members.get_mut(at) else {
+            return;
+        };
         let before = std::mem::replace(&mut member.standing, Standing::Stopped);
         if let Standing::Running(process) = before {
             process.end();
@@ -165,11 +179,18 @@ impl Fleet {
 
     /// Asks every running daemon to make its calls, all at once, and returns what came of them by unit.
     pub(super) fn call_all(&mut self) -> Result<BTreeMap<&'static str, Vec<Call>>> {
-        let line = serde_json::to_string(&Ask { ports: self.ports() }).unwrap_or_default() + "\n";
+        let line = serde_json::to_string(&Ask {
+            ports: self.ports(),
+        })
+        .unwrap_or_default()
+            + "\n";
         let mut called = BTreeMap::new();
         for member in &mut self.members {
             if let Standing::Running(process) = &mut member.standing {
-                process.ask.write_all(line.as_bytes()).on("ask", member.unit.name)?;
+                process
+                    .ask
+                    .write_all(line.as_bytes())
+                    .on("ask", member.unit.name)?;
             }
         }
         for member in &mut self.members {
@@ -217,4 +238,3 @@ impl Process {
         drop(self.child.wait());
     }
 }
-

@@ -98,11 +98,14 @@ impl Host for DemoHost {
             want: "a certificate".to_owned(),
             found: "refused the connection".to_owned(),
         })?;
-        self.files.handshake(SocketAddr::new(address.ip(), port), name, limit)
+        self.files
+            .handshake(SocketAddr::new(address.ip(), port), name, limit)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {
-        let text = HostPath::new("/etc/hosts").ok().and_then(|path| self.text(&path).ok().flatten());
+        let text = HostPath::new("/etc/hosts")
+            .ok()
+            .and_then(|path| self.text(&path).ok().flatten());
         lookup_in_hosts(&text.unwrap_or_default(), name)
     }
 

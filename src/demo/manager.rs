@@ -15,11 +15,20 @@ pub(super) fn run(fleet: &mut Fleet, command: &Command) -> Result<Output> {
     match words.as_slice() {
         ["xivo-service", "restart", "all"] => script(fleet),
         ["systemctl", "show", rest @ ..] => {
-            let at = rest.iter().position(|word| *word == "--").unwrap_or(rest.len());
+            let at = rest
+                .iter()
+                .position(|word| *word == "--")
+                .unwrap_or(rest.len());
             let (options, units) = rest.split_at(at);
             Ok(show(fleet, options, units.get(1..).unwrap_or_default()))
         }
-        ["systemctl", "restart", "--no-ask-password", "--", units @ ..] => restart(fleet, units),
+        [
+            "systemctl",
+            "restart",
+            "--no-ask-password",
+            "--",
+            units @ ..,
+        ] => restart(fleet, units),
         _ => Err(Error::Run {
             command: command.line(),
             outcome: "was not found".to_owned(),
@@ -28,7 +37,12 @@ pub(super) fn run(fleet: &mut Fleet, command: &Command) -> Result<Output> {
 }
 
 fn ended(status: i32, stdout: String, stderr: String) -> Output {
-    Output { status: Some(status), stdout, stderr, timed_out: false }
+    Output {
+        status: Some(status),
+        stdout,
+        stderr,
+        timed_out: false,
+    }
 }
 
 /// `xivo-service restart all`: stops all in reverse order, then starts one after the other, and gives up at the first
@@ -65,7 +79,10 @@ fn restart(fleet: &mut Fleet, units: &[&str]) -> Result<Output> {
         };
         fleet.stop(at);
         if !fleet.start(at)? {
-            let _ = writeln!(said, "Job for {unit} failed because the control process exited with error code.");
+            let _ = writeln!(
+                said,
+                "Job for {unit} failed because the control process exited with error code."
+            );
         }
     }
     Ok(ended(i32::from(!said.is_empty()), String::new(), said))
@@ -98,7 +115,11 @@ fn properties(unit: &str, member: Option<&Member>) -> [(&'static str, String); 9
         Some(m) if m.has_failed() => ("failed", "failed", "exit-code"),
         Some(_) | None => ("inactive", "dead", "success"),
     };
-    let load = if member.is_some() { "loaded" } else { "not-found" };
+    let load = if member.is_some() {
+        "loaded"
+    } else {
+        "not-found"
+    };
     let invocation = member.map(|m| m.invocation.clone()).unwrap_or_default();
     let entered = member.map_or(0, |m| m.entered).to_string();
     [

@@ -22,6 +22,7 @@ mod calls;
 mod config;
 mod daemon;
 mod fleet;
+mod fold;
 mod host;
 mod manager;
 mod mint;

@@ -43,7 +43,7 @@ pub(super) enum Reads {
 }
 
 /// One daemon.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Unit {
     /// Name of its unit, without `.service`.
     pub(super) name: &'static str,
@@ -152,8 +152,9 @@ pub(super) const NAME: &str = "wazo.example.com";
 
 /// Writes the whole tree; root and www-data are who runs the demo, so that it needs no root.
 pub(super) fn write(scratch: &Scratch, pair: &Pair, uid: u32, gid: u32) -> Result<()> {
+    // Where one id has two names the last is shown: owners as root, groups as www-data.
     let passwd = format!(
-        "root:x:{uid}:{gid}:root:/root:/bin/bash\nwww-data:x:{uid}:{gid}:www-data:/var/www:/bin/false\n"
+        "www-data:x:{uid}:{gid}:www-data:/var/www:/bin/false\nroot:x:{uid}:{gid}:root:/root:/bin/bash\n"
     );
     scratch.put("/etc/passwd", &passwd, 0o644)?;
     let group = format!("root:x:{gid}:\nwww-data:x:{gid}:\n");
@@ -174,7 +175,10 @@ pub(super) fn write(scratch: &Scratch, pair: &Pair, uid: u32, gid: u32) -> Resul
     scratch.put("/usr/bin/xivo-service", "#!/bin/bash\n", 0o755)?;
     for unit in &UNITS {
         configure(scratch, unit)?;
-        let text = format!("[Unit]\nDescription={0}\n[Service]\nExecStart=/usr/bin/{0}\n", unit.name);
+        let text = format!(
+            "[Unit]\nDescription={0}\n[Service]\nExecStart=/usr/bin/{0}\n",
+            unit.name
+        );
         let path = format!("/lib/systemd/system/{}.service", unit.name);
         scratch.put(&path, &text, 0o644)?;
     }
@@ -187,7 +191,11 @@ fn oddities(scratch: &Scratch) -> Result<()> {
     let exec = "!exec\ncommand: \"/usr/bin/xivo-amid-config\"\n";
     scratch.put("/etc/xivo-amid/conf.d/050-xivo-amid.yml", exec, 0o644)?;
     // No daemon, but its directory matches the pattern.
-    scratch.put("/etc/xivo-purge-db/config.yml", "days_to_keep: 365\n", 0o644)?;
+    scratch.put(
+        "/etc/xivo-purge-db/config.yml",
+        "days_to_keep: 365\n",
+        0o644,
+    )?;
     scratch.dir("/etc/xivo-purge-db/conf.d")?;
     let policy = "# A local policy of years ago.\nrest_api:\n  https:\n    ciphers: RSA+AESGCM\n";
     let path = format!("/etc/{STUBBORN}/conf.d/100-local-policy.yml");
@@ -243,7 +251,10 @@ fn config_yml(unit: &Unit, key: &str) -> String {
         }
     }
     for (block, port, flag) in BLOCKS.iter().filter(|(name, ..)| unit.calls.contains(name)) {
-        let _ = writeln!(text, "{block}:\n  host: localhost\n  port: {port}\n  {flag}: {CERT}");
+        let _ = writeln!(
+            text,
+            "{block}:\n  host: localhost\n  port: {port}\n  {flag}: {CERT}"
+        );
     }
     text
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{
+    fold,
     host::DemoHost,
     mint::{self, Algorithm, Authority, Pair},
     platform::{self, NAME, STUBBORN, UNITS},
@@ -110,10 +111,10 @@ impl<'a> Story<'a> {
         self.chapter(
             "A host like Wazo 17.06",
             &format!(
-                "{} daemons run as processes of their own, with real TLS on loopback. Each reads its configuration from\n\
-                 {} by the platform's rules,\n\
-                 and calls others with verification as configured. They serve the pair that the platform came with: a\n\
-                 name of `*`, which no browser takes.",
+                "{} daemons run as processes of their own, with real TLS on loopback. Each reads its configuration by the\n\
+                 platform's rules, and calls others with verification as configured. All serve the pair that the platform\n\
+                 came with, whose name `*` no browser takes. The host is a directory, gone at the end:\n\
+                 {}",
                 UNITS.len(),
                 self.root.display()
             ),
@@ -131,14 +132,26 @@ impl<'a> Story<'a> {
             "The plan",
             &format!(
                 "The new pair: a leaf for {NAME}, an intermediate and the root of a private CA, as a CA sends them.\n\
-                 Nothing is written yet; this is all that will be.\n\
+                 Nothing is written yet; this is all that will be. Runs of like lines are folded; `--verbose` shows them.\n\
                  $ certroll plan --profile wazo --cert site.pem --key site.key"
             ),
         )?;
-        let request = Request { profiles: vec!["wazo".to_owned()], files: self.site.clone(), consumers: true, ..Request::default() };
+        let request = Request {
+            profiles: vec!["wazo".to_owned()],
+            files: self.site.clone(),
+            consumers: true,
+            ..Request::default()
+        };
         let prepared = prepare(&self.host, &request)?;
         let view = View::of(&prepared.plan, self.host.tree());
-        self.printer.detail(|| text::plan(&view, self.printer.verbose()));
+        self.printer.detail(|| {
+            let text = text::plan(&view, self.printer.verbose());
+            if self.printer.verbose() {
+                text
+            } else {
+                fold::fold(&text)
+            }
+        });
         self.chapter(
             "The rollout",
             "All new bytes are written aside and made durable, then switched, then the services are told, and then every\n\
@@ -161,10 +174,17 @@ impl<'a> Story<'a> {
         )?;
         let prepared = prepare(&self.host, &Request::default())?;
         let found = prepared.plan.changes.len() + prepared.plan.owed.len();
-        hold(prepared.plan.is_empty(), "the second plan", "nothing to do", || format!("has {found} things to do"))?;
+        hold(
+            prepared.plan.is_empty(),
+            "the second plan",
+            "nothing to do",
+            || format!("has {found} things to do"),
+        )?;
         let receipt = look::converged(&self.host, &prepared.plan);
         let poor = receipt.verdicts.iter().filter(|v| !v.good).count();
-        hold(poor == 0, "the second run", "every probe good", || format!("has {poor} that are not"))?;
+        hold(poor == 0, "the second run", "every probe good", || {
+            format!("has {poor} that are not")
+        })?;
         self.ended(&receipt, Outcome::Converged)
     }
 
@@ -179,14 +199,28 @@ impl<'a> Story<'a> {
             ),
         )?;
         let before = tree(&self.host)?;
-        let request = Request { files: self.renewed.clone(), ..Request::default() };
+        let request = Request {
+            files: self.renewed.clone(),
+            ..Request::default()
+        };
         let prepared = prepare(&self.host, &request)?;
         let planned = &prepared.plan.identity.fingerprint;
-        hold(*planned == self.renewed_leaf, "the plan", &self.renewed_leaf, || format!("is for {planned}"))?;
+        hold(
+            *planned == self.renewed_leaf,
+            "the plan",
+            &self.renewed_leaf,
+            || format!("is for {planned}"),
+        )?;
         let receipt = self.carry_out(prepared)?;
         let blamed = receipt.causes.iter().any(|cause| cause.contains(STUBBORN));
-        hold(blamed, "the receipt", &format!("a cause that names {STUBBORN}"), || format!("has {:?}", receipt.causes))?;
+        hold(
+            blamed,
+            "the receipt",
+            &format!("a cause that names {STUBBORN}"),
+            || format!("has {:?}", receipt.causes),
+        )?;
         self.ended(&receipt, Outcome::RolledBack)?;
+        self.ask_why()?;
         self.chapter(
             "Back, and proved",
             "Every file is as it was before the broken rollout, every daemon runs, serves the leaf from before, and is\n\
@@ -196,10 +230,35 @@ impl<'a> Story<'a> {
         self.show(&leaf)?;
         let after = tree(&self.host)?;
         let differs = || first_difference(&before, &after);
-        hold(before == after, "the tree", "what it was before the broken rollout", differs)?;
+        hold(
+            before == after,
+            "the tree",
+            "what it was before the broken rollout",
+            differs,
+        )?;
         let count = before.len();
-        self.say(&format!("\n  {count} paths compared: content, owner, mode and links are those from before\n"));
+        self.say(&format!(
+            "\n  {count} paths compared: content, owner, mode and links are those from before\n"
+        ));
         Ok(count)
+    }
+
+    /// Prints what the stubborn daemon said.
+    fn ask_why(&self) -> Result<()> {
+        let fleet = self.host.fleet.borrow();
+        let member = fleet.find(STUBBORN).and_then(|at| fleet.members.get(at));
+        let complaint = member.and_then(|m| m.complaint.clone()).unwrap_or_default();
+        hold(
+            complaint.contains("ciphers"),
+            STUBBORN,
+            "a complaint about its ciphers",
+            || format!("said `{complaint}`"),
+        )?;
+        self.say(&format!(
+            "\n{}{complaint}\n",
+            command(&format!("journalctl -u {STUBBORN}"))
+        ));
+        Ok(())
     }
 
     /// Carries a plan out as the command line does.
@@ -216,9 +275,12 @@ impl<'a> Story<'a> {
 
     /// Prints a receipt, and holds that it is of this outcome.
     fn ended(&self, receipt: &Receipt, want: Outcome) -> Result<()> {
-        self.printer.detail(|| text::receipt(receipt, self.printer.verbose()));
+        self.printer
+            .detail(|| text::receipt(receipt, self.printer.verbose()));
         let found = receipt.outcome.words();
-        hold(receipt.outcome == want, "the outcome", want.words(), || format!("is {found}"))
+        hold(receipt.outcome == want, "the outcome", want.words(), || {
+            format!("is {found}")
+        })
     }
 
     /// Shows every daemon, and holds that all serve this leaf and believe one another.
@@ -232,11 +294,14 @@ impl<'a> Story<'a> {
     fn chapter(&self, title: &str, text: &str) -> Result<()> {
         self.heed()?;
         let line = |line: &str| match line.strip_prefix("$ ") {
-            Some(command) => format!("{} {}\n", paint(CYAN, "$"), paint(BOLD, command)),
+            Some(line) => command(line),
             None => format!("{line}\n"),
         };
         let text: String = text.lines().map(line).collect();
-        self.say(&format!("\n{}\n{text}\n", paint(BOLD, &format!("== {title}"))));
+        self.say(&format!(
+            "\n{}\n{text}\n",
+            paint(BOLD, &format!("== {title}"))
+        ));
         Ok(())
     }
 
@@ -245,15 +310,25 @@ impl<'a> Story<'a> {
     }
 
     fn heed(&self) -> Result<()> {
-        self.host.interrupted().map_or(Ok(()), |signal| Err(Error::Interrupted { signal }))
+        self.host
+            .interrupted()
+            .map_or(Ok(()), |signal| Err(Error::Interrupted { signal }))
     }
+}
+
+fn command(line: &str) -> String {
+    format!("{} {}\n", paint(CYAN, "$"), paint(BOLD, line))
 }
 
 fn hold(holds: bool, subject: &str, want: &str, found: impl FnOnce() -> String) -> Result<()> {
     if holds {
         return Ok(());
     }
-    Err(Error::Unproved { subject: subject.to_owned(), want: want.to_owned(), found: found() })
+    Err(Error::Unproved {
+        subject: subject.to_owned(),
+        want: want.to_owned(),
+        found: found(),
+    })
 }
 
 fn fingerprint(host: &DemoHost, files: &Files) -> Result<String> {
@@ -261,8 +336,14 @@ fn fingerprint(host: &DemoHost, files: &Files) -> Result<String> {
 }
 
 fn leaf_of(pair: &Pair) -> Result<String> {
-    let input = crate::identity::Input { name: String::new(), bytes: pair.cert.clone().into() };
-    Ok(crate::identity::Identity::assemble(&[input], None)?.0.fingerprint().to_owned())
+    let input = crate::identity::Input {
+        name: String::new(),
+        bytes: pair.cert.clone().into(),
+    };
+    Ok(crate::identity::Identity::assemble(&[input], None)?
+        .0
+        .fingerprint()
+        .to_owned())
 }
 
 /// Reads the whole scratch host but certroll's own state.
@@ -284,8 +365,16 @@ fn tree(host: &dyn Tree) -> Result<BTreeMap<HostPath, State>> {
     Ok(found)
 }
 
-fn first_difference(before: &BTreeMap<HostPath, State>, after: &BTreeMap<HostPath, State>) -> String {
+fn first_difference(
+    before: &BTreeMap<HostPath, State>,
+    after: &BTreeMap<HostPath, State>,
+) -> String {
     let paths = before.keys().chain(after.keys());
-    let path = paths.into_iter().find(|path| before.get(path) != after.get(path));
-    path.map_or_else(|| "is the same".to_owned(), |path| format!("differs at `{path}`"))
+    let path = paths
+        .into_iter()
+        .find(|path| before.get(path) != after.get(path));
+    path.map_or_else(
+        || "is the same".to_owned(),
+        |path| format!("differs at `{path}`"),
+    )
 }

@@ -244,7 +244,7 @@ impl Host for SystemHost {
     }
 
     fn lock(&mut self, wait: Duration) -> Result<()> {
-        clock::watch_signals()?;
+        watch_signals()?;
         self.make_state()?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let path = format!("{}/lock", self.state_shown());

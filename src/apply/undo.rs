@@ -277,6 +277,7 @@ impl Undo<'_, '_, '_> {
             writer: self.writer,
             generation,
             ran: self.ran,
+            heeds_signals: false,
         };
         service::activate(
             &mut runner,

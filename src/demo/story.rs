@@ -1,50 +1,30 @@
 //! The chapters, each of which checks what it says.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use super::{
-    fold,
+    Told, fold,
     host::DemoHost,
     mint::{self, Algorithm, Authority, Pair},
     platform::{self, NAME, STUBBORN, UNITS},
     scratch::Scratch,
+    snapshot::Snapshot,
     table::Table,
 };
 use crate::{
     cli::{
         look,
         print::Printer,
-        text::{self, BOLD, CYAN, GREEN, paint},
+        text::{self, BOLD, CYAN, paint},
     },
     error::{Error, Result},
-    host::{EntryKind, Host, Tree},
+    host::Host,
     plan::View,
     prepare,
     receipt::{Outcome, Receipt},
     rollouts::Request,
     source::Files,
-    state::{HostPath, State},
 };
-
-/// Figures of a story that held.
-#[derive(Debug)]
-pub(super) struct Told {
-    pub(super) daemons: usize,
-    pub(super) endpoints: usize,
-    pub(super) calls: usize,
-    pub(super) paths: usize,
-}
-
-impl Told {
-    /// Sums up.
-    pub(super) fn last_line(&self, seconds: f64) -> String {
-        let word = paint(GREEN, "every claim held");
-        format!(
-            "\n{word}: {} daemons, {} TLS ports, {} calls between them, {} paths as before; {seconds:.1} s\n",
-            self.daemons, self.endpoints, self.calls, self.paths
-        )
-    }
-}
 
 /// The scratch host, and what is rolled across it.
 pub(super) struct Story<'a> {
@@ -143,7 +123,7 @@ impl<'a> Story<'a> {
             ..Request::default()
         };
         let prepared = prepare(&self.host, &request)?;
-        let view = View::of(&prepared.plan, self.host.tree());
+        let view = View::of(&prepared.plan, &self.host);
         self.printer.detail(|| {
             let text = text::plan(&view, self.printer.verbose());
             if self.printer.verbose() {
@@ -198,7 +178,7 @@ impl<'a> Story<'a> {
                  $ certroll apply --cert renewed.pem --key renewed.key --yes"
             ),
         )?;
-        let before = tree(&self.host)?;
+        let before = Snapshot::take(&self.host)?;
         let request = Request {
             files: self.renewed.clone(),
             ..Request::default()
@@ -228,15 +208,15 @@ impl<'a> Story<'a> {
         )?;
         let leaf = self.site_leaf.clone();
         self.show(&leaf)?;
-        let after = tree(&self.host)?;
-        let differs = || first_difference(&before, &after);
+        let after = Snapshot::take(&self.host)?;
+        let differs = || before.difference(&after);
         hold(
             before == after,
             "the tree",
             "what it was before the broken rollout",
             differs,
         )?;
-        let count = before.len();
+        let count = before.count();
         self.say(&format!(
             "\n  {count} paths compared: content, owner, mode and links are those from before\n"
         ));
@@ -265,7 +245,7 @@ impl<'a> Story<'a> {
     fn carry_out(&mut self, prepared: crate::Prepared) -> Result<Receipt> {
         let printer = self.printer;
         let mut keep = prepared.keep;
-        let view = View::of(&prepared.plan, self.host.tree());
+        let view = View::of(&prepared.plan, &self.host);
         keep.plan = serde_json::to_vec_pretty(&view).unwrap_or_default();
         let progress = |message: &str| printer.detail(|| format!("  {message}\n"));
         let receipt = crate::rollout(&mut self.host, prepared.plan, &keep, &progress)?;
@@ -344,37 +324,4 @@ fn leaf_of(pair: &Pair) -> Result<String> {
         .0
         .fingerprint()
         .to_owned())
-}
-
-/// Reads the whole scratch host but certroll's own state.
-fn tree(host: &dyn Tree) -> Result<BTreeMap<HostPath, State>> {
-    let mut found = BTreeMap::new();
-    let mut waiting = vec![HostPath::default()];
-    while let Some(dir) = waiting.pop() {
-        for entry in host.list(&dir)? {
-            let path = dir.join(&entry.name);
-            if path.as_str() == "/var/lib/certroll" {
-                continue;
-            }
-            if entry.kind == EntryKind::Dir {
-                waiting.push(path.clone());
-            }
-            found.insert(path.clone(), host.read(&path)?);
-        }
-    }
-    Ok(found)
-}
-
-fn first_difference(
-    before: &BTreeMap<HostPath, State>,
-    after: &BTreeMap<HostPath, State>,
-) -> String {
-    let paths = before.keys().chain(after.keys());
-    let path = paths
-        .into_iter()
-        .find(|path| before.get(path) != after.get(path));
-    path.map_or_else(
-        || "is the same".to_owned(),
-        |path| format!("differs at `{path}`"),
-    )
 }

@@ -219,6 +219,12 @@ pub trait Host: Tree {
     /// [`Error::Unknown`] where there is none.
     fn group(&self, name: &str) -> Result<u32>;
 
+    /// Returns the name of a user by id, for people; none where the host knows none.
+    fn user_name(&self, uid: u32) -> Option<String>;
+
+    /// Returns the name of a group by id, for people; none where the host knows none.
+    fn group_name(&self, gid: u32) -> Option<String>;
+
     /// Tells whether a path is a mount point of its own, as `/etc/hosts` in a container.
     ///
     /// # Errors

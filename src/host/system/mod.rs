@@ -227,6 +227,20 @@ impl Host for SystemHost {
         }
     }
 
+    fn user_name(&self, uid: u32) -> Option<String> {
+        match self.own_text("/etc/passwd") {
+            Some(passwd) => ids::name_in(&passwd, uid),
+            None => ids::user_name(uid),
+        }
+    }
+
+    fn group_name(&self, gid: u32) -> Option<String> {
+        match self.own_text("/etc/group") {
+            Some(group) => ids::name_in(&group, gid),
+            None => ids::group_name(gid),
+        }
+    }
+
     fn is_mount_point(&self, path: &HostPath) -> Result<bool> {
         self.root.is_mount_point(path)
     }

@@ -39,8 +39,8 @@ impl Algorithm {
 pub(super) fn default_pair(now: i64) -> Result<Pair> {
     let key = KeyPair::generate_for(Algorithm::Rsa.signature()).map_err(unminted)?;
     let subject = [
-        (DnType::OrganizationName, "Proformatique"),
         (DnType::CommonName, "*"),
+        (DnType::OrganizationName, "Proformatique"),
     ];
     let mut params = params(&subject, now, 3650);
     // As `openssl req -x509` makes them.
@@ -113,6 +113,7 @@ fn params(subject: &[(DnType, &str)], now: i64, days: u64) -> CertificateParams 
     params
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn unminted(error: rcgen::Error) -> Error {
     Error::Input {
         subject: "a pair of the demo's own".to_owned(),

@@ -13,7 +13,10 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::{
-    cli::print::Printer,
+    cli::{
+        print::Printer,
+        text::{GREEN, paint},
+    },
     error::{ExitCode, Result},
     host::{Host, system},
 };
@@ -22,11 +25,13 @@ mod calls;
 mod config;
 mod daemon;
 mod fleet;
+mod fold;
 mod host;
 mod manager;
 mod mint;
 mod platform;
 mod scratch;
+mod snapshot;
 mod story;
 mod table;
 
@@ -65,4 +70,24 @@ pub(crate) fn run(printer: &Printer) -> Result<ExitCode> {
 /// Whatever keeps it from starting; its parent is told as well.
 pub(crate) fn daemon(host: &dyn Host, unit: &str) -> Result<ExitCode> {
     daemon::run(host, unit)
+}
+
+/// Figures of a story that held.
+#[derive(Debug)]
+struct Told {
+    daemons: usize,
+    endpoints: usize,
+    calls: usize,
+    paths: usize,
+}
+
+impl Told {
+    /// Sums up.
+    fn last_line(&self, seconds: f64) -> String {
+        let word = paint(GREEN, "every claim held");
+        format!(
+            "\n{word}: {} daemons, {} TLS ports, {} calls between them, {} paths as before; {seconds:.1} s\n",
+            self.daemons, self.endpoints, self.calls, self.paths
+        )
+    }
 }

@@ -70,7 +70,7 @@ impl fmt::Display for Consumer {
 /// Finds the consumers of a pair.
 ///
 /// Configuration that the facts hold already is not read again. Links are never followed, so the walk cannot
-/// leave the root; it ends at a bound, and the second value tells whether it did.
+/// leave the root; it ends at a bound, and the second value tells whether all of `/etc` was seen.
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] where `/etc` itself cannot be listed.

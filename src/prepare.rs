@@ -259,9 +259,9 @@ fn add_consumers(
         .map(|t| t.path.clone())
         .collect();
     let facts: Vec<&Facts> = profiles.iter().map(|(_, facts)| facts).collect();
-    let (found, cut_short) = effective::consumers(host.tree(), &facts, &effective::Pair { paths })?;
+    let (found, whole) = effective::consumers(host.tree(), &facts, &effective::Pair { paths })?;
     desired.findings.extend(effective::elsewhere(&found));
-    if cut_short {
+    if !whole {
         let message = "/etc is too large to look through whole: there may be more consumers";
         desired.findings.push(Finding::host(
             Severity::Note,

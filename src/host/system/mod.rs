@@ -10,8 +10,11 @@ use std::{
     io::{Seek as _, Write as _},
     net::{IpAddr, SocketAddr},
     os::fd::OwnedFd,
+    path::Path,
     time::Duration,
 };
+
+use walkdir::WalkDir;
 
 use rustix::{
     fs::{FlockOperation, Mode, OFlags},
@@ -198,6 +201,32 @@ impl Tree for SystemHost {
 
     fn list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
         self.root.list(dir)
+    }
+
+    fn walk(
+        &self,
+        top: &HostPath,
+        deepest: usize,
+        enter: &dyn Fn(&HostPath) -> bool,
+    ) -> Result<Vec<HostPath>> {
+        let shown = self.root.show(top);
+        let of_root = |path: &Path| {
+            let below = path.strip_prefix(&shown).ok()?.to_str()?;
+            HostPath::new(&format!("{top}/{below}")).ok()
+        };
+        let walk = WalkDir::new(&shown)
+            .follow_root_links(false)
+            .min_depth(1)
+            .max_depth(deepest)
+            .sort_by_file_name()
+            .same_file_system(true);
+        let entered = walk.into_iter().filter_entry(|entry| {
+            !entry.file_type().is_dir() || of_root(entry.path()).is_some_and(|dir| enter(&dir))
+        });
+        let files = entered
+            .flatten()
+            .filter(|entry| entry.file_type().is_file());
+        Ok(files.filter_map(|entry| of_root(entry.path())).collect())
     }
 }
 

@@ -3,7 +3,7 @@
  *
  *   least check ROOT REFERENCE   checks that everything is in place for every service of ROOT
  *   least apply ROOT REFERENCE   puts everything in place, durably
- *   least peak COMMAND...        runs a command and prints the most memory it held
+ *   least peak COMMAND...        runs a command, exits as it does, and prints the most memory it held, in KiB
  *
  * REFERENCE is a root where certroll has put everything in place; its files, with owner and mode, are what ROOT must
  * get. Paths are resolved inside ROOT and no link is followed on the way, as a tool that runs as root has to. check
@@ -266,7 +266,8 @@ static int peak(char **command) {
     if (child < 0) die("fork for", command[0]);
     if (child == 0) {
         /* The figure alone belongs on standard output. */
-        if (dup2(STDERR_FILENO, STDOUT_FILENO) >= 0) execvp(command[0], command);
+        int nowhere = open("/dev/null", O_WRONLY);
+        if (nowhere >= 0 && dup2(nowhere, STDOUT_FILENO) >= 0) execvp(command[0], command);
         die("run", command[0]);
     }
     if (wait4(child, &status, 0, &used) < 0) die("wait for", command[0]);

@@ -205,6 +205,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             writer: &mut self.writer,
             generation: &mut self.generation,
             ran: &mut self.ran,
+            heeds_signals: true,
         };
         service::activate(&mut runner, services, units, &mut |message| {
             progress(message);
@@ -375,11 +376,21 @@ struct Recorded<'a, 'h> {
     writer: &'a mut Writer<'h>,
     generation: &'a mut Generation,
     ran: &'a mut Vec<String>,
+    /// Whether a signal stops it: on the way forward only, since the way back is the answer to one.
+    heeds_signals: bool,
 }
 
 impl Runner for Recorded<'_, '_> {
     fn host(&self) -> &dyn Host {
         self.writer.host()
+    }
+
+    fn interrupted(&self) -> Option<&'static str> {
+        if self.heeds_signals {
+            self.writer.host().interrupted()
+        } else {
+            None
+        }
     }
 
     fn run(&mut self, command: &Command) -> Result<Output> {

@@ -178,6 +178,12 @@ Asks before it changes anything; without a terminal it needs --yes.")]
     },
     /// Tell the whole story on a scratch host, no root needed
     Demo,
+    /// Be one daemon of the demo's scratch host
+    #[command(hide = true)]
+    DemoDaemon {
+        /// Name of its unit
+        unit: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,11 +12,11 @@ use crate::{
 mod args;
 mod changes;
 pub mod inspect;
-mod look;
-mod print;
+pub(crate) mod look;
+pub(crate) mod print;
 mod probe;
 mod profiles;
-mod text;
+pub(crate) mod text;
 
 use args::{Cli, Command, Profiles};
 use print::Printer;
@@ -134,7 +134,8 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
                 Ok(ExitCode::Success)
             }
         },
-        Command::Demo => crate::demo::run(printer.verbose()),
+        Command::DemoDaemon { unit } => crate::demo::daemon(host, unit),
+        Command::Demo => crate::demo::run(printer),
     }
 }
 

@@ -1,11 +1,93 @@
-//! The whole story on a scratch host.
+//! The whole story on a scratch host: one command, no root, every claim checked.
+//!
+//! `certroll demo` makes a tree like that of a Wazo 17.06 host, starts its daemons as child processes with real TLS
+//! listeners on loopback, and rolls pairs across it through the very code that the other commands use. Only the edge is
+//! another: [`host::DemoHost`] maps units to children and the platform's ports to theirs.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the demo is the platform it works on: it has processes, sockets and files of its own"
+)]
 
-use crate::error::{ExitCode, Result};
+use std::time::Instant;
 
-/// Tells the story.
+use serde_json::json;
+
+use crate::{
+    cli::{
+        print::Printer,
+        text::{GREEN, paint},
+    },
+    error::{ExitCode, Result},
+    host::{Host, system},
+};
+
+mod calls;
+mod config;
+mod daemon;
+mod fleet;
+mod fold;
+mod host;
+mod manager;
+mod mint;
+mod platform;
+mod scratch;
+mod snapshot;
+mod story;
+mod table;
+
+use scratch::Scratch;
+use story::Story;
+
+/// Tells the story, and checks each claim of it.
+///
+/// The scratch directory and every child process are gone on return, however it ends.
 ///
 /// # Errors
-/// Whatever does not hold.
-pub fn run(_verbose: bool) -> Result<ExitCode> {
+/// [`crate::error::Error::Unproved`] where a claim does not hold; [`crate::error::Error::Interrupted`] by a signal.
+pub(crate) fn run(printer: &Printer) -> Result<ExitCode> {
+    let start = Instant::now();
+    // Before anything is there that a signal could leave behind.
+    system::watch_signals()?;
+    let scratch = Scratch::make()?;
+    let told = Story::new(&scratch, printer).and_then(Story::tell)?;
+    drop(scratch);
+    let seconds = start.elapsed().as_secs_f64();
+    let document = json!({
+        "format": "certroll/demo/1",
+        "daemons": told.daemons,
+        "endpoints": told.endpoints,
+        "calls": told.calls,
+        "paths": told.paths,
+        "seconds": seconds,
+    });
+    printer.result(&document, || told.last_line(seconds));
     Ok(ExitCode::Success)
+}
+
+/// Is one daemon of the scratch host, until its standard input ends.
+///
+/// # Errors
+/// Whatever keeps it from starting; its parent is told as well.
+pub(crate) fn daemon(host: &dyn Host, unit: &str) -> Result<ExitCode> {
+    daemon::run(host, unit)
+}
+
+/// Figures of a story that held.
+#[derive(Debug)]
+struct Told {
+    daemons: usize,
+    endpoints: usize,
+    calls: usize,
+    paths: usize,
+}
+
+impl Told {
+    /// Sums up.
+    fn last_line(&self, seconds: f64) -> String {
+        let word = paint(GREEN, "every claim held");
+        format!(
+            "\n{word}: {} daemons, {} TLS ports, {} calls between them, {} paths as before; {seconds:.1} s\n",
+            self.daemons, self.endpoints, self.calls, self.paths
+        )
+    }
 }

@@ -1,6 +1,6 @@
 //! Probes: what is seen from outside, and what it means.
 //!
-//! [`observe`] looks, [`judge`] decides (pure), [`prove`] repeats both until the answer is certain or time is up.
+//! [`observe()`] looks, [`judge()`] decides (pure), [`prove()`] repeats both until the answer is certain or time is up.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -226,8 +226,11 @@ fn an_old_worker_that_still_answers_delays_the_proof_and_three_in_a_row_end_it()
     let host = Scripted {
         shake: Some(Box::new(move |_| {
             turn.set(turn.get() + 1);
-            let old = matches!(turn.get(), 2 | 4);
-            Ok(presents(if old { b"old" } else { b"new" }))
+            Ok(presents(if matches!(turn.get(), 2 | 4) {
+                b"old"
+            } else {
+                b"new"
+            }))
         })),
         ..Scripted::default()
     };

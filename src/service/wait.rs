@@ -59,21 +59,17 @@ impl Watch<'_> {
             _ => Sight::Bad,
         }
     }
-
-    fn complaint(state: &UnitState) -> Error {
-        let unit = &state.unit;
-        if state.is_active() {
-            return Error::Unproved {
-                subject: format!("`{unit}`"),
-                want: "a new start".to_owned(),
-                found: format!("is `{}` as before, not restarted", state.condition()),
-            };
-        }
-        complaint(state)
-    }
 }
 
+/// Names a unit that is not as demanded; one that is active can only lack its restart.
 fn complaint(state: &UnitState) -> Error {
+    if state.is_active() {
+        return Error::Unproved {
+            subject: format!("`{}`", state.unit),
+            want: "a new start".to_owned(),
+            found: format!("is `{}` as before, not restarted", state.condition()),
+        };
+    }
     Error::Unproved {
         subject: format!("`{}`", state.unit),
         want: format!("`active` (why: `journalctl -u {}`)", state.unit),
@@ -86,7 +82,7 @@ pub(super) fn until(runner: &dyn Runner, watch: &Watch<'_>) -> Result<()> {
     let moving = look(runner, watch, true)?;
     match moving.first() {
         None => Ok(()),
-        Some(state) => Err(Watch::complaint(state)),
+        Some(state) => Err(complaint(state)),
     }
 }
 
@@ -111,7 +107,7 @@ fn look(runner: &dyn Runner, watch: &Watch<'_>, strict: bool) -> Result<Vec<Unit
         for state in show(host, watch.units)? {
             match watch.sight(&state, before.get(state.unit.as_str()).copied()) {
                 Sight::Good => {}
-                Sight::Bad if strict => return Err(Watch::complaint(&state)),
+                Sight::Bad if strict => return Err(complaint(&state)),
                 Sight::Bad => poor.push(state),
                 Sight::Moving => {
                     moving += 1;

@@ -59,7 +59,7 @@ pub(super) fn sleep(time: Duration) {
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] where signals cannot be blocked or no thread can be started; they then end the process.
-pub(super) fn watch_signals() -> Result<()> {
+pub(crate) fn watch_signals() -> Result<()> {
     let ignored = ignored();
     let set: SigSet = ASKING
         .into_iter()
@@ -80,7 +80,7 @@ pub(super) fn watch_signals() -> Result<()> {
     Ok(())
 }
 
-/// The mask of ignored signals as the kernel tells it (`proc_pid_status(5)`, `SigIgn`); none where it does not.
+/// The mask of ignored signals as the kernel tells it (`SigIgn` of `/proc/PID/status`, proc(5)); none where it does not.
 fn ignored() -> u64 {
     std::fs::read_to_string("/proc/self/status")
         .ok()

@@ -176,7 +176,7 @@ impl Base {
             return Ok(Vec::new());
         };
         let mut entries = Vec::new();
-        for entry in Dir::read_from(&fd).on("list", self.show(path))? {
+        for entry in Dir::new(fd).on("list", self.show(path))? {
             let entry = entry.on("list", self.show(path))?;
             let Ok(name) = entry.file_name().to_str() else {
                 continue;
@@ -185,9 +185,7 @@ impl Base {
                 continue;
             }
             let kind = match entry.file_type() {
-                FileType::Unknown => {
-                    stat_at(&fd, name).map_or(FileType::Unknown, |stat| kind_of(&stat))
-                }
+                FileType::Unknown => self.kind_at(&path.join(name))?,
                 known => known,
             };
             let kind = match kind {
@@ -203,6 +201,16 @@ impl Base {
         }
         entries.sort_unstable();
         Ok(entries)
+    }
+
+    /// Returns the type of an object that the directory does not tell.
+    fn kind_at(&self, path: &HostPath) -> Result<FileType> {
+        let Some((dir, name)) = self.parent(path, OFlags::PATH)? else {
+            return Ok(FileType::Unknown);
+        };
+        Ok(kind_of(
+            &stat_at(&dir, name).on("look at", self.show(path))?,
+        ))
     }
 
     /// Tells whether something is mounted on a path.

@@ -10,8 +10,11 @@ use std::{
     io::{Seek as _, Write as _},
     net::{IpAddr, SocketAddr},
     os::fd::OwnedFd,
+    path::Path,
     time::Duration,
 };
+
+use walkdir::WalkDir;
 
 use rustix::{
     fs::{FlockOperation, Mode, OFlags},
@@ -31,6 +34,7 @@ mod ids;
 mod network;
 mod sync;
 
+pub(crate) use clock::watch_signals;
 use files::Base;
 
 /// The machine itself, or a tree of files on it that stands for another.
@@ -198,6 +202,32 @@ impl Tree for SystemHost {
     fn list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
         self.root.list(dir)
     }
+
+    fn walk(
+        &self,
+        top: &HostPath,
+        deepest: usize,
+        enter: &dyn Fn(&HostPath) -> bool,
+    ) -> Result<Vec<HostPath>> {
+        let shown = self.root.show(top);
+        let of_root = |path: &Path| {
+            let below = path.strip_prefix(&shown).ok()?.to_str()?;
+            HostPath::new(&format!("{top}/{below}")).ok()
+        };
+        let walk = WalkDir::new(&shown)
+            .follow_root_links(false)
+            .min_depth(1)
+            .max_depth(deepest)
+            .sort_by_file_name()
+            .same_file_system(true);
+        let entered = walk.into_iter().filter_entry(|entry| {
+            !entry.file_type().is_dir() || of_root(entry.path()).is_some_and(|dir| enter(&dir))
+        });
+        let files = entered
+            .flatten()
+            .filter(|entry| entry.file_type().is_file());
+        Ok(files.filter_map(|entry| of_root(entry.path())).collect())
+    }
 }
 
 impl Host for SystemHost {
@@ -226,6 +256,20 @@ impl Host for SystemHost {
         }
     }
 
+    fn user_name(&self, uid: u32) -> Option<String> {
+        match self.own_text("/etc/passwd") {
+            Some(passwd) => ids::name_in(&passwd, uid),
+            None => ids::user_name(uid),
+        }
+    }
+
+    fn group_name(&self, gid: u32) -> Option<String> {
+        match self.own_text("/etc/group") {
+            Some(group) => ids::name_in(&group, gid),
+            None => ids::group_name(gid),
+        }
+    }
+
     fn is_mount_point(&self, path: &HostPath) -> Result<bool> {
         self.root.is_mount_point(path)
     }
@@ -243,7 +287,7 @@ impl Host for SystemHost {
     }
 
     fn lock(&mut self, wait: Duration) -> Result<()> {
-        clock::watch_signals()?;
+        watch_signals()?;
         self.make_state()?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let path = format!("{}/lock", self.state_shown());

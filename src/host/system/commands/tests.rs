@@ -1,6 +1,6 @@
 use std::process;
 
-use super::*;
+use super::{leftovers::marked, *};
 
 fn sh(script: &str, limit: u64) -> Command {
     Command {

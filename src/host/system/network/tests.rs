@@ -77,7 +77,7 @@ fn leaf_chain_version_and_server_name_are_as_the_peer_has_them() {
 fn silent_dripping_plain_and_closed_peers_are_told_apart_within_the_limit() {
     let limit = Duration::from_millis(700);
     let silent = peer(|stream| {
-        thread::sleep(Duration::from_secs(60));
+        thread::sleep(Duration::from_mins(1));
         drop(stream);
     });
     let drip = peer(|mut stream| {
@@ -248,7 +248,7 @@ fn a_bundle_with_a_damaged_block_gives_the_others() {
 }
 
 fn rcgen_pem(der: &[u8]) -> String {
-    let made = std::process::Command::new("openssl")
+    let made = Command::new("openssl")
         .args(["x509", "-inform", "der"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,0 +1,167 @@
+//! The scratch host as a live machine: files are those of its root, services and endpoints are child processes.
+
+use std::{
+    cell::RefCell,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+use super::{fleet::Fleet, manager};
+use crate::{
+    error::{Error, Result},
+    host::{Command, Edit, Entry, Host, Output, Place, Presented, Tree, User, system::SystemHost},
+    probe::lookup_in_hosts,
+    state::{Bytes, HostPath, State},
+};
+
+/// [`SystemHost`] with a root of its own, and services beside it.
+pub(super) struct DemoHost {
+    files: SystemHost,
+    pub(super) fleet: RefCell<Fleet>,
+}
+
+impl DemoHost {
+    pub(super) fn open(root: &Path) -> Result<Self> {
+        Ok(Self {
+            files: SystemHost::open(Some(&root.display().to_string()), None)?,
+            fleet: RefCell::new(Fleet::new(root)?),
+        })
+    }
+}
+
+impl Tree for DemoHost {
+    fn read(&self, path: &HostPath) -> Result<State> {
+        self.files.read(path)
+    }
+
+    fn list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
+        self.files.list(dir)
+    }
+}
+
+impl Host for DemoHost {
+    fn tree(&self) -> &dyn Tree {
+        self
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn user(&self, name: &str) -> Result<User> {
+        self.files.user(name)
+    }
+
+    fn group(&self, name: &str) -> Result<u32> {
+        self.files.group(name)
+    }
+
+    fn user_name(&self, uid: u32) -> Option<String> {
+        self.files.user_name(uid)
+    }
+
+    fn group_name(&self, gid: u32) -> Option<String> {
+        self.files.group_name(gid)
+    }
+
+    fn is_mount_point(&self, path: &HostPath) -> Result<bool> {
+        self.files.is_mount_point(path)
+    }
+
+    fn load(&self, path: &HostPath) -> Result<State> {
+        self.files.load(path)
+    }
+
+    fn load_list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
+        self.files.load_list(dir)
+    }
+
+    fn lock(&mut self, wait: Duration) -> Result<()> {
+        self.files.lock(wait)
+    }
+
+    fn edit(&mut self, edit: &Edit) -> Result<()> {
+        self.files.edit(edit)
+    }
+
+    fn sync(&mut self, places: &[Place]) -> Result<()> {
+        self.files.sync(places)
+    }
+
+    fn run(&self, command: &Command, _: &str) -> Result<Output> {
+        manager::run(&mut self.fleet.borrow_mut(), command)
+    }
+
+    /// Commands of this host end before [`Host::run`] returns.
+    fn end_marked(&self, _: &str) -> Result<usize> {
+        Ok(0)
+    }
+
+    fn handshake(&self, address: SocketAddr, name: &str, limit: Duration) -> Result<Presented> {
+        let real = self.fleet.borrow().ports().get(&address.port()).copied();
+        let real = real.filter(|_| address.ip().is_loopback());
+        let port = real.ok_or_else(|| Error::Unproved {
+            subject: format!("`{address}`"),
+            want: "a certificate".to_owned(),
+            found: "refused the connection".to_owned(),
+        })?;
+        self.files
+            .handshake(SocketAddr::new(address.ip(), port), name, limit)
+    }
+
+    fn resolve(&self, name: &str) -> Vec<IpAddr> {
+        let text = HostPath::new("/etc/hosts")
+            .ok()
+            .and_then(|path| self.text(&path).ok().flatten());
+        lookup_in_hosts(&text.unwrap_or_default(), name)
+    }
+
+    fn trust_anchors(&self) -> Vec<Vec<u8>> {
+        self.files.trust_anchors()
+    }
+
+    fn now(&self) -> i64 {
+        self.files.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.files.elapsed()
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.files.sleep(time);
+    }
+
+    fn interrupted(&self) -> Option<&'static str> {
+        self.files.interrupted()
+    }
+
+    fn operator(&self) -> String {
+        self.files.operator()
+    }
+
+    fn effective_uid(&self) -> u32 {
+        self.files.effective_uid()
+    }
+
+    fn random(&self) -> Result<[u8; 32]> {
+        self.files.random()
+    }
+
+    fn read_input(&self, path: &str) -> Result<Bytes> {
+        self.files.read_input(path)
+    }
+
+    fn list_input(&self, path: &str) -> Result<Vec<String>> {
+        self.files.list_input(path)
+    }
+
+    fn writable_by_others(&self, path: &str) -> Result<Option<String>> {
+        self.files.writable_by_others(path)
+    }
+
+    fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.files.write_output(path, bytes)
+    }
+}

@@ -87,7 +87,8 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     } else {
         Vec::new()
     };
-    let owed = if live {
+    // With changes the services are told anyway.
+    let owed = if live && (observed.changes.is_empty() || !resolved.obligations.is_empty()) {
         owed(resolved, &promises, &baseline)
     } else {
         Vec::new()
@@ -269,11 +270,20 @@ fn add_consumers(
             message,
         ));
     }
-    desired.consumers = found
+    let ours: HashSet<&str> = desired.targets.iter().map(|t| t.path.as_str()).collect();
+    let mut files: Vec<String> = Vec::new();
+    for consumer in found
         .iter()
-        .filter(|c| c.other.is_none())
-        .map(ToString::to_string)
-        .collect();
+        .filter(|c| c.other.is_none() && !ours.contains(c.path.as_str()))
+    {
+        if files
+            .last()
+            .is_none_or(|last| !last.starts_with(&format!("{}:", consumer.path)))
+        {
+            files.push(consumer.to_string());
+        }
+    }
+    desired.consumers = files;
     Ok(())
 }
 

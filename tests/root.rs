@@ -221,7 +221,9 @@ fn every_command_gives_one_json_document_with_its_format() {
 fn a_saved_plan_is_applied_as_long_as_nothing_changed() {
     let scratch = two_pairs();
     let before = scratch.tree();
-    scratch.on_root(&format!("plan {A} --out plan.json")).exits(5);
+    scratch
+        .on_root(&format!("plan {A} --out plan.json"))
+        .exits(5);
     scratch.tree().is(&before);
     scratch.on_root("apply --plan plan.json --yes").exits(0);
     scratch.on_root(&format!("plan {A}")).exits(0);
@@ -239,7 +241,9 @@ fn a_saved_plan_is_applied_as_long_as_nothing_changed() {
 #[test]
 fn a_saved_plan_is_stale_once_the_host_or_an_input_changed() {
     let scratch = two_pairs();
-    scratch.on_root(&format!("plan {A} --out plan.json")).exits(5);
+    scratch
+        .on_root(&format!("plan {A} --out plan.json"))
+        .exits(5);
     let before = scratch.tree();
     scratch.file("R/etc/hosts", "127.0.0.1\tlocalhost other\n");
     let changed = scratch.tree();
@@ -249,7 +253,9 @@ fn a_saved_plan_is_stale_once_the_host_or_an_input_changed() {
     assert_ne!(before, changed);
 
     let scratch = two_pairs();
-    scratch.on_root(&format!("plan {A} --out plan.json")).exits(5);
+    scratch
+        .on_root(&format!("plan {A} --out plan.json"))
+        .exits(5);
     let before = scratch.tree();
     scratch.sh("cp b.pem a.pem; cp b.key a.key");
     let stale = scratch.on_root("apply --plan plan.json --yes").exits(7);
@@ -283,7 +289,8 @@ fn a_rollout_given_by_flags_is_remembered_with_its_bytes_and_settings() {
 fn a_rollout_file_names_a_rollout_that_follows_its_source() {
     let scratch = two_pairs();
     scratch.sh("mkdir -p R/etc/pair R/etc/certroll/rollouts.d; cp a.pem a.key R/etc/pair");
-    let rollout = "profiles: [wazo]\ncert: /etc/pair/a.pem\nkey: /etc/pair/a.key\nset: {hostname: phone}\n";
+    let rollout =
+        "profiles: [wazo]\ncert: /etc/pair/a.pem\nkey: /etc/pair/a.key\nset: {hostname: phone}\n";
     scratch.file("R/etc/certroll/rollouts.d/main.yaml", rollout);
     scratch
         .on_root("plan main")
@@ -347,7 +354,10 @@ fn a_run_killed_at_any_rename_is_recovered_to_the_very_tree() {
     for n in 1.. {
         let run = Running::start(&mut trace(n)).end();
         if run.code == 0 {
-            assert!(n > 8, "a run with one rename each for eight files: {run:#?}");
+            assert!(
+                n > 8,
+                "a run with one rename each for eight files: {run:#?}"
+            );
             break;
         }
         assert_eq!(run.code, 137, "{run:#?}");

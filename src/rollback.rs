@@ -38,15 +38,7 @@ pub fn plan(
         return Ok(None);
     };
     let committed = committed(host)?;
-    let undone = |generation: &Intent| {
-        committed.iter().any(|later| {
-            later.rollout == rollout
-                && later.generation > generation.generation
-                && later
-                    .undoes
-                    .is_some_and(|from| from <= generation.generation)
-        })
-    };
+    let undone = |generation: &Intent| is_undone(&committed, generation);
     let of_rollout = || committed.iter().filter(|i| i.rollout == rollout);
     let back: Vec<&Intent> = match to {
         Some(to) => of_rollout().filter(|i| i.generation > to).collect(),
@@ -135,12 +127,24 @@ fn committed(host: &dyn Host) -> Result<Vec<Intent>> {
     Ok(intents)
 }
 
+/// Tells whether a later rollback took a generation back.
+fn is_undone(committed: &[Intent], generation: &Intent) -> bool {
+    committed.iter().any(|later| {
+        later.rollout == generation.rollout
+            && later.generation > generation.generation
+            && later
+                .undoes
+                .is_some_and(|from| from <= generation.generation)
+    })
+}
+
 fn refuse_entangled(committed: &[Intent], rollout: &str, back: &[&Intent]) -> Result<()> {
     let oldest = back.first().map_or(0, |i| i.generation);
-    for other in committed
+    let others = committed
         .iter()
         .filter(|i| i.rollout != rollout && i.generation > oldest)
-    {
+        .filter(|i| i.undoes.is_none() && !is_undone(committed, i));
+    for other in others {
         let shared = other.entries.iter().find(|e| {
             back.iter()
                 .any(|i| i.entries.iter().any(|b| b.path == e.path))

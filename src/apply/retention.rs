@@ -19,6 +19,12 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
     let mut newest_first = Store::numbers(writer.host())?;
     newest_first.reverse();
     let mut seen: BTreeMap<String, Kept> = BTreeMap::new();
+    for (rollout, remembered) in &rollouts.rollouts {
+        if let Ok(generation) = Store::generation(writer.host(), remembered.identity) {
+            let kept = seen.entry(rollout.clone()).or_default();
+            kept.in_force = generation.intent.identity.fingerprint;
+        }
+    }
     for number in newest_first {
         let Ok(generation) = Store::generation(writer.host(), number) else {
             continue;
@@ -53,10 +59,13 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
         }
         let key = Store::file(number, "identity/key.pem");
         if !in_force && writer.host().load(&key)? != State::Absent {
-            kept.identities += 1;
-            if kept.identities > 1 {
+            let undone = kept.undone_from.is_some_and(|from| from <= number);
+            if !kept.keeps(intent.identity.fingerprint, undone) {
                 clear(writer, &Place::State(key))?;
             }
+        }
+        if let (Status::Committed, Some(from)) = (generation.status, intent.undoes) {
+            kept.undone_from = Some(kept.undone_from.map_or(from, |lowest| lowest.min(from)));
         }
     }
     Ok(())
@@ -68,6 +77,27 @@ struct Kept {
     generations: usize,
     /// Generations whose saved copies hold a private key: the newest holds the one before.
     befores: usize,
-    /// Identities other than the one in force.
-    identities: usize,
+    /// Fingerprint of the leaf in force.
+    in_force: String,
+    /// Fingerprint of the newest leaf but that one.
+    before: Option<String>,
+    /// The lowest generation that a later rollback took back.
+    undone_from: Option<u64>,
+}
+
+impl Kept {
+    /// Tells whether the key of a leaf is kept: several generations may stand for one identity, as settings change too,
+    /// and each can be returned to.
+    fn keeps(&mut self, leaf: String, undone: bool) -> bool {
+        if leaf == self.in_force {
+            return !undone;
+        }
+        match &self.before {
+            None => {
+                self.before = Some(leaf);
+                true
+            }
+            Some(before) => *before == leaf && !undone,
+        }
+    }
 }

@@ -180,7 +180,10 @@ pub(crate) fn recover(
         return Ok(ExitCode::Success);
     }
     match apply::recover(host, boot, &|message| printer.progress(message))? {
-        None => Ok(ExitCode::Success),
+        None => {
+            printer.message("nothing to recover: no generation is open");
+            Ok(ExitCode::Success)
+        }
         Some(receipt) => {
             let code = finish(&receipt, printer);
             // To be back is what was asked for.

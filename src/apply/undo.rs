@@ -462,7 +462,7 @@ pub(super) fn sweep_unopened(writer: &mut Writer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Removes generations beyond the newest of each rollout, and private keys beyond the identity in force and the one before.
+/// Removes generations beyond the newest of each rollout, except the one that holds the identity in force.
 pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> {
     let mut newest_first = Store::numbers(writer.host())?;
     newest_first.reverse();

@@ -92,6 +92,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     } else {
         Vec::new()
     };
+    findings.extend(defaults(&desired.default_subjects, &promises, &baseline));
     let services = if live {
         due(desired.services, &observed.changes, &owed)
     } else {
@@ -274,4 +275,41 @@ fn add_consumers(
         .map(ToString::to_string)
         .collect();
     Ok(())
+}
+
+/// Names every endpoint that still serves one of the platform's default identities.
+fn defaults(subjects: &[String], promises: &[Promise], baseline: &[Observation]) -> Vec<Finding> {
+    let parts = |subject: &str| {
+        subject
+            .split(", ")
+            .map(str::to_owned)
+            .collect::<HashSet<_>>()
+    };
+    let is_default = |found: &str| {
+        subjects
+            .iter()
+            .any(|subject| parts(subject).is_subset(&parts(found)))
+    };
+    let mut findings = Vec::new();
+    for (promise, seen) in promises.iter().zip(baseline) {
+        let (Observation::Tls(endpoints), Want::Leaf { leaf, .. }) = (seen, &promise.want) else {
+            continue;
+        };
+        let served = endpoints
+            .iter()
+            .filter_map(|end| Some((end.address, end.presented.as_ref()?)));
+        for (address, served) in served.filter(|(_, s)| s.leaf != *leaf && is_default(&s.subject)) {
+            let message = format!(
+                "{} at {address} serves the platform's default identity `{}`",
+                probe::title(&promise.probe),
+                served.subject
+            );
+            findings.push(Finding::host(
+                Severity::Warning,
+                "default-identity",
+                message,
+            ));
+        }
+    }
+    findings
 }

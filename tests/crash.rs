@@ -649,3 +649,31 @@ fn a_rollback_gives_the_very_tree_of_before_and_is_a_generation_itself() {
         "nothing is left to take back"
     );
 }
+
+#[test]
+fn private_keys_are_kept_for_the_identity_in_force_and_the_one_before_alone() {
+    let mut host = host();
+    for _ in 0..3 {
+        assert_eq!(run(&mut host).unwrap(), Outcome::Committed);
+        let back = rollback::plan(&host, "test", None, &[]).unwrap().unwrap();
+        certroll::rollout(&mut host, back.plan, &Keep::default(), &|_| {}).unwrap();
+    }
+    let state = host.world().state;
+    let holds_key = |state: &State| {
+        let text = state.bytes().map(Bytes::text).unwrap_or_default();
+        text.contains("PRIVATE KEY")
+    };
+    let with_key: Vec<&HostPath> = state
+        .iter()
+        .filter(|(_, s)| holds_key(s))
+        .map(|(path, _)| path)
+        .collect();
+    let newest = |path: &&HostPath| {
+        path.as_str().starts_with("/generations/000006/")
+            || path.as_str().starts_with("/generations/000005/")
+    };
+    assert!(
+        !with_key.is_empty() && with_key.iter().all(newest),
+        "{with_key:?}"
+    );
+}

@@ -180,7 +180,9 @@ fn the_example_that_can_be_pasted_does_what_the_readme_says() {
         script.push_str(command);
         if !code.is_empty() {
             checked += 1;
-            script.push_str(&format!("; s=$?; [ $s = {code} ] || echo \"WRONG: $s\""));
+            script += "; s=$?; [ $s = ";
+            script += code;
+            script += " ] || echo \"WRONG: $s\"";
         }
         script.push('\n');
     }
@@ -357,4 +359,42 @@ fn names_in_expressions_filters_and_findings_are_in_the_documents() {
     let architecture = document("docs/architecture.md");
     let findings = keys(&architecture, "## Findings about an identity");
     assert_eq!(findings, set(identity::NAMES));
+}
+
+/// Returns the text of every Rust file below a directory.
+fn rust(dir: &Path, out: &mut String) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            out.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_and_file_that_is_named_as_proof_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code = String::new();
+    rust(&root.join("src"), &mut code);
+    rust(&root.join("tests"), &mut code);
+    let mut named = 0;
+    for name in ["docs/architecture.md", "SECURITY.md"] {
+        let text = document(name);
+        for word in text.split('`').skip(1).step_by(2) {
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            if word.chars().all(plain) && word.matches('_').count() > 2 {
+                let test = format!("#[test]\n    fn {word}() {{");
+                let found = code.contains(&test) || code.contains(&test.replace("    ", ""));
+                assert!(found, "{name}: there is no test `{word}`");
+                named += 1;
+            }
+            if word.ends_with(".rs") && word.contains('/') {
+                let there = root.join(word).exists() || root.join("src").join(word).exists();
+                assert!(there, "{name}: there is no file `{word}`");
+            }
+        }
+    }
+    assert!(named > 25, "only {named} tests are named");
 }

@@ -1,5 +1,7 @@
 //! The backward way: undo is `write(before)`, from the journal and nothing else.
 
+use std::collections::BTreeMap;
+
 use super::{Progress, Recorded, edits, permit, record};
 use crate::{
     error::{Error, Result},
@@ -9,7 +11,7 @@ use crate::{
     probe::{self, Want},
     receipt::{Outcome, Receipt},
     service,
-    state::{Bytes, Content, HostPath, State},
+    state::{Bytes, Content, HostPath, Sensitivity, State},
 };
 
 /// Generations kept of each rollout (design: the ten newest).
@@ -337,7 +339,7 @@ pub(crate) fn saved(
             let copy = host.load(&at)?;
             let bytes = copy
                 .bytes()
-                .ok_or_else(|| stored("the saved copy is gone"))?;
+                .ok_or_else(|| stored("the saved copy is gone: private keys are kept for the identity in force and the one before"))?;
             if key.is_none_or(|key| key.digest(bytes) != *digest) {
                 return Err(stored("the saved copy is damaged"));
             }
@@ -462,26 +464,61 @@ pub(super) fn sweep_unopened(writer: &mut Writer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Removes generations beyond the newest of each rollout, except the one that holds the identity in force.
+/// Removes generations beyond the newest of each rollout, and private keys beyond the identity in force and the one
+/// before.
 pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> {
     let mut newest_first = Store::numbers(writer.host())?;
     newest_first.reverse();
-    let mut seen: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+    let mut seen: BTreeMap<String, Kept> = BTreeMap::new();
     for number in newest_first {
         let Ok(generation) = Store::generation(writer.host(), number) else {
             continue;
         };
-        let rollout = generation.intent.rollout;
-        let age = seen.entry(rollout.clone()).or_default();
-        *age += 1;
-        if *age > KEPT
-            && rollouts
-                .rollouts
-                .get(&rollout)
-                .is_none_or(|r| r.identity != number)
-        {
+        let intent = generation.intent;
+        let in_force = rollouts
+            .rollouts
+            .get(&intent.rollout)
+            .is_some_and(|r| r.identity == number);
+        let kept = seen.entry(intent.rollout.clone()).or_default();
+        kept.generations += 1;
+        if kept.generations > KEPT && !in_force {
             Store::remove_all(writer, &Store::file(number, ""))?;
+            continue;
+        }
+        let secret = |entry: &&(usize, &Entry)| entry.1.sensitivity == Sensitivity::Secret;
+        let befores: Vec<usize> = intent
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|e| secret(&e))
+            .map(|(n, _)| n)
+            .collect();
+        if !befores.is_empty() {
+            kept.befores += 1;
+            for n in befores.into_iter().filter(|_| kept.befores > 1) {
+                clear(
+                    writer,
+                    &Place::State(Store::file(number, &format!("before/{n}"))),
+                )?;
+            }
+        }
+        let key = Store::file(number, "identity/key.pem");
+        if !in_force && writer.host().load(&key)? != State::Absent {
+            kept.identities += 1;
+            if kept.identities > 1 {
+                clear(writer, &Place::State(key))?;
+            }
         }
     }
     Ok(())
+}
+
+/// What of a rollout was kept so far, newest first.
+#[derive(Default)]
+struct Kept {
+    generations: usize,
+    /// Generations whose saved copies hold a private key: the newest holds the one before.
+    befores: usize,
+    /// Identities other than the one in force.
+    identities: usize,
 }

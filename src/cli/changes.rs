@@ -58,7 +58,7 @@ fn agreed(plan: &Plan, host: &dyn Host, go: Go, printer: &Printer) -> Result<()>
     if plan.is_blocked() {
         return Err(Error::Findings(plan.findings.clone()));
     }
-    let view = View::of(plan, host.tree());
+    let view = View::of(plan, host);
     printer.detail(|| text::plan(&view, printer.verbose()));
     let answer = if go.yes {
         Some(true)
@@ -84,7 +84,7 @@ fn carry_out(
     mut keep: Keep,
     printer: &Printer,
 ) -> Result<Receipt> {
-    keep.plan = serde_json::to_vec_pretty(&View::of(&plan, host.tree())).unwrap_or_default();
+    keep.plan = serde_json::to_vec_pretty(&View::of(&plan, host)).unwrap_or_default();
     crate::rollout(host, plan, &keep, &|message| printer.progress(message))
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn apply(
     );
     let prepared = prepare(host, &request)?;
     if let Some(saved) = &saved {
-        let (approved, now) = (&saved.plan, View::of(&prepared.plan, host.tree()));
+        let (approved, now) = (&saved.plan, View::of(&prepared.plan, host));
         if *approved != now {
             let (old, new) = (
                 format!("{:#}\n", approved.json()),

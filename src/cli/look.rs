@@ -132,7 +132,7 @@ pub(crate) fn plan(
             ..request.clone()
         },
     )?;
-    let view = View::of(&prepared.plan, host.tree());
+    let view = View::of(&prepared.plan, host);
     if let Some(path) = out {
         let saved =
             serde_json::to_vec_pretty(&Saved::of(request, view.clone())).unwrap_or_default();
@@ -176,7 +176,7 @@ pub(crate) fn status(
     refuse_open(host)?;
     let prepared = prepare(host, request)?;
     let plan = &prepared.plan;
-    let view = View::of(plan, host.tree());
+    let view = View::of(plan, host);
     let verdicts = converged(host, plan).verdicts;
     let expires_soon =
         plan.identity.not_after - host.now() < crate::identity::Checks::WARN_DAYS * 86_400;

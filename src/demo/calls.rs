@@ -119,3 +119,22 @@ impl Peer {
         format!("{}:{}", self.host, self.port)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_in_a_cn_stands_for_one_label() {
+        for (cn, host, want) in [
+            ("*", "localhost", true),
+            ("*", "wazo.example.com", false),
+            ("*.example.com", "wazo.example.com", true),
+            ("*.example.com", "a.b.example.com", false),
+            ("*.example.com", "example.com", false),
+            ("Localhost", "localhost", true),
+        ] {
+            assert_eq!(matches_cn(cn, host), want, "{cn} {host}");
+        }
+    }
+}

@@ -93,14 +93,11 @@ fn layered(tree: &dyn Tree, unit: &Unit, dir: &str, key: &str) -> Result<Config>
         ));
     }
     let get = |dotted: String| effective::lookup(&layers, &dotted).scalar();
-    let listen = if unit.port == None {
-        None
-    } else {
-        let words = ["port", "certificate", "private_key"]
-            .map(|name| get(format!("{key}.{name}")).unwrap_or_default());
-        let ciphers = get(format!("{key}.ciphers")).unwrap_or_default();
-        Some(listen(unit, &words, &ciphers)?)
-    };
+    let words = ["port", "certificate", "private_key"];
+    let words = words.map(|name| get(format!("{key}.{name}")).unwrap_or_default());
+    let ciphers = get(format!("{key}.ciphers")).unwrap_or_default();
+    let serves = unit.port.is_some();
+    let listen = serves.then(|| listen(unit, &words, &ciphers)).transpose()?;
     let mut peers = Vec::new();
     for (block, port, flag) in BLOCKS.iter().filter(|(name, ..)| unit.calls.contains(name)) {
         let verify = match get(format!("{block}.{flag}")).as_deref() {
@@ -159,5 +156,20 @@ pub(super) fn refused(unit: &Unit, message: String) -> Error {
         subject,
         message,
         hint: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_nginx_and_asterisk_are_their_first_word() {
+        let site =
+            "server {\n  listen 443 ssl;\n  ssl_certificate_key /k;\n  ssl_certificate /c;\n}\n";
+        assert_eq!(directive(site, "listen"), "443");
+        assert_eq!(directive(site, "ssl_certificate"), "/c");
+        assert_eq!(directive("tlscertfile = /c\n", "tlscertfile"), "/c");
+        assert_eq!(directive("other=1\n", "tlscertfile"), "");
     }
 }

@@ -98,10 +98,10 @@ fn start(host: &dyn Host, unit: &Unit) -> Result<(Config, Option<(u16, u16)>)> {
     std::thread::Builder::new()
         .name("accept".to_owned())
         .spawn(move || {
-            listener
-                .incoming()
-                .flatten()
-                .for_each(|stream| drop(greet(stream, &tls)))
+            for stream in listener.incoming().flatten() {
+                // A client that went away is its own affair.
+                drop(greet(stream, &tls));
+            }
         })
         .on("serve", shown())?;
     Ok((config, Some((port, real))))

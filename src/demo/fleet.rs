@@ -45,7 +45,7 @@ pub(super) struct Member {
     pub(super) invocation: String,
     /// When it last became active, microseconds of a clock that only goes forward.
     pub(super) entered: u128,
-    /// Why it would not start the last time.
+    /// Why it would not start the last time that it would not.
     pub(super) complaint: Option<String>,
 }
 
@@ -140,12 +140,12 @@ impl Fleet {
         aws_lc_rs::rand::fill(&mut invocation)
             .map_err(std::io::Error::other)
             .on("read random bytes for", name)?;
-        member.invocation = invocation.iter().map(|b| format!("{b:02x}")).collect();
+        member.invocation = format!("{:032x}", u128::from_ne_bytes(invocation));
         member.entered = self.since.elapsed().as_micros();
-        (member.standing, member.complaint) = match process.hear(name) {
+        member.standing = match process.hear(name) {
             Ok(Say::Ready(listens)) => {
                 process.listens = listens;
-                (Standing::Running(process), None)
+                Standing::Running(process)
             }
             other => {
                 let why = match other {
@@ -154,7 +154,8 @@ impl Fleet {
                     Err(error) => error.to_string(),
                 };
                 process.end();
-                (Standing::Failed, Some(why))
+                member.complaint = Some(why);
+                Standing::Failed
             }
         };
         Ok(member.is_running())

@@ -57,6 +57,14 @@ impl Host for DemoHost {
         self.files.group(name)
     }
 
+    fn user_name(&self, uid: u32) -> Option<String> {
+        self.files.user_name(uid)
+    }
+
+    fn group_name(&self, gid: u32) -> Option<String> {
+        self.files.group_name(gid)
+    }
+
     fn is_mount_point(&self, path: &HostPath) -> Result<bool> {
         self.files.is_mount_point(path)
     }

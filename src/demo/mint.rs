@@ -9,7 +9,10 @@ use rcgen::{
 };
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    identity::{Identity, Input},
+};
 
 const DAY: u64 = 86_400;
 
@@ -17,6 +20,18 @@ const DAY: u64 = 86_400;
 pub(super) struct Pair {
     pub(super) cert: String,
     pub(super) key: Zeroizing<String>,
+}
+
+impl Pair {
+    /// Returns the fingerprint of its leaf.
+    pub(super) fn leaf(&self) -> Result<String> {
+        let input = Input {
+            name: String::new(),
+            bytes: self.cert.clone().into(),
+        };
+        let (identity, _) = Identity::assemble(&[input], None)?;
+        Ok(identity.fingerprint().to_owned())
+    }
 }
 
 /// The algorithm of a leaf's key.
@@ -39,8 +54,8 @@ impl Algorithm {
 pub(super) fn default_pair(now: i64) -> Result<Pair> {
     let key = KeyPair::generate_for(Algorithm::Rsa.signature()).map_err(unminted)?;
     let subject = [
-        (DnType::OrganizationName, "Proformatique"),
         (DnType::CommonName, "*"),
+        (DnType::OrganizationName, "Proformatique"),
     ];
     let mut params = params(&subject, now, 3650);
     // As `openssl req -x509` makes them.
@@ -113,6 +128,7 @@ fn params(subject: &[(DnType, &str)], now: i64, days: u64) -> CertificateParams 
     params
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn unminted(error: rcgen::Error) -> Error {
     Error::Input {
         subject: "a pair of the demo's own".to_owned(),

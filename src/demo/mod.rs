@@ -2,7 +2,7 @@
 //!
 //! `certroll demo` makes a tree like that of a Wazo 17.06 host, starts its daemons as child processes with real TLS
 //! listeners on loopback, and rolls pairs across it through the very code that the other commands use. Only the edge is
-//! another: [`host::DemoHost`] maps units to children and the platform's ports to theirs.
+//! another: `DemoHost` maps units to children and the platform's ports to theirs.
 #![expect(
     clippy::disallowed_methods,
     reason = "the demo is the platform it works on: it has processes, sockets and files of its own"
@@ -13,7 +13,10 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::{
-    cli::print::Printer,
+    cli::{
+        print::Printer,
+        text::{GREEN, paint},
+    },
     error::{ExitCode, Result},
     host::{Host, system},
 };
@@ -22,13 +25,16 @@ mod calls;
 mod config;
 mod daemon;
 mod fleet;
+mod fold;
 mod host;
 mod manager;
 mod mint;
 mod platform;
 mod scratch;
+mod snapshot;
 mod story;
 mod table;
+mod words;
 
 use scratch::Scratch;
 use story::Story;
@@ -65,4 +71,24 @@ pub(crate) fn run(printer: &Printer) -> Result<ExitCode> {
 /// Whatever keeps it from starting; its parent is told as well.
 pub(crate) fn daemon(host: &dyn Host, unit: &str) -> Result<ExitCode> {
     daemon::run(host, unit)
+}
+
+/// Figures of a story that held.
+#[derive(Debug)]
+struct Told {
+    daemons: usize,
+    endpoints: usize,
+    calls: usize,
+    paths: usize,
+}
+
+impl Told {
+    /// Sums up.
+    fn last_line(&self, seconds: f64) -> String {
+        let word = paint(GREEN, "every claim held");
+        format!(
+            "\n{word}: {} daemons, {} TLS ports, {} calls between them, {} paths as before; {seconds:.1} s\n",
+            self.daemons, self.endpoints, self.calls, self.paths
+        )
+    }
 }

@@ -43,7 +43,7 @@ pub(super) enum Reads {
 }
 
 /// One daemon.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Unit {
     /// Name of its unit, without `.service`.
     pub(super) name: &'static str,
@@ -152,11 +152,12 @@ pub(super) const NAME: &str = "wazo.example.com";
 
 /// Writes the whole tree; root and www-data are who runs the demo, so that it needs no root.
 pub(super) fn write(scratch: &Scratch, pair: &Pair, uid: u32, gid: u32) -> Result<()> {
+    // Where one id has two names the first is shown: owners as root, groups as www-data.
     let passwd = format!(
         "root:x:{uid}:{gid}:root:/root:/bin/bash\nwww-data:x:{uid}:{gid}:www-data:/var/www:/bin/false\n"
     );
     scratch.put("/etc/passwd", &passwd, 0o644)?;
-    let group = format!("root:x:{gid}:\nwww-data:x:{gid}:\n");
+    let group = format!("www-data:x:{gid}:\nroot:x:{gid}:\n");
     scratch.put("/etc/group", &group, 0o644)?;
     scratch.put(KEY, &pair.key, 0o640)?;
     scratch.put(CERT, &pair.cert, 0o640)?;

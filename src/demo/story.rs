@@ -1,49 +1,27 @@
 //! The chapters, each of which checks what it says.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use super::{
+    Told, fold,
     host::DemoHost,
     mint::{self, Algorithm, Authority, Pair},
     platform::{self, NAME, STUBBORN, UNITS},
     scratch::Scratch,
+    snapshot::Snapshot,
     table::Table,
+    words::{self, command, hold},
 };
 use crate::{
-    cli::{
-        look,
-        print::Printer,
-        text::{self, BOLD, CYAN, GREEN, paint},
-    },
+    cli::{look, print::Printer, text},
     error::{Error, Result},
-    host::{EntryKind, Host, Tree},
+    host::Host,
     plan::View,
     prepare,
     receipt::{Outcome, Receipt},
     rollouts::Request,
     source::Files,
-    state::{HostPath, State},
 };
-
-/// Figures of a story that held.
-#[derive(Debug)]
-pub(super) struct Told {
-    pub(super) daemons: usize,
-    pub(super) endpoints: usize,
-    pub(super) calls: usize,
-    pub(super) paths: usize,
-}
-
-impl Told {
-    /// Sums up.
-    pub(super) fn last_line(&self, seconds: f64) -> String {
-        let word = paint(GREEN, "every claim held");
-        format!(
-            "\n{word}: {} daemons, {} TLS ports, {} calls between them, {} paths as before; {seconds:.1} s\n",
-            self.daemons, self.endpoints, self.calls, self.paths
-        )
-    }
-}
 
 /// The scratch host, and what is rolled across it.
 pub(super) struct Story<'a> {
@@ -79,10 +57,10 @@ impl<'a> Story<'a> {
         let renewed = authority.issue(NAME, Algorithm::P256, now)?;
         Ok(Self {
             site: give("site", &site)?,
-            site_leaf: fingerprint(&host, &give("site", &site)?)?,
+            site_leaf: site.leaf()?,
             renewed: give("renewed", &renewed)?,
-            renewed_leaf: fingerprint(&host, &give("renewed", &renewed)?)?,
-            default: leaf_of(&default)?,
+            renewed_leaf: renewed.leaf()?,
+            default: default.leaf()?,
             calls: UNITS.iter().map(|unit| unit.calls.len()).sum(),
             host,
             printer,
@@ -110,10 +88,10 @@ impl<'a> Story<'a> {
         self.chapter(
             "A host like Wazo 17.06",
             &format!(
-                "{} daemons run as processes of their own, with real TLS on loopback. Each reads its configuration from\n\
-                 {} by the platform's rules,\n\
-                 and calls others with verification as configured. They serve the pair that the platform came with: a\n\
-                 name of `*`, which no browser takes.",
+                "{} daemons run as processes of their own, with real TLS on loopback. Each reads its configuration by the\n\
+                 platform's rules, and calls others with verification as configured. All serve the pair that the platform\n\
+                 came with, whose name `*` no browser takes. The host is a directory, gone at the end:\n\
+                 {}",
                 UNITS.len(),
                 self.root.display()
             ),
@@ -131,7 +109,7 @@ impl<'a> Story<'a> {
             "The plan",
             &format!(
                 "The new pair: a leaf for {NAME}, an intermediate and the root of a private CA, as a CA sends them.\n\
-                 Nothing is written yet; this is all that will be.\n\
+                 Nothing is written yet; this is all that will be. Runs of like lines are folded; `--verbose` shows them.\n\
                  $ certroll plan --profile wazo --cert site.pem --key site.key"
             ),
         )?;
@@ -142,9 +120,15 @@ impl<'a> Story<'a> {
             ..Request::default()
         };
         let prepared = prepare(&self.host, &request)?;
-        let view = View::of(&prepared.plan, self.host.tree());
-        self.printer
-            .detail(|| text::plan(&view, self.printer.verbose()));
+        let view = View::of(&prepared.plan, &self.host);
+        self.printer.detail(|| {
+            let text = text::plan(&view, self.printer.verbose());
+            if self.printer.verbose() {
+                text
+            } else {
+                fold::fold(&text)
+            }
+        });
         self.chapter(
             "The rollout",
             "All new bytes are written aside and made durable, then switched, then the services are told, and then every\n\
@@ -191,7 +175,7 @@ impl<'a> Story<'a> {
                  $ certroll apply --cert renewed.pem --key renewed.key --yes"
             ),
         )?;
-        let before = tree(&self.host)?;
+        let before = Snapshot::take(&self.host)?;
         let request = Request {
             files: self.renewed.clone(),
             ..Request::default()
@@ -213,6 +197,7 @@ impl<'a> Story<'a> {
             || format!("has {:?}", receipt.causes),
         )?;
         self.ended(&receipt, Outcome::RolledBack)?;
+        self.ask_why()?;
         self.chapter(
             "Back, and proved",
             "Every file is as it was before the broken rollout, every daemon runs, serves the leaf from before, and is\n\
@@ -220,26 +205,44 @@ impl<'a> Story<'a> {
         )?;
         let leaf = self.site_leaf.clone();
         self.show(&leaf)?;
-        let after = tree(&self.host)?;
-        let differs = || first_difference(&before, &after);
+        let after = Snapshot::take(&self.host)?;
+        let differs = || before.difference(&after);
         hold(
             before == after,
             "the tree",
             "what it was before the broken rollout",
             differs,
         )?;
-        let count = before.len();
+        let count = before.count();
         self.say(&format!(
             "\n  {count} paths compared: content, owner, mode and links are those from before\n"
         ));
         Ok(count)
     }
 
+    /// Prints what the stubborn daemon said.
+    fn ask_why(&self) -> Result<()> {
+        let fleet = self.host.fleet.borrow();
+        let member = fleet.find(STUBBORN).and_then(|at| fleet.members.get(at));
+        let complaint = member.and_then(|m| m.complaint.clone()).unwrap_or_default();
+        hold(
+            complaint.contains("ciphers"),
+            STUBBORN,
+            "a complaint about its ciphers",
+            || format!("said `{complaint}`"),
+        )?;
+        self.say(&format!(
+            "\n{}{complaint}\n",
+            command(&format!("journalctl -u {STUBBORN}"))
+        ));
+        Ok(())
+    }
+
     /// Carries a plan out as the command line does.
     fn carry_out(&mut self, prepared: crate::Prepared) -> Result<Receipt> {
         let printer = self.printer;
         let mut keep = prepared.keep;
-        let view = View::of(&prepared.plan, self.host.tree());
+        let view = View::of(&prepared.plan, &self.host);
         keep.plan = serde_json::to_vec_pretty(&view).unwrap_or_default();
         let progress = |message: &str| printer.detail(|| format!("  {message}\n"));
         let receipt = crate::rollout(&mut self.host, prepared.plan, &keep, &progress)?;
@@ -267,15 +270,7 @@ impl<'a> Story<'a> {
 
     fn chapter(&self, title: &str, text: &str) -> Result<()> {
         self.heed()?;
-        let line = |line: &str| match line.strip_prefix("$ ") {
-            Some(command) => format!("{} {}\n", paint(CYAN, "$"), paint(BOLD, command)),
-            None => format!("{line}\n"),
-        };
-        let text: String = text.lines().map(line).collect();
-        self.say(&format!(
-            "\n{}\n{text}\n",
-            paint(BOLD, &format!("== {title}"))
-        ));
+        self.say(&words::chapter(title, text));
         Ok(())
     }
 
@@ -288,63 +283,4 @@ impl<'a> Story<'a> {
             .interrupted()
             .map_or(Ok(()), |signal| Err(Error::Interrupted { signal }))
     }
-}
-
-fn hold(holds: bool, subject: &str, want: &str, found: impl FnOnce() -> String) -> Result<()> {
-    if holds {
-        return Ok(());
-    }
-    Err(Error::Unproved {
-        subject: subject.to_owned(),
-        want: want.to_owned(),
-        found: found(),
-    })
-}
-
-fn fingerprint(host: &DemoHost, files: &Files) -> Result<String> {
-    Ok(files.read(host)?.0.fingerprint().to_owned())
-}
-
-fn leaf_of(pair: &Pair) -> Result<String> {
-    let input = crate::identity::Input {
-        name: String::new(),
-        bytes: pair.cert.clone().into(),
-    };
-    Ok(crate::identity::Identity::assemble(&[input], None)?
-        .0
-        .fingerprint()
-        .to_owned())
-}
-
-/// Reads the whole scratch host but certroll's own state.
-fn tree(host: &dyn Tree) -> Result<BTreeMap<HostPath, State>> {
-    let mut found = BTreeMap::new();
-    let mut waiting = vec![HostPath::default()];
-    while let Some(dir) = waiting.pop() {
-        for entry in host.list(&dir)? {
-            let path = dir.join(&entry.name);
-            if path.as_str() == "/var/lib/certroll" {
-                continue;
-            }
-            if entry.kind == EntryKind::Dir {
-                waiting.push(path.clone());
-            }
-            found.insert(path.clone(), host.read(&path)?);
-        }
-    }
-    Ok(found)
-}
-
-fn first_difference(
-    before: &BTreeMap<HostPath, State>,
-    after: &BTreeMap<HostPath, State>,
-) -> String {
-    let paths = before.keys().chain(after.keys());
-    let path = paths
-        .into_iter()
-        .find(|path| before.get(path) != after.get(path));
-    path.map_or_else(
-        || "is the same".to_owned(),
-        |path| format!("differs at `{path}`"),
-    )
 }

@@ -18,7 +18,6 @@ use crate::{
 struct Row {
     name: &'static str,
     running: bool,
-    complaint: Option<String>,
     port: Option<u16>,
     /// Fingerprint and subject of the leaf served; none where nothing is.
     leaf: Option<(String, String)>,
@@ -40,10 +39,10 @@ impl Table {
             .borrow()
             .members
             .iter()
-            .map(|m| (m.unit, m.is_running(), m.complaint.clone()))
+            .map(|m| (m.unit, m.is_running()))
             .collect();
         let mut rows = Vec::new();
-        for (unit, running, complaint) in members {
+        for (unit, running) in members {
             let calls = called.get(unit.name).map_or(&[][..], Vec::as_slice);
             let refused = calls.iter().filter_map(|call| {
                 let why = call.refused.as_ref()?;
@@ -53,7 +52,6 @@ impl Table {
             rows.push(Row {
                 name: unit.name,
                 running,
-                complaint,
                 port: unit.port,
                 leaf: unit.port.and_then(|port| served(host, port)),
                 verified: calls.len() - refused.len(),
@@ -129,7 +127,7 @@ impl Table {
                 (None, Some(_)) => "nothing".to_owned(),
             };
             let calls = match (row.running, row.calls) {
-                (false, _) => paint(RED, row.complaint.as_deref().unwrap_or("stopped")),
+                (false, _) => paint(RED, "stopped"),
                 (true, 0) => "-".to_owned(),
                 (true, n) if n == row.verified => paint(GREEN, &format!("{n} of {n} verified")),
                 (true, n) => paint(YELLOW, &format!("{} of {n} verified", row.verified)),
@@ -146,4 +144,56 @@ fn served(host: &DemoHost, port: u16) -> Option<(String, String)> {
     let presented = host.handshake(address, NAME, Duration::from_secs(5)).ok()?;
     let leaf = details(presented.certificates.first()?);
     Some((leaf.sha256, leaf.subject))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> Row {
+        Row {
+            name: "xivo-auth",
+            running: true,
+            port: Some(9497),
+            leaf: Some(("new".to_owned(), String::new())),
+            verified: 2,
+            calls: 2,
+            refused: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_table_holds_only_if_all_run_serve_the_leaf_and_believe_one_another() {
+        let plain = || Row {
+            port: None,
+            leaf: None,
+            ..row()
+        };
+        assert!(Table(vec![row(), plain()]).hold("new", 4).is_ok());
+        let stopped = Row {
+            running: false,
+            ..row()
+        };
+        let silent = Row {
+            leaf: None,
+            ..row()
+        };
+        let refused = Row {
+            verified: 1,
+            refused: vec!["confd at localhost:9486: no".to_owned()],
+            ..row()
+        };
+        for (bad, leaf, calls) in [
+            (stopped, "new", 2),
+            (silent, "new", 2),
+            (refused, "new", 2),
+            (row(), "old", 2),
+            (row(), "new", 3),
+        ] {
+            assert!(
+                Table(vec![bad]).hold(leaf, calls).is_err(),
+                "{leaf} {calls}"
+            );
+        }
+    }
 }

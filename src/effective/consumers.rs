@@ -7,13 +7,10 @@ use serde::Serialize;
 use crate::{
     error::Result,
     facts::Facts,
-    host::{EntryKind, Tree},
+    host::Tree,
     preflight::{Finding, Severity},
     state::HostPath,
 };
-
-/// The most directories that are walked: a host's /etc has some hundred.
-const MOST_DIRS: usize = 4_000;
 
 /// The most files that are read.
 const MOST_FILES: usize = 6_000;
@@ -97,35 +94,14 @@ pub fn consumers(tree: &dyn Tree, facts: &[&Facts], pair: &Pair) -> Result<(Vec<
     let Ok(etc) = HostPath::new("/etc") else {
         return Ok((found, true));
     };
-    let mut waiting = vec![(etc.clone(), 0)];
-    let (mut dirs, mut files) = (0, 0);
-    while let Some((dir, depth)) = waiting.pop() {
-        dirs += 1;
-        if dirs > MOST_DIRS {
+    let files = tree.walk(&etc, DEEPEST, &|dir| !passed_over(dir, &known_dirs))?;
+    let texts = files.iter().filter(|path| is_text_name(path.name()));
+    for (n, path) in texts.enumerate() {
+        if n == MOST_FILES {
             return Ok((sorted(found, &enabled), false));
         }
-        let entries = match tree.list(&dir) {
-            Ok(entries) => entries,
-            Err(error) if dir == etc => return Err(error),
-            Err(_) => continue,
-        };
-        for entry in entries.into_iter().rev() {
-            let path = dir.join(&entry.name);
-            match entry.kind {
-                EntryKind::Dir if depth < DEEPEST && !passed_over(&path, &known_dirs) => {
-                    waiting.push((path, depth + 1));
-                }
-                EntryKind::File if is_text_name(&entry.name) => {
-                    files += 1;
-                    if files > MOST_FILES {
-                        return Ok((sorted(found, &enabled), false));
-                    }
-                    if let Ok(Some(text)) = tree.text(&path) {
-                        scan(&path, &text, unit_of(&path), pair, &mut found);
-                    }
-                }
-                EntryKind::Dir | EntryKind::File | EntryKind::Link | EntryKind::Other => {}
-            }
+        if let Ok(Some(text)) = tree.text(path) {
+            scan(path, &text, unit_of(path), pair, &mut found);
         }
     }
     Ok((sorted(found, &enabled), true))

@@ -339,6 +339,18 @@ impl Host for FakeHost {
             })
     }
 
+    fn user_name(&self, uid: u32) -> Option<String> {
+        match uid {
+            0 => Some("root".to_owned()),
+            33 => Some("www-data".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn group_name(&self, gid: u32) -> Option<String> {
+        self.user_name(gid)
+    }
+
     fn is_mount_point(&self, _path: &HostPath) -> Result<bool> {
         self.alive().map(|()| false)
     }

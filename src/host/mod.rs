@@ -59,6 +59,31 @@ pub trait Tree {
     /// [`Error::Io`] where it cannot be listed.
     fn list(&self, dir: &HostPath) -> Result<Vec<Entry>>;
 
+    /// Returns the regular files below a directory in order, down to a depth, no link followed; directories that
+    /// `enter` refuses and those that cannot be listed are passed over.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the directory itself cannot be listed.
+    fn walk(
+        &self,
+        top: &HostPath,
+        deepest: usize,
+        enter: &dyn Fn(&HostPath) -> bool,
+    ) -> Result<Vec<HostPath>> {
+        let mut files = Vec::new();
+        for entry in self.list(top)? {
+            let path = top.join(&entry.name);
+            match entry.kind {
+                EntryKind::File => files.push(path),
+                EntryKind::Dir if deepest > 1 && enter(&path) => {
+                    files.extend(self.walk(&path, deepest - 1, enter).unwrap_or_default());
+                }
+                EntryKind::Dir | EntryKind::Link | EntryKind::Other => {}
+            }
+        }
+        Ok(files)
+    }
+
     /// Returns what is at a path after following links at its end, and the path where it was found.
     ///
     /// # Errors
@@ -77,6 +102,14 @@ pub trait Tree {
             path: path.to_string(),
             source: rustix::io::Errno::LOOP.into(),
         })
+    }
+
+    /// Tells whether a directory is at a path, links followed.
+    ///
+    /// # Errors
+    /// As [`Tree::read_followed`].
+    fn is_dir(&self, path: &HostPath) -> Result<bool> {
+        Ok(self.read_followed(path)?.1.is_dir())
     }
 
     /// Returns the text of the file at a path, links followed; none where there is no file.
@@ -218,6 +251,12 @@ pub trait Host: Tree {
     /// # Errors
     /// [`Error::Unknown`] where there is none.
     fn group(&self, name: &str) -> Result<u32>;
+
+    /// Returns the name of a user by id, for people; none where the host knows none.
+    fn user_name(&self, uid: u32) -> Option<String>;
+
+    /// Returns the name of a group by id, for people; none where the host knows none.
+    fn group_name(&self, gid: u32) -> Option<String>;
 
     /// Tells whether a path is a mount point of its own, as `/etc/hosts` in a container.
     ///

@@ -8,7 +8,7 @@ use similar::TextDiff;
 
 use super::{Change, IdentityLine, Plan, Promise};
 use crate::{
-    host::Tree,
+    host::Host,
     identity::Input,
     preflight::Severity,
     probe::{self, Want},
@@ -89,36 +89,39 @@ pub struct ChangeView {
     pub diff: Vec<String>,
 }
 
-/// Names of users and groups by id, as the tree's own files tell them.
+/// Names of the users and groups that a plan is about, each asked for once.
 #[derive(Debug, Default)]
 struct Names {
-    users: BTreeMap<u32, String>,
-    groups: BTreeMap<u32, String>,
+    users: BTreeMap<u32, Option<String>>,
+    groups: BTreeMap<u32, Option<String>>,
 }
 
 impl Names {
-    fn read(tree: &dyn Tree) -> Self {
-        let names = |file: &str| {
-            let path = HostPath::new(file).unwrap_or_default();
-            let text = tree.text(&path).ok().flatten().unwrap_or_default();
-            let line = |line: &str| {
-                let mut fields = line.split(':');
-                let name = fields.next()?.to_owned();
-                Some((fields.nth(1)?.parse().ok()?, name))
-            };
-            text.lines().filter_map(line).collect()
-        };
-        Self {
-            users: names("/etc/passwd"),
-            groups: names("/etc/group"),
+    fn of(changes: &[Change], host: &dyn Host) -> Self {
+        let mut names = Self::default();
+        let states = changes
+            .iter()
+            .flat_map(|change| [&change.before, &change.after]);
+        for attrs in states.filter_map(State::attrs) {
+            names
+                .users
+                .entry(attrs.uid)
+                .or_insert_with(|| host.user_name(attrs.uid));
+            names
+                .groups
+                .entry(attrs.gid)
+                .or_insert_with(|| host.group_name(attrs.gid));
         }
+        names
     }
 
     fn attrs(&self, attrs: &Attrs) -> String {
-        let name = |names: &BTreeMap<u32, String>, id: u32| match names.get(&id) {
-            Some(name) => name.clone(),
-            None if id == 0 => "root".to_owned(),
-            None => id.to_string(),
+        let name = |names: &BTreeMap<u32, Option<String>>, id: u32| {
+            names
+                .get(&id)
+                .cloned()
+                .flatten()
+                .unwrap_or_else(|| id.to_string())
         };
         let extra = attrs
             .xattrs
@@ -156,14 +159,10 @@ impl Names {
 }
 
 impl View {
-    /// Makes the view of a plan; names of owners come from the tree.
+    /// Makes the view of a plan; names of owners come from the host.
     #[must_use]
-    pub fn of(plan: &Plan, tree: &dyn Tree) -> Self {
-        let names = if plan.changes.is_empty() {
-            Names::default()
-        } else {
-            Names::read(tree)
-        };
+    pub fn of(plan: &Plan, host: &dyn Host) -> Self {
+        let names = Names::of(&plan.changes, host);
         let finding = |f: &crate::preflight::Finding| FindingView {
             severity: match f.severity {
                 Severity::Fatal => "fatal",

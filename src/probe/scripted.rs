@@ -71,6 +71,14 @@ impl Host for Scripted {
     fn group(&self, _: &str) -> Result<u32> {
         Ok(33)
     }
+    fn user_name(&self, _uid: u32) -> Option<String> {
+        None
+    }
+
+    fn group_name(&self, _gid: u32) -> Option<String> {
+        None
+    }
+
     fn is_mount_point(&self, _: &HostPath) -> Result<bool> {
         none()
     }

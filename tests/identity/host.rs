@@ -46,6 +46,14 @@ impl Host for Desk {
     fn group(&self, _: &str) -> Result<u32> {
         absent("group")
     }
+    fn user_name(&self, _uid: u32) -> Option<String> {
+        None
+    }
+
+    fn group_name(&self, _gid: u32) -> Option<String> {
+        None
+    }
+
     fn is_mount_point(&self, _: &HostPath) -> Result<bool> {
         Ok(false)
     }

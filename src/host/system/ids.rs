@@ -45,6 +45,32 @@ fn unknown(what: &'static str, name: &str) -> Error {
     }
 }
 
+/// Returns the name of a user of this machine.
+pub(super) fn user_name(uid: u32) -> Option<String> {
+    Account::from_uid(uid.into())
+        .ok()
+        .flatten()
+        .map(|user| user.name)
+}
+
+/// Returns the name of a group of this machine.
+pub(super) fn group_name(gid: u32) -> Option<String> {
+    Group::from_gid(gid.into())
+        .ok()
+        .flatten()
+        .map(|group| group.name)
+}
+
+/// Finds the first name with an id in the text of a passwd or group file, which both have it in the third field.
+pub(super) fn name_in(text: &str, id: u32) -> Option<String> {
+    let entry = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        (fields.nth(1)?.parse() == Ok(id)).then_some(name)
+    };
+    text.lines().find_map(entry)
+}
+
 /// Finds a user in the texts of a root's `etc/passwd` and `etc/group` (passwd(5), group(5)): the first entry of the
 /// name; its groups are the primary one and those that list it.
 #[must_use]

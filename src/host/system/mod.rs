@@ -10,8 +10,11 @@ use std::{
     io::{Seek as _, Write as _},
     net::{IpAddr, SocketAddr},
     os::fd::OwnedFd,
+    path::Path,
     time::Duration,
 };
+
+use walkdir::WalkDir;
 
 use rustix::{
     fs::{FlockOperation, Mode, OFlags},
@@ -42,7 +45,7 @@ pub struct SystemHost {
     state_path: Option<String>,
     state: Option<Base>,
     lock: Option<File>,
-    /// One directory of each file system that was written since the last sync, by device number.
+    /// One directory of each file system that was written by this run, by device number.
     written: HashMap<(u32, u32), OwnedFd>,
 }
 
@@ -138,7 +141,7 @@ impl SystemHost {
                         },
                     };
                     let (parent, name) = self.root.parent_for_edit(&dir)?;
-                    match files::create(&parent, name, &state) {
+                    match files::create(&parent, name, &state, (uid, gid)) {
                         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                         other => other.on("create", self.root.show(&dir))?,
                     }
@@ -199,6 +202,32 @@ impl Tree for SystemHost {
     fn list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
         self.root.list(dir)
     }
+
+    fn walk(
+        &self,
+        top: &HostPath,
+        deepest: usize,
+        enter: &dyn Fn(&HostPath) -> bool,
+    ) -> Result<Vec<HostPath>> {
+        let shown = self.root.show(top);
+        let of_root = |path: &Path| {
+            let below = path.strip_prefix(&shown).ok()?.to_str()?;
+            HostPath::new(&format!("{top}/{below}")).ok()
+        };
+        let walk = WalkDir::new(&shown)
+            .follow_root_links(false)
+            .min_depth(1)
+            .max_depth(deepest)
+            .sort_by_file_name()
+            .same_file_system(true);
+        let entered = walk.into_iter().filter_entry(|entry| {
+            !entry.file_type().is_dir() || of_root(entry.path()).is_some_and(|dir| enter(&dir))
+        });
+        let files = entered
+            .flatten()
+            .filter(|entry| entry.file_type().is_file());
+        Ok(files.filter_map(|entry| of_root(entry.path())).collect())
+    }
 }
 
 impl Host for SystemHost {
@@ -224,6 +253,20 @@ impl Host for SystemHost {
         match self.own_text("/etc/group") {
             Some(group) => ids::group_in(&group, name).ok_or_else(|| unknown("group", name)),
             None => ids::group(name),
+        }
+    }
+
+    fn user_name(&self, uid: u32) -> Option<String> {
+        match self.own_text("/etc/passwd") {
+            Some(passwd) => ids::name_in(&passwd, uid),
+            None => ids::user_name(uid),
+        }
+    }
+
+    fn group_name(&self, gid: u32) -> Option<String> {
+        match self.own_text("/etc/group") {
+            Some(group) => ids::name_in(&group, gid),
+            None => ids::group_name(gid),
         }
     }
 
@@ -287,25 +330,30 @@ impl Host for SystemHost {
         match edit {
             Edit::Create { at, state } => {
                 let (dir, name) = self.parent(at)?;
-                files::create(&dir, name, state).on("create", self.shown(at))?;
-                self.note_written(dir)
+                let born = self.note_written(&dir)?;
+                files::create(&dir, name, state, born).on("create", self.shown(at))
             }
             Edit::Overwrite { at, state } => {
                 let (dir, name) = self.parent(at)?;
-                files::overwrite(&dir, name, state).on("write", self.shown(at))?;
-                self.note_written(dir)
+                self.note_written(&dir)?;
+                files::overwrite(&dir, name, state).on("write", self.shown(at))
+            }
+            // What is renamed was made by this run, so its file system is noted.
+            Edit::Rename { from, to } if from.path().parent() == to.path().parent() => {
+                let (dir, to_name) = self.parent(to)?;
+                rustix::fs::renameat(&dir, from.path().name(), &dir, to_name)
+                    .on("replace", self.shown(to))
             }
             Edit::Rename { from, to } => {
                 let (from_dir, from_name) = self.parent(from)?;
                 let (to_dir, to_name) = self.parent(to)?;
                 rustix::fs::renameat(&from_dir, from_name, &to_dir, to_name)
-                    .on("replace", self.shown(to))?;
-                self.note_written(to_dir)
+                    .on("replace", self.shown(to))
             }
             Edit::Remove { at } => {
                 let (dir, name) = self.parent(at)?;
-                files::remove(&dir, name).on("remove", self.shown(at))?;
-                self.note_written(dir)
+                self.note_written(&dir)?;
+                files::remove(&dir, name).on("remove", self.shown(at))
             }
             Edit::Append { at, bytes } => {
                 let (dir, name) = self.parent(at)?;

@@ -6,14 +6,17 @@
     reason = "tests read the documents from disk, run the program and fail by panicking"
 )]
 
+#[path = "docs/reference.rs"]
+mod reference;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     path::Path,
     process::{Command, Output},
 };
 
-use certroll::{error::Error, identity, profile::Profile, render, resource::KINDS};
+use certroll::{identity, render};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_certroll");
 
@@ -226,125 +229,6 @@ fn the_example_profile_of_the_readme_is_good() {
     assert!(out.contains("/etc/nginx/snippets/tls.conf"), "{out}");
 }
 
-/// Returns the keys that the parser knows in the mapping that holds `zzz`.
-fn known(yaml: &str, table: &str) -> BTreeSet<String> {
-    let text = format!("profile: a\ntitle: a\nsource: a\n{yaml}\n");
-    let files = [("t.yaml", table), ("t.tera", "")];
-    let files: BTreeMap<String, String> = files
-        .into_iter()
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .collect();
-    let error = Profile::parse("p/profile.yaml", &text, &files).unwrap_err();
-    let Error::Parse { message, hint, .. } = error else {
-        panic!("{yaml}: {error}");
-    };
-    assert!(message.contains("unknown key `zzz`"), "{yaml}: {message}");
-    hint.split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
-}
-
-const TABLE: &str = "flag: a\nbuiltin_host: a\nmoves: a\n";
-const LAYERED: &str = "facts: {a: {layered: {table: t.yaml, dirs: /a, ours: a}}}";
-
-#[test]
-fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
-    let text = document("docs/profiles.md");
-    let probe = "### Keys of every probe";
-    for (headings, examples) in [
-        (vec!["## Top level"], vec!["zzz: a"]),
-        (vec!["## Detect"], vec!["detect: {zzz: a}"]),
-        (
-            vec!["## Settings"],
-            vec!["settings: {a: {default: a, help: a, zzz: a}}"],
-        ),
-        (vec!["## Facts"], vec!["facts: {a: {first: /a, zzz: a}}"]),
-        (
-            vec!["### Layered facts"],
-            vec!["facts: {a: {layered: {table: a, dirs: /a, ours: a, zzz: a}}}"],
-        ),
-        (
-            vec!["## Findings"],
-            vec!["findings: [{name: a, message: a, zzz: a}]"],
-        ),
-        (
-            vec!["## Services"],
-            vec!["services: [{units: [a], zzz: a}]"],
-        ),
-        (
-            vec![probe, "### Probe `tls`"],
-            vec!["probes: [{tls: 'a:1', zzz: a}]"],
-        ),
-        (
-            vec![probe, "### Probe `lookup`"],
-            vec!["probes: [{lookup: a, is: a, zzz: a}]"],
-        ),
-        (
-            vec![probe, "### Probe `readable`"],
-            vec!["probes: [{readable: /a, user: a, zzz: a}]"],
-        ),
-        (
-            vec![probe, "### Probe `effective`"],
-            vec!["probes: [{effective: facts.a, file: /a, zzz: a}]"],
-        ),
-        (vec!["## Steps"], vec!["steps: [{text: a, zzz: a}]"]),
-        (
-            vec!["### Keys of gone"],
-            vec!["steps: [{text: a, gone: {file: /a, text: a, zzz: a}}]"],
-        ),
-    ] {
-        let documented: BTreeSet<String> = headings.iter().flat_map(|h| keys(&text, h)).collect();
-        let parsed = examples.iter().flat_map(|e| known(e, ""));
-        assert_eq!(documented, parsed.collect::<BTreeSet<_>>(), "{headings:?}");
-    }
-    for (heading, table) in [
-        ("### Tables", "eras: [{era: a}]\nzzz: a"),
-        ("### Eras of a table", "eras: [{era: a, zzz: a}]"),
-        (
-            "### Blocks of an era",
-            "eras: [{era: a, blocks: {b: {zzz: a}}}]",
-        ),
-        (
-            "### Daemons of an era",
-            "eras: [{era: a, daemons: [{name: a, zzz: a}]}]",
-        ),
-    ] {
-        let parsed = known(LAYERED, &format!("{TABLE}{table}\n"));
-        assert_eq!(keys(&text, heading), parsed, "{heading}");
-    }
-}
-
-#[test]
-fn every_kind_is_in_the_reference_with_its_keys() {
-    let text = document("docs/profiles.md");
-    let common = keys(&text, "### Keys of every resource");
-    for kind in KINDS {
-        // A kind that takes its keys in several combinations has an example of each.
-        let examples = match kind.name() {
-            "link" => vec!["path: /a, to: /a", "each: '/a/*', name: a, to: /a"],
-            "pem" => vec!["path: /a, form: key"],
-            "template" => vec!["path: /a, from: t.tera"],
-            "hosts" => vec!["path: /a, from: /a"],
-            other => {
-                panic!("give an example of kind `{other}` here, and its keys in docs/profiles.md")
-            }
-        };
-        let parsed: BTreeSet<String> = examples
-            .iter()
-            .flat_map(|e| {
-                known(
-                    &format!("resources: [{{kind: {}, {e}, zzz: a}}]", kind.name()),
-                    "",
-                )
-            })
-            .collect();
-        let own = keys(&text, &format!("### Kind `{}`", kind.name()));
-        assert_eq!(own.union(&common).cloned().collect::<BTreeSet<_>>(), parsed);
-    }
-}
-
 #[test]
 fn names_in_expressions_filters_and_findings_are_in_the_documents() {
     let text = document("docs/profiles.md");
@@ -385,12 +269,12 @@ fn every_test_and_file_that_is_named_as_proof_exists() {
         for word in text.split('`').skip(1).step_by(2) {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             if word.chars().all(plain) && word.matches('_').count() > 2 {
-                let test = format!("#[test]\n    fn {word}() {{");
-                let found = code.contains(&test) || code.contains(&test.replace("    ", ""));
+                let head = format!("#[test]\n    fn {word}(");
+                let found = code.contains(&head) || code.contains(&head.replace("    ", ""));
                 assert!(found, "{name}: there is no test `{word}`");
                 named += 1;
             }
-            if word.ends_with(".rs") && word.contains('/') {
+            if Path::new(word).extension().is_some_and(|e| e == "rs") && word.contains('/') {
                 let there = root.join(word).exists() || root.join("src").join(word).exists();
                 assert!(there, "{name}: there is no file `{word}`");
             }

@@ -269,11 +269,7 @@ fn add_consumers(
             message,
         ));
     }
-    desired.consumers = found
-        .iter()
-        .filter(|c| c.other.is_none())
-        .map(ToString::to_string)
-        .collect();
+    desired.consumers = effective::files(&found);
     Ok(())
 }
 

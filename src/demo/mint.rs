@@ -9,7 +9,10 @@ use rcgen::{
 };
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    identity::{Identity, Input},
+};
 
 const DAY: u64 = 86_400;
 
@@ -17,6 +20,18 @@ const DAY: u64 = 86_400;
 pub(super) struct Pair {
     pub(super) cert: String,
     pub(super) key: Zeroizing<String>,
+}
+
+impl Pair {
+    /// Returns the fingerprint of its leaf.
+    pub(super) fn leaf(&self) -> Result<String> {
+        let input = Input {
+            name: String::new(),
+            bytes: self.cert.clone().into(),
+        };
+        let (identity, _) = Identity::assemble(&[input], None)?;
+        Ok(identity.fingerprint().to_owned())
+    }
 }
 
 /// The algorithm of a leaf's key.

@@ -2,7 +2,7 @@
 //!
 //! `certroll demo` makes a tree like that of a Wazo 17.06 host, starts its daemons as child processes with real TLS
 //! listeners on loopback, and rolls pairs across it through the very code that the other commands use. Only the edge is
-//! another: [`host::DemoHost`] maps units to children and the platform's ports to theirs.
+//! another: `DemoHost` maps units to children and the platform's ports to theirs.
 #![expect(
     clippy::disallowed_methods,
     reason = "the demo is the platform it works on: it has processes, sockets and files of its own"
@@ -34,6 +34,7 @@ mod scratch;
 mod snapshot;
 mod story;
 mod table;
+mod words;
 
 use scratch::Scratch;
 use story::Story;

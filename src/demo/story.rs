@@ -10,13 +10,10 @@ use super::{
     scratch::Scratch,
     snapshot::Snapshot,
     table::Table,
+    words::{self, command, hold},
 };
 use crate::{
-    cli::{
-        look,
-        print::Printer,
-        text::{self, BOLD, CYAN, paint},
-    },
+    cli::{look, print::Printer, text},
     error::{Error, Result},
     host::Host,
     plan::View,
@@ -60,10 +57,10 @@ impl<'a> Story<'a> {
         let renewed = authority.issue(NAME, Algorithm::P256, now)?;
         Ok(Self {
             site: give("site", &site)?,
-            site_leaf: fingerprint(&host, &give("site", &site)?)?,
+            site_leaf: site.leaf()?,
             renewed: give("renewed", &renewed)?,
-            renewed_leaf: fingerprint(&host, &give("renewed", &renewed)?)?,
-            default: leaf_of(&default)?,
+            renewed_leaf: renewed.leaf()?,
+            default: default.leaf()?,
             calls: UNITS.iter().map(|unit| unit.calls.len()).sum(),
             host,
             printer,
@@ -273,15 +270,7 @@ impl<'a> Story<'a> {
 
     fn chapter(&self, title: &str, text: &str) -> Result<()> {
         self.heed()?;
-        let line = |line: &str| match line.strip_prefix("$ ") {
-            Some(line) => command(line),
-            None => format!("{line}\n"),
-        };
-        let text: String = text.lines().map(line).collect();
-        self.say(&format!(
-            "\n{}\n{text}\n",
-            paint(BOLD, &format!("== {title}"))
-        ));
+        self.say(&words::chapter(title, text));
         Ok(())
     }
 
@@ -294,34 +283,4 @@ impl<'a> Story<'a> {
             .interrupted()
             .map_or(Ok(()), |signal| Err(Error::Interrupted { signal }))
     }
-}
-
-fn command(line: &str) -> String {
-    format!("{} {}\n", paint(CYAN, "$"), paint(BOLD, line))
-}
-
-fn hold(holds: bool, subject: &str, want: &str, found: impl FnOnce() -> String) -> Result<()> {
-    if holds {
-        return Ok(());
-    }
-    Err(Error::Unproved {
-        subject: subject.to_owned(),
-        want: want.to_owned(),
-        found: found(),
-    })
-}
-
-fn fingerprint(host: &DemoHost, files: &Files) -> Result<String> {
-    Ok(files.read(host)?.0.fingerprint().to_owned())
-}
-
-fn leaf_of(pair: &Pair) -> Result<String> {
-    let input = crate::identity::Input {
-        name: String::new(),
-        bytes: pair.cert.clone().into(),
-    };
-    Ok(crate::identity::Identity::assemble(&[input], None)?
-        .0
-        .fingerprint()
-        .to_owned())
 }

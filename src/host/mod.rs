@@ -104,6 +104,14 @@ pub trait Tree {
         })
     }
 
+    /// Tells whether a directory is at a path, links followed.
+    ///
+    /// # Errors
+    /// As [`Tree::read_followed`].
+    fn is_dir(&self, path: &HostPath) -> Result<bool> {
+        Ok(self.read_followed(path)?.1.is_dir())
+    }
+
     /// Returns the text of the file at a path, links followed; none where there is no file.
     ///
     /// # Errors

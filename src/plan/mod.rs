@@ -260,9 +260,7 @@ fn missing_parents(
         }
         let there = match known.get(&dir) {
             Some(there) => *there,
-            None => *known
-                .entry(dir.clone())
-                .or_insert(tree.read_followed(&dir)?.1.is_dir()),
+            None => *known.entry(dir.clone()).or_insert(tree.is_dir(&dir)?),
         };
         if there {
             break;

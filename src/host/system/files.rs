@@ -67,10 +67,26 @@ impl Base {
 
     /// Opens a directory; none where a component is missing.
     pub(super) fn dir(&self, path: &HostPath, mode: OFlags) -> Result<Option<OwnedFd>> {
+        match self.open_plain(path, mode | OFlags::DIRECTORY) {
+            Ok(fd) => Ok(Some(fd)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(Errno::LOOP) => match self.real(path)? {
+                Some(real) => self
+                    .open_plain(&real, mode | OFlags::DIRECTORY)
+                    .map(Some)
+                    .on("open", self.show(path)),
+                None => Ok(None),
+            },
+            Err(errno) => Err(errno).on("open", self.show(path)),
+        }
+    }
+
+    /// Returns the path of a directory without links on the way; none where a component is missing.
+    fn real(&self, path: &HostPath) -> Result<Option<HostPath>> {
         let mut at = path.clone();
         for _ in 0..40 {
-            match self.open_plain(&at, mode) {
-                Ok(fd) => return Ok(Some(fd)),
+            match self.open_plain(&at, OFlags::PATH | OFlags::DIRECTORY) {
+                Ok(_) => return Ok(Some(at)),
                 Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
                 Err(Errno::LOOP) => at = self.step_through_link(&at)?,
                 Err(errno) => return Err(errno).on("open", self.show(path)),
@@ -79,13 +95,18 @@ impl Base {
         Err(Errno::LOOP).on("follow", self.show(path))
     }
 
-    fn open_plain(&self, path: &HostPath, mode: OFlags) -> rustix::io::Result<OwnedFd> {
+    fn open_plain(&self, path: &HostPath, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let relative = path.as_str().trim_start_matches('/');
         let relative = if relative.is_empty() { "." } else { relative };
         let resolve =
             ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let flags = mode | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::openat2(&self.fd, relative, flags, Mode::empty(), resolve)
+        rustix::fs::openat2(
+            &self.fd,
+            relative,
+            flags | OFlags::CLOEXEC,
+            Mode::empty(),
+            resolve,
+        )
     }
 
     /// Replaces the first link among a path's components by where it points.
@@ -94,7 +115,7 @@ impl Base {
         let names: Vec<&str> = path.as_str().split('/').filter(|n| !n.is_empty()).collect();
         for (depth, name) in names.iter().enumerate() {
             let dir = self
-                .open_plain(&prefix, OFlags::PATH)
+                .open_plain(&prefix, OFlags::PATH | OFlags::DIRECTORY)
                 .on("open", self.show(&prefix))?;
             let here = prefix.join(name);
             let stat = stat_at(&dir, name).on("look at", self.show(&here))?;
@@ -143,14 +164,24 @@ impl Base {
 
     /// Returns what is at a path, the last component not followed.
     pub(super) fn read(&self, path: &HostPath) -> Result<State> {
-        let Some((dir, name)) = self.parent(path, OFlags::PATH)? else {
-            return Ok(State::Absent);
-        };
-        let stat = match stat_at(&dir, name) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(State::Absent),
-            Err(errno) => return Err(errno).on("look at", self.show(path)),
-        };
+        // An `O_PATH | O_NOFOLLOW` descriptor of a link itself is given even under `RESOLVE_NO_SYMLINKS` (openat2(2)).
+        match self.open_plain(path, OFlags::PATH | OFlags::NOFOLLOW) {
+            Ok(fd) => self.state_of(path, &fd),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(State::Absent),
+            Err(Errno::LOOP) => {
+                let parent = path.parent().unwrap_or_default();
+                match self.real(&parent)? {
+                    Some(real) => self.read(&real.join(path.name())),
+                    None => Ok(State::Absent),
+                }
+            }
+            Err(errno) => Err(errno).on("look at", self.show(path)),
+        }
+    }
+
+    /// Returns the state of an object by a descriptor of it; the bytes of a file are read through its path once more.
+    fn state_of(&self, path: &HostPath, fd: &OwnedFd) -> Result<State> {
+        let stat = stat_at(fd, "").on("look at", self.show(path))?;
         let mut attrs = Attrs {
             uid: stat.stx_uid,
             gid: stat.stx_gid,
@@ -158,12 +189,13 @@ impl Base {
             ..Attrs::default()
         };
         let content = match kind_of(&stat) {
-            FileType::Symlink => Content::Link(read_link(&dir, name).on("read", self.show(path))?),
+            FileType::Symlink => Content::Link(read_link(fd, "").on("read", self.show(path))?),
             FileType::Directory => Content::Dir,
             FileType::RegularFile => {
-                let (bytes, xattrs) = read_file(&dir, name).on("read", self.show(path))?;
-                attrs.xattrs = xattrs;
-                Content::File(bytes)
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+                let file = File::from(self.open_plain(path, flags).on("read", self.show(path))?);
+                attrs.xattrs = read_xattrs(&file).on("read", self.show(path))?;
+                Content::File(read_bounded(&file).on("read", self.show(path))?)
             }
             _ => Content::Other,
         };
@@ -225,8 +257,14 @@ impl Base {
     }
 }
 
-/// Makes a new object under a name that must not exist, with owner, mode and xattrs before anything else can see it.
-pub(super) fn create(dir: &OwnedFd, name: &str, state: &State) -> std::io::Result<()> {
+/// Makes a new object under a name that must not exist, with owner, mode and xattrs before anything else can see it;
+/// `born` are the owner and group that a new name in this directory gets.
+pub(super) fn create(
+    dir: &OwnedFd,
+    name: &str,
+    state: &State,
+    born: (u32, u32),
+) -> std::io::Result<()> {
     let State::Present { content, attrs } = state else {
         return Err(Errno::INVAL.into());
     };
@@ -245,6 +283,9 @@ pub(super) fn create(dir: &OwnedFd, name: &str, state: &State) -> std::io::Resul
         }
         Content::Link(target) => {
             rustix::fs::symlinkat(target.as_str(), dir, name)?;
+            if born == (attrs.uid, attrs.gid) {
+                return Ok(());
+            }
             Ok(rustix::fs::chownat(
                 dir,
                 name,
@@ -336,14 +377,6 @@ fn set_attrs(file: &File, attrs: &Attrs) -> std::io::Result<()> {
         rustix::fs::fsetxattr(file, name.as_str(), value, XattrFlags::empty())?;
     }
     Ok(())
-}
-
-fn read_file(dir: &OwnedFd, name: &str) -> std::io::Result<(Bytes, BTreeMap<String, Vec<u8>>)> {
-    let flags =
-        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
-    let bytes = read_bounded(&file)?;
-    Ok((bytes, read_xattrs(&file)?))
 }
 
 /// Reads a whole file of at most [`LARGEST_FILE`] bytes.

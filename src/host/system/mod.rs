@@ -45,7 +45,7 @@ pub struct SystemHost {
     state_path: Option<String>,
     state: Option<Base>,
     lock: Option<File>,
-    /// One directory of each file system that was written since the last sync, by device number.
+    /// One directory of each file system that was written by this run, by device number.
     written: HashMap<(u32, u32), OwnedFd>,
 }
 
@@ -141,7 +141,7 @@ impl SystemHost {
                         },
                     };
                     let (parent, name) = self.root.parent_for_edit(&dir)?;
-                    match files::create(&parent, name, &state) {
+                    match files::create(&parent, name, &state, (uid, gid)) {
                         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                         other => other.on("create", self.root.show(&dir))?,
                     }
@@ -330,25 +330,30 @@ impl Host for SystemHost {
         match edit {
             Edit::Create { at, state } => {
                 let (dir, name) = self.parent(at)?;
-                files::create(&dir, name, state).on("create", self.shown(at))?;
-                self.note_written(dir)
+                let born = self.note_written(&dir)?;
+                files::create(&dir, name, state, born).on("create", self.shown(at))
             }
             Edit::Overwrite { at, state } => {
                 let (dir, name) = self.parent(at)?;
-                files::overwrite(&dir, name, state).on("write", self.shown(at))?;
-                self.note_written(dir)
+                self.note_written(&dir)?;
+                files::overwrite(&dir, name, state).on("write", self.shown(at))
+            }
+            // What is renamed was made by this run, so its file system is noted.
+            Edit::Rename { from, to } if from.path().parent() == to.path().parent() => {
+                let (dir, to_name) = self.parent(to)?;
+                rustix::fs::renameat(&dir, from.path().name(), &dir, to_name)
+                    .on("replace", self.shown(to))
             }
             Edit::Rename { from, to } => {
                 let (from_dir, from_name) = self.parent(from)?;
                 let (to_dir, to_name) = self.parent(to)?;
                 rustix::fs::renameat(&from_dir, from_name, &to_dir, to_name)
-                    .on("replace", self.shown(to))?;
-                self.note_written(to_dir)
+                    .on("replace", self.shown(to))
             }
             Edit::Remove { at } => {
                 let (dir, name) = self.parent(at)?;
-                files::remove(&dir, name).on("remove", self.shown(at))?;
-                self.note_written(dir)
+                self.note_written(&dir)?;
+                files::remove(&dir, name).on("remove", self.shown(at))
             }
             Edit::Append { at, bytes } => {
                 let (dir, name) = self.parent(at)?;

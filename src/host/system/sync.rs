@@ -1,6 +1,9 @@
 //! Durability with a bounded number of syncs, whatever the number of edits.
 
-use std::{collections::BTreeSet, os::fd::OwnedFd};
+use std::{
+    collections::{BTreeSet, hash_map::Entry},
+    os::fd::OwnedFd,
+};
 
 use rustix::fs::{AtFlags, StatxFlags};
 
@@ -17,22 +20,31 @@ use crate::{
 const ONE_BY_ONE: usize = 64;
 
 impl SystemHost {
-    /// Remembers the file system of a directory that was just written in.
-    pub(super) fn note_written(&mut self, dir: OwnedFd) -> Result<()> {
-        let stat = rustix::fs::statx(&dir, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
+    /// Remembers the file system of a directory that is about to be written in, and returns the owner and group that a
+    /// new name in it gets: a set-group-ID directory gives its own group (inode(7)).
+    pub(super) fn note_written(&mut self, dir: &OwnedFd) -> Result<(u32, u32)> {
+        let stat = rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
             .on("look at", ".")?;
-        self.written
-            .entry((stat.stx_dev_major, stat.stx_dev_minor))
-            .or_insert(dir);
-        Ok(())
+        if let Entry::Vacant(vacant) = self.written.entry((stat.stx_dev_major, stat.stx_dev_minor))
+        {
+            vacant.insert(dir.try_clone().on("look at", ".")?);
+        }
+        let (uid, gid) = (
+            rustix::process::geteuid().as_raw(),
+            rustix::process::getegid().as_raw(),
+        );
+        let inherits = u32::from(stat.stx_mode) & 0o2000 != 0;
+        Ok((uid, if inherits { stat.stx_gid } else { gid }))
     }
 
     /// Makes all edits at these places durable.
     pub(super) fn sync_places(&mut self, places: &[Place]) -> Result<()> {
-        let written = std::mem::take(&mut self.written);
         if places.len() > ONE_BY_ONE
             && syncfs_reports_errors()
-            && written.values().all(|dir| rustix::fs::syncfs(dir).is_ok())
+            && self
+                .written
+                .values()
+                .all(|dir| rustix::fs::syncfs(dir).is_ok())
         {
             return Ok(());
         }

@@ -274,20 +274,7 @@ fn add_consumers(
             message,
         ));
     }
-    let ours: HashSet<&str> = desired.targets.iter().map(|t| t.path.as_str()).collect();
-    let mut files: Vec<String> = Vec::new();
-    for consumer in found
-        .iter()
-        .filter(|c| c.other.is_none() && !ours.contains(c.path.as_str()))
-    {
-        if files
-            .last()
-            .is_none_or(|last| !last.starts_with(&format!("{}:", consumer.path)))
-        {
-            files.push(consumer.to_string());
-        }
-    }
-    desired.consumers = files;
+    desired.consumers = effective::files(&found);
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use check::check;
-pub use consumers::{Consumer, Pair, consumers, elsewhere};
+pub use consumers::{Consumer, Pair, consumers, elsewhere, files};
 pub use document::{Body, Document, Documents, Found, Layer, document, is_read, lookup};
 pub use release::Release;
 pub use report::{BlockConfig, DaemonConfig, effective};

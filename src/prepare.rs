@@ -6,7 +6,7 @@ use crate::{
     apply::Keep,
     desired::{Desired, Probe, Service},
     effective,
-    error::Result,
+    error::{Error, Result},
     facts::{self, Facts},
     host::Host,
     identity::{Checks, Form, Identity, Trust},
@@ -40,6 +40,10 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         let profile = profile::load(name, host, request.profiles_dir.as_deref())?;
         let facts = facts::discover(&profile, host, set)?;
         profiles.push((profile, facts));
+    }
+    if resolved.identity.key.is_none() {
+        // No profile could be rendered without a key; what was found says why there is none.
+        return Err(Error::Findings(resolved.findings));
     }
     let anchors = host.trust_anchors();
     let trust = resolved.identity.trust(&anchors, host.now());

@@ -87,7 +87,8 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     } else {
         Vec::new()
     };
-    let owed = if live {
+    // With changes the services are told anyway.
+    let owed = if live && (observed.changes.is_empty() || !resolved.obligations.is_empty()) {
         owed(resolved, &promises, &baseline)
     } else {
         Vec::new()
@@ -259,7 +260,7 @@ fn add_consumers(
         .map(|t| t.path.clone())
         .collect();
     let facts: Vec<&Facts> = profiles.iter().map(|(_, facts)| facts).collect();
-    let (found, whole) = effective::consumers(host.tree(), &facts, &effective::Pair { paths })?;
+    let (mut found, whole) = effective::consumers(host.tree(), &facts, &effective::Pair { paths })?;
     desired.findings.extend(effective::elsewhere(&found));
     if !whole {
         let message = "/etc is too large to look through whole: there may be more consumers";
@@ -269,6 +270,8 @@ fn add_consumers(
             message,
         ));
     }
+    let ours: HashSet<&str> = desired.targets.iter().map(|t| t.path.as_str()).collect();
+    found.retain(|consumer| !ours.contains(consumer.path.as_str()));
     desired.consumers = effective::files(&found);
     Ok(())
 }

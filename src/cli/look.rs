@@ -354,7 +354,8 @@ pub(crate) fn probe(
         .iter()
         .map(|target| probe::run(host, target))
         .collect::<Result<_>>()?;
-    printer.result(&reports, || {
+    let document = json!({ "format": "certroll/probes/1", "probes": reports });
+    printer.result(&document, || {
         reports
             .iter()
             .map(|report| super::probe::text(report, host.now()))

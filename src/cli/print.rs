@@ -26,6 +26,16 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
+    /// A printer of documents, for faults that come before the command line is understood.
+    pub(crate) fn documents() -> Self {
+        Self {
+            json: true,
+            quiet: false,
+            verbose: false,
+            color: anstream::ColorChoice::Never,
+        }
+    }
+
     pub(crate) fn new(cli: &Cli) -> Self {
         let color = match cli.color {
             Color::Auto => anstream::ColorChoice::Auto,
@@ -54,10 +64,30 @@ impl Printer {
         }
     }
 
+    /// Prints a result that is a sentence.
+    pub(crate) fn message(&self, message: &str) {
+        if !self.quiet || self.json {
+            let document = json!({ "format": "certroll/message/1", "message": message });
+            self.result(&document, || format!("{message}\n"));
+        }
+    }
+
     /// Prints text for people on standard output, unless they want none or JSON.
     pub(crate) fn detail(&self, text: impl FnOnce() -> String) {
         if !self.json && !self.quiet {
             self.stdout(&text());
+        }
+    }
+
+    /// Says in one line what was done where nothing is left to show; a document of its own with `--json`.
+    pub(crate) fn message(&self, text: &str) {
+        if self.json {
+            self.result(
+                &json!({ "format": "certroll/message/1", "message": text }),
+                String::new,
+            );
+        } else {
+            self.detail(|| format!("{text}\n"));
         }
     }
 

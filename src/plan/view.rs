@@ -12,6 +12,7 @@ use crate::{
     identity::Input,
     preflight::Severity,
     probe::{self, Want},
+    service::{self, Planned},
     state::{Attrs, Bytes, Content, HostPath, Sensitivity, State},
 };
 
@@ -182,10 +183,9 @@ impl View {
             identity: plan.identity.clone(),
             settings: plan.settings.clone(),
             changes: plan.changes.iter().map(|c| change(c, &names)).collect(),
-            commands: plan
-                .commands
+            commands: service::planned(&plan.services, &plan.units)
                 .iter()
-                .map(crate::host::Command::line)
+                .map(command)
                 .collect(),
             units: plan
                 .services
@@ -205,6 +205,15 @@ impl View {
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_else(|_| json!({ "format": FORMAT }))
+    }
+}
+
+/// Returns a command as a person would type it, with the condition under which it runs.
+fn command(planned: &Planned) -> String {
+    let line = planned.command.line();
+    match &planned.only_if {
+        None => line,
+        Some(condition) => format!("{line}   # only if {condition}"),
     }
 }
 

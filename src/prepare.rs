@@ -70,7 +70,11 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
 /// Refuses a profile whose platform is not here: its paths would come out of nothing.
 fn fits(profile: &Profile, host: &dyn Host) -> Result<()> {
     let asked = [&profile.detect.all, &profile.detect.any];
-    let shown: Vec<String> = asked.into_iter().flatten().map(HostPath::to_string).collect();
+    let shown: Vec<String> = asked
+        .into_iter()
+        .flatten()
+        .map(HostPath::to_string)
+        .collect();
     if shown.is_empty() || profile.detect(host.tree())? {
         return Ok(());
     }

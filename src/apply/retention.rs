@@ -6,7 +6,7 @@ use super::undo::clear;
 use crate::{
     error::Result,
     host::{Place, Writer},
-    journal::{Entry, Rollouts, Store},
+    journal::{Entry, Rollouts, Status, Store},
     state::{Sensitivity, State},
 };
 

@@ -64,14 +64,6 @@ impl Printer {
         }
     }
 
-    /// Prints a result that is a sentence.
-    pub(crate) fn message(&self, message: &str) {
-        if !self.quiet || self.json {
-            let document = json!({ "format": "certroll/message/1", "message": message });
-            self.result(&document, || format!("{message}\n"));
-        }
-    }
-
     /// Prints text for people on standard output, unless they want none or JSON.
     pub(crate) fn detail(&self, text: impl FnOnce() -> String) {
         if !self.json && !self.quiet {

@@ -199,9 +199,11 @@ fn an_owner_that_the_profile_does_not_name_is_kept() {
         "self-signed",
         &[&["--profiles", profiles, "apply", "--yes"], &files[..]].concat(),
     );
-    if ran.err.contains("can be written by others") || ran.err.contains("writable") {
-        panic!("the scratch directory is open to others: {}", ran.err);
-    }
+    assert!(
+        !(ran.err.contains("can be written by others") || ran.err.contains("writable")),
+        "the scratch directory is open to others: {}",
+        ran.err
+    );
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     let after = root.snapshot();
     let ids = |object: &Object| (object.mode, object.uid, object.gid);

@@ -331,10 +331,10 @@ impl Journal<'_, '_> {
 /// Says what a run that could not prove still owes.
 fn owed(intent: &Intent, verdicts: &[Verdict]) -> Vec<String> {
     if intent.deferred {
-        let services = intent
-            .services
-            .iter()
-            .map(|s| format!("{} {}", s.action.verb(), s.units.join(" ")));
+        let services = intent.services.iter().map(|s| match &s.command {
+            Some(command) if s.units.is_empty() => format!("run `{}`", command.line()),
+            _ => format!("{} {}", s.action.verb(), s.units.join(" ")),
+        });
         let probes = intent
             .promises
             .iter()

@@ -54,11 +54,14 @@ pub struct SystemHost {
 const STATE: &str = "/var/lib/certroll";
 
 impl SystemHost {
-    /// Opens the machine, or the tree at `root` with `--root`; `state` is another place for the state directory.
+    /// Opens the machine, or the tree at `root` with `--root`; `state` is another place for the state directory. Sets
+    /// the umask of the process to 022.
     ///
     /// # Errors
     /// [`Error::Io`] where a directory cannot be opened; [`Error::Input`] where others may write the state directory.
     pub fn open(root: Option<&str>, state: Option<&str>) -> Result<Self> {
+        // The caller's umask would make our own files unreadable to us, and reach the daemons that commands start.
+        rustix::process::umask(Mode::from_raw_mode(0o022));
         let root_path = root.unwrap_or("/").to_owned();
         let mut host = Self {
             root: Base::open(&root_path)?,

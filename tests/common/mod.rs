@@ -308,6 +308,21 @@ impl Scratch {
         self.mode(&format!("{name}.key"), 0o600);
     }
 
+    /// Mints a self-signed pair that is valid from one new year's day to another: openssl below 3.4 has no option for it.
+    pub(crate) fn mint_between(&self, name: &str, dns: &str, from: i32, to: i32) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec![dns.to_owned()]).unwrap();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, dns);
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        let leaf = params.self_signed(&key).unwrap();
+        self.file(&format!("{name}.pem"), leaf.pem());
+        self.file(&format!("{name}.key"), key.serialize_pem());
+        self.mode(&format!("{name}.key"), 0o600);
+    }
+
     /// The fingerprint of a leaf as openssl tells it, in our form.
     pub(crate) fn fingerprint(&self, pem: &str) -> String {
         let out = self.sh(&format!(

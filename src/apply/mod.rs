@@ -14,10 +14,12 @@ use crate::{
 };
 
 mod edits;
+mod recover;
+mod retention;
 mod undo;
 
+pub use recover::{abandon, recover};
 pub(crate) use undo::saved;
-pub use undo::{abandon, recover};
 
 /// Told what is going on, for people who wait.
 pub type Progress<'p> = &'p dyn Fn(&str);
@@ -105,7 +107,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             intent,
             status: Status::Open,
         };
-        undo::sweep_unopened(&mut writer)?;
+        recover::sweep_unopened(&mut writer)?;
         write_generation(&mut writer, &generation.intent, &plan, keep)?;
         Store::open(&mut writer, number)?;
         drop(writer);
@@ -320,7 +322,7 @@ impl Journal<'_, '_> {
             self.writer
                 .edit(&switch)
                 .and_then(|()| Store::close(&mut self.writer))
-                .and_then(|()| undo::prune(&mut self.writer, &rollouts)),
+                .and_then(|()| retention::prune(&mut self.writer, &rollouts)),
         );
         Ok(receipt)
     }

@@ -85,7 +85,7 @@ fn a_rollout_reloads_the_server_and_ends_when_it_serves_the_new_leaf() {
     .exits(0)
     .json();
     assert_eq!(
-        probe[0]["endpoints"][0]["leaf"]["sha256"].as_str(),
+        probe["probes"][0]["endpoints"][0]["leaf"]["sha256"].as_str(),
         Some(scratch.fingerprint("new.pem").as_str())
     );
 }

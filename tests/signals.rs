@@ -100,7 +100,7 @@ fn left_running(scratch: &Scratch) -> Vec<String> {
 
 #[track_caller]
 fn nothing_is_left(scratch: &Scratch) {
-    assert_eq!(left_running(scratch), [String::new(); 0]);
+    assert_eq!(left_running(scratch), Vec::<String>::new());
     assert!(!scratch.path("state/pending").exists());
     assert_eq!(scratch.sh("find t -name '.certroll-*'"), "");
 }

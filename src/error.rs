@@ -215,6 +215,8 @@ impl Error {
                 _ => None,
             },
             Self::Unknown { what, known, .. } if !known.is_empty() => Some(format!("known {what}s are {}", backticked(known))),
+            Self::Unknown { what: "group", name, .. } => Some(format!("name another in the profile, or add it: `groupadd --system {name}`")),
+            Self::Unknown { what: "user", name, .. } => Some(format!("name another in the profile, or add it: `useradd --system {name}`")),
             Self::Unknown { .. } | Self::Run { .. } | Self::Interrupted { .. } => None,
             Self::Parse { hint, .. } | Self::Usage { hint, .. } | Self::Input { hint, .. } => {
                 (!hint.is_empty()).then(|| hint.clone())
@@ -242,6 +244,15 @@ pub(crate) fn backticked(names: &[String]) -> String {
         .map(|n| format!("`{n}`"))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// Says which names would do; that there are none, where so.
+pub(crate) fn known(names: &[String]) -> String {
+    if names.is_empty() {
+        "the profile has none".to_owned()
+    } else {
+        format!("known are {}", backticked(names))
+    }
 }
 
 /// Gives an [`io::Error`] the verb and the path it belongs to.

@@ -38,7 +38,7 @@ pub struct Finding {
     /// What to do about it, where there is something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// The severity before `--allow` named it.
+    /// Whether it was fatal before `--allow` named it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub allowed: bool,
 }

@@ -6,12 +6,12 @@ use crate::{
     apply,
     error::{Error, Result},
     host::Host,
-    journal::{DigestKey, Generation, Intent, Record, Remembered, Status, Store},
+    journal::{DigestKey, Entry, Generation, Intent, Record, Remembered, Status, Store},
     plan::{Change, Plan, Promise},
     preflight::{Finding, Severity, allow},
     probe::Want,
     service,
-    state::HostPath,
+    state::{HostPath, Sensitivity, State},
 };
 
 /// A rollback, ready to be applied.
@@ -26,7 +26,8 @@ pub struct Back {
 /// Plans to take back the newest generation of a rollout, or all after `to`; none where there is nothing to take back.
 ///
 /// # Errors
-/// [`Error::Usage`] where a later generation of another rollout touches the same resource; [`Error::Stored`] where a
+/// [`Error::Usage`] where a later generation of another rollout touches the same resource; [`Error::Unknown`] where
+/// there is no generation `to`; [`Error::Stored`] where a
 /// journal or a saved copy is damaged. The host is unchanged.
 pub fn plan(
     host: &dyn Host,
@@ -38,15 +39,16 @@ pub fn plan(
         return Ok(None);
     };
     let committed = committed(host)?;
-    let undone = |generation: &Intent| {
-        committed.iter().any(|later| {
-            later.rollout == rollout
-                && later.generation > generation.generation
-                && later
-                    .undoes
-                    .is_some_and(|from| from <= generation.generation)
-        })
-    };
+    if let Some(to) = to
+        && !committed.iter().any(|i| i.generation == to)
+    {
+        return Err(Error::Unknown {
+            what: "generation",
+            name: to.to_string(),
+            known: committed.iter().map(|i| i.generation.to_string()).collect(),
+        });
+    }
+    let undone = |generation: &Intent| is_undone(generation, &committed);
     let of_rollout = || committed.iter().filter(|i| i.rollout == rollout);
     let back: Vec<&Intent> = match to {
         Some(to) => of_rollout().filter(|i| i.generation > to).collect(),
@@ -58,18 +60,16 @@ pub fn plan(
     let (Some(oldest), Some(newest)) = (back.first().copied(), back.last().copied()) else {
         return Ok(None);
     };
-    let target = to.or_else(|| {
-        of_rollout()
-            .filter(|i| i.generation < oldest.generation && i.undoes.is_none() && !undone(i))
-            .map(|i| i.generation)
-            .next_back()
-    });
+    let target = match to {
+        // Numbers are global: the one given may be another rollout's.
+        Some(to) => of_rollout().rfind(|i| i.generation <= to),
+        None => of_rollout()
+            .rfind(|i| i.generation < oldest.generation && i.undoes.is_none() && !undone(i)),
+    };
     refuse_entangled(&committed, rollout, &back)?;
     let (changes, findings) = changes(host, &key, &back)?;
     let findings = allow(findings, allowed);
-    let remembered = target
-        .and_then(|n| committed.iter().find(|i| i.generation == n))
-        .and_then(|i| i.remembered.clone());
+    let remembered = target.and_then(|i| i.remembered.clone());
     let live = host.is_live() && newest.live;
     let units = if live {
         service::observe(host, &newest.services)?
@@ -135,12 +135,25 @@ fn committed(host: &dyn Host) -> Result<Vec<Intent>> {
     Ok(intents)
 }
 
+/// Tells whether a later rollback of its own rollout took a generation back.
+fn is_undone(generation: &Intent, committed: &[Intent]) -> bool {
+    committed.iter().any(|later| {
+        later.rollout == generation.rollout
+            && later.generation > generation.generation
+            && (later.undoes).is_some_and(|from| from <= generation.generation)
+    })
+}
+
 fn refuse_entangled(committed: &[Intent], rollout: &str, back: &[&Intent]) -> Result<()> {
     let oldest = back.first().map_or(0, |i| i.generation);
-    for other in committed
-        .iter()
-        .filter(|i| i.rollout != rollout && i.generation > oldest)
-    {
+    // What was done and taken back again since leaves the resources as they were.
+    let in_force = |other: &&Intent| {
+        other.rollout != rollout
+            && other.generation > oldest
+            && !is_undone(other, committed)
+            && other.undoes.is_none_or(|from| from < oldest)
+    };
+    for other in committed.iter().filter(in_force) {
         let shared = other.entries.iter().find(|e| {
             back.iter()
                 .any(|i| i.entries.iter().any(|b| b.path == e.path))
@@ -226,7 +239,7 @@ fn changes(
         changes.push(Change {
             path: entry.path.clone(),
             kind: entry.kind.clone(),
-            after: apply::saved(host, Some(key), generation, n, &first.before)?,
+            after: before(host, key, generation, n, first)?,
             before: found,
             sensitivity: entry.sensitivity,
             identity: entry.identity,
@@ -235,6 +248,31 @@ fn changes(
         });
     }
     Ok((changes, findings))
+}
+
+/// Returns the state that a generation found; a key that is no longer kept is no damage, but cannot come back.
+fn before(
+    host: &dyn Host,
+    key: &DigestKey,
+    generation: u64,
+    n: usize,
+    entry: &Entry,
+) -> Result<State> {
+    let copy = Store::file(generation, &format!("before/{n}"));
+    let is_key = entry.sensitivity == Sensitivity::Secret;
+    if is_key
+        && matches!(entry.before, Record::File { .. })
+        && matches!(host.load(&copy)?, State::Absent)
+    {
+        return Err(Error::Usage {
+            message: format!(
+                "the key that `{}` held before generation {generation} is no longer kept: keys of the identity in force and of the one before are",
+                entry.path
+            ),
+            hint: "give that identity again: `certroll apply --cert FILE --key FILE`".to_owned(),
+        });
+    }
+    apply::saved(host, Some(key), generation, n, &entry.before)
 }
 
 /// Tells whether what lies at a path goes away with the rollback.

@@ -127,6 +127,9 @@ impl Node {
     }
 }
 
+/// A profile or a daemon's configuration has some hundred nodes; aliases replay them, which is what a bomb lives on.
+const MOST_REPLAYED: usize = 20_000;
+
 /// Parses one document; an empty one is [`Value::Null`].
 ///
 /// # Errors
@@ -151,7 +154,12 @@ pub fn parse(path: &str, text: &str, dialect: Dialect) -> Result<Node> {
         serde_yaml::from_str_with_options(text, options(text, dialect)).map_err(|source| {
             let at = source.location();
             let message = source.without_snippet().to_string();
-            let message = message.lines().next().unwrap_or_default().to_owned();
+            let message = message.lines().next().unwrap_or_default();
+            let message = if message.starts_with("alias replay limit") {
+                format!("aliases stand for more than {MOST_REPLAYED} values")
+            } else {
+                message.to_owned()
+            };
             refuse(
                 at.map_or(1, |l| l.line()),
                 at.map_or(1, |l| l.column()),
@@ -181,8 +189,7 @@ fn options(text: &str, dialect: Dialect) -> serde_yaml::Options {
         reject_unsupported_tags: !text.contains("!exec"),
         duplicate_keys: if strict { DuplicateKeyPolicy::Error } else { DuplicateKeyPolicy::LastWins },
     };
-    // A profile or a daemon's configuration has some hundred nodes; aliases replay them, which is what a bomb lives on.
-    options.alias_limits.max_total_replayed_events = 20_000;
+    options.alias_limits.max_total_replayed_events = MOST_REPLAYED;
     options.alias_limits.max_replay_stack_depth = 16;
     if let Some(budget) = &mut options.budget {
         budget.max_nodes = 50_000;

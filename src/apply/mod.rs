@@ -15,10 +15,12 @@ use crate::{
 };
 
 mod edits;
+mod recover;
+mod retention;
 mod undo;
 
+pub use recover::{abandon, recover};
 pub(crate) use undo::saved;
-pub use undo::{abandon, recover};
 
 /// Told what is going on, for people who wait.
 pub type Progress<'p> = &'p dyn Fn(&str);
@@ -107,7 +109,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             intent,
             status: Status::Open,
         };
-        undo::sweep_unopened(&mut writer)?;
+        recover::sweep_unopened(&mut writer)?;
         write_generation(&mut writer, &generation.intent, &plan, keep)?;
         Store::open(&mut writer, number)?;
         drop(writer);
@@ -325,7 +327,7 @@ impl Journal<'_, '_> {
             self.writer
                 .edit(&switch)
                 .and_then(|()| Store::close(&mut self.writer))
-                .and_then(|()| undo::prune(&mut self.writer, &rollouts)),
+                .and_then(|()| retention::prune(&mut self.writer, &rollouts)),
         );
         Ok(receipt)
     }
@@ -334,10 +336,10 @@ impl Journal<'_, '_> {
 /// Says what a run that could not prove still owes.
 fn owed(intent: &Intent, verdicts: &[Verdict]) -> Vec<String> {
     if intent.deferred {
-        let services = intent
-            .services
-            .iter()
-            .map(|s| format!("{} {}", s.action.verb(), s.units.join(" ")));
+        let services = intent.services.iter().map(|s| match &s.command {
+            Some(command) if s.units.is_empty() => format!("run `{}`", command.line()),
+            _ => format!("{} {}", s.action.verb(), s.units.join(" ")),
+        });
         let probes = intent
             .promises
             .iter()

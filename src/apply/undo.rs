@@ -1,21 +1,16 @@
 //! The backward way: undo is `write(before)`, from the journal and nothing else.
 
-use std::collections::BTreeMap;
-
-use super::{Progress, Recorded, edits, permit, record};
+use super::{Progress, Recorded, edits, record};
 use crate::{
     error::{Error, Result},
-    host::{Edit, Host, Permit, Place, Writer},
-    journal::{DigestKey, Entry, Event, Generation, Record, Rollouts, Status, Store, create},
+    host::{Edit, Host, Place, Writer},
+    journal::{DigestKey, Entry, Event, Generation, Record, Status, Store, create},
     plan::Promise,
     probe::{self, Want},
     receipt::{Outcome, Receipt},
     service,
-    state::{Bytes, Content, HostPath, Sensitivity, State},
+    state::{Bytes, Content, HostPath, State},
 };
-
-/// Generations kept of each rollout (design: the ten newest).
-const KEPT: usize = 10;
 
 /// One way back.
 pub(super) struct Undo<'a, 'h, 'p> {
@@ -374,151 +369,4 @@ pub(super) fn clear(writer: &mut Writer<'_>, place: &Place) -> Result<()> {
     } else {
         writer.edit(&Edit::Remove { at: place.clone() })
     }
-}
-
-/// Finishes what a run left open: takes it back unless it had committed. None where nothing is open.
-///
-/// # Errors
-/// [`Error::Stored`] where the journal cannot be read: nothing was touched.
-pub fn recover(host: &mut dyn Host, boot: bool, progress: Progress<'_>) -> Result<Option<Receipt>> {
-    let Some(number) = Store::pending(host)? else {
-        return Ok(None);
-    };
-    let generation = Store::generation(host, number)?;
-    let key = Store::key(host)?;
-    let commands = service::commands(&generation.intent.services, &generation.intent.units);
-    let mut writer = Writer::new(
-        host,
-        permit(&generation.intent, &commands),
-        generation.intent.marker(),
-    );
-    Store::cut(&mut writer, number, b"")?;
-    if generation.status.is_final() {
-        return finish(&mut writer, &generation).map(Some);
-    }
-    let mut ran = Vec::new();
-    let mut undo = Undo {
-        writer: &mut writer,
-        key: key.as_ref(),
-        progress,
-        ran: &mut ran,
-        boot,
-    };
-    undo.run(generation, None).map(Some)
-}
-
-/// Gives an open generation up: what is there stays, and is named.
-///
-/// # Errors
-/// [`Error::Io`] with the generation still open.
-pub fn abandon(host: &mut dyn Host) -> Result<Option<u64>> {
-    let Some(number) = Store::pending(host)? else {
-        return Ok(None);
-    };
-    let generation = Store::generation(host, number);
-    let mut writer = Writer::new(host, Permit::default(), String::new());
-    if generation.is_ok() {
-        Store::cut(&mut writer, number, b"")?;
-        Store::append(&mut writer, number, &Event::Abandoned)?;
-    }
-    Store::close(&mut writer)?;
-    Ok(Some(number))
-}
-
-/// Finishes a generation that was final before its run died.
-fn finish(writer: &mut Writer<'_>, generation: &Generation) -> Result<Receipt> {
-    let staged = HostPath::new("/rollouts.json.new").unwrap_or_default();
-    if writer.host().load(&staged)? != State::Absent {
-        let at = HostPath::new("/rollouts.json").unwrap_or_default();
-        writer.edit(&Edit::Rename {
-            from: Place::State(staged),
-            to: Place::State(at),
-        })?;
-    }
-    Store::close(writer)?;
-    let at = Store::file(generation.intent.generation, "receipt.json");
-    let state = writer.host().load(&at)?;
-    let stored = |message: String| Error::Stored {
-        path: at.to_string(),
-        message,
-    };
-    let bytes = state
-        .bytes()
-        .ok_or_else(|| stored("is missing".to_owned()))?;
-    serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))
-}
-
-/// Removes generations that were written but never opened: their runs died before touching the host.
-pub(super) fn sweep_unopened(writer: &mut Writer<'_>) -> Result<()> {
-    let staged = HostPath::new("/rollouts.json.new").unwrap_or_default();
-    clear(writer, &Place::State(staged))?;
-    for number in Store::numbers(writer.host())?.into_iter().rev() {
-        match Store::generation(writer.host(), number) {
-            Ok(generation) if generation.status.is_final() => return Ok(()),
-            Ok(_) | Err(Error::Unknown { .. } | Error::Stored { .. }) => {
-                Store::remove_all(writer, &Store::file(number, ""))?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Removes generations beyond the newest of each rollout, and private keys beyond the identity in force and the one
-/// before.
-pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> {
-    let mut newest_first = Store::numbers(writer.host())?;
-    newest_first.reverse();
-    let mut seen: BTreeMap<String, Kept> = BTreeMap::new();
-    for number in newest_first {
-        let Ok(generation) = Store::generation(writer.host(), number) else {
-            continue;
-        };
-        let intent = generation.intent;
-        let in_force = rollouts
-            .rollouts
-            .get(&intent.rollout)
-            .is_some_and(|r| r.identity == number);
-        let kept = seen.entry(intent.rollout.clone()).or_default();
-        kept.generations += 1;
-        if kept.generations > KEPT && !in_force {
-            Store::remove_all(writer, &Store::file(number, ""))?;
-            continue;
-        }
-        let secret = |entry: &&(usize, &Entry)| entry.1.sensitivity == Sensitivity::Secret;
-        let befores: Vec<usize> = intent
-            .entries
-            .iter()
-            .enumerate()
-            .filter(|e| secret(&e))
-            .map(|(n, _)| n)
-            .collect();
-        if !befores.is_empty() {
-            kept.befores += 1;
-            for n in befores.into_iter().filter(|_| kept.befores > 1) {
-                clear(
-                    writer,
-                    &Place::State(Store::file(number, &format!("before/{n}"))),
-                )?;
-            }
-        }
-        let key = Store::file(number, "identity/key.pem");
-        if !in_force && writer.host().load(&key)? != State::Absent {
-            kept.identities += 1;
-            if kept.identities > 1 {
-                clear(writer, &Place::State(key))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What of a rollout was kept so far, newest first.
-#[derive(Default)]
-struct Kept {
-    generations: usize,
-    /// Generations whose saved copies hold a private key: the newest holds the one before.
-    befores: usize,
-    /// Identities other than the one in force.
-    identities: usize,
 }

@@ -63,7 +63,7 @@ fn agreed(plan: &Plan, host: &dyn Host, go: Go, printer: &Printer) -> Result<()>
     let answer = if go.yes {
         Some(true)
     } else {
-        printer.ask("apply this plan?")
+        printer.ask("apply this plan?", host)
     };
     match answer {
         Some(true) => Ok(()),
@@ -151,7 +151,7 @@ pub(crate) fn rollback(
     let name = rollouts::name(host, request, &known)?;
     let back = rollback::plan(host, &name, to, allow)?;
     let Some(back) = back.filter(|back| !back.plan.is_empty()) else {
-        printer.detail(|| format!("nothing to take back of rollout `{name}`\n"));
+        printer.message(&format!("nothing to take back of rollout `{name}`"));
         return Ok(ExitCode::Success);
     };
     agreed(&back.plan, host, go, printer)?;
@@ -170,17 +170,20 @@ pub(crate) fn recover(
     printer: &Printer,
 ) -> Result<ExitCode> {
     if Store::pending(host)?.is_none() {
-        printer.detail(|| "nothing to recover: no generation is open\n".to_owned());
+        printer.message("nothing to recover: no generation is open");
         return Ok(ExitCode::Success);
     }
     host.lock(Duration::ZERO)?;
     if abandon {
         let number = apply::abandon(host)?.unwrap_or_default();
-        printer.detail(|| format!("generation {number} is given up: what is there stays; copies of what was before are in its `before`\n"));
+        printer.message(&format!("generation {number} is given up: what is there stays; copies of what was before are in its `before`"));
         return Ok(ExitCode::Success);
     }
     match apply::recover(host, boot, &|message| printer.progress(message))? {
-        None => Ok(ExitCode::Success),
+        None => {
+            printer.message("nothing to recover: no generation is open");
+            Ok(ExitCode::Success)
+        }
         Some(receipt) => {
             let code = finish(&receipt, printer);
             // To be back is what was asked for.
@@ -205,6 +208,6 @@ pub(crate) fn forget(host: &mut dyn Host, name: &str, printer: &Printer) -> Resu
     }
     let mut writer = Writer::new(host, Permit::default(), String::new());
     Store::forget(&mut writer, name, &rollouts)?;
-    printer.detail(|| format!("rollout `{name}` is forgotten: its files stay as they are, and cannot be rolled back any more\n"));
+    printer.message(&format!("rollout `{name}` is forgotten: its files stay as they are, and cannot be rolled back any more"));
     Ok(ExitCode::Success)
 }

@@ -3,6 +3,7 @@
 use std::process;
 
 use clap::Parser as _;
+use serde_json::json;
 
 use crate::{
     error::{Error, ExitCode, Result},
@@ -29,6 +30,7 @@ pub fn main() -> process::ExitCode {
         Err(error) => return usage(&error),
     };
     let printer = Printer::new(&cli);
+    crate::host::system::keep_memory_private();
     let code = match SystemHost::open(cli.root.as_deref(), cli.state.as_deref())
         .and_then(|mut host| run(&mut host, &cli, &printer))
     {
@@ -43,6 +45,15 @@ pub fn main() -> process::ExitCode {
 
 /// Prints help to standard output and faults to standard error, as clap words them.
 fn usage(error: &clap::Error) -> process::ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default();
+        Printer::documents().error(&Error::Usage {
+            message: first.strip_prefix("error: ").unwrap_or(first).to_owned(),
+            hint: "certroll --help".to_owned(),
+        });
+        return process::ExitCode::from(ExitCode::Usage as u8);
+    }
     // A closed pipe is no reason to fail: the exit code still tells.
     drop(error.print());
     process::ExitCode::from(if error.use_stderr() {
@@ -118,17 +129,20 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;
-                printer.result(&listed, || profiles::list_text(&listed));
+                let document = json!({ "format": "certroll/profiles/1", "profiles": listed });
+                printer.result(&document, || profiles::list_text(&listed));
                 Ok(ExitCode::Success)
             }
             Profiles::Show { name } => {
                 let shown = profiles::show(&crate::profile::load(name, host, profiles_dir)?);
-                printer.result(&shown, || profiles::show_text(&shown));
+                let document = json!({ "format": "certroll/profile/1", "profile": shown });
+                printer.result(&document, || profiles::show_text(&shown));
                 Ok(ExitCode::Success)
             }
             Profiles::Check { file } => {
                 let listed = profiles::check(host, file)?;
-                printer.result(&listed, || {
+                let document = json!({ "format": "certroll/profiles/1", "profiles": [listed] });
+                printer.result(&document, || {
                     format!("{file}: profile `{}` is good\n", listed.name)
                 });
                 Ok(ExitCode::Success)

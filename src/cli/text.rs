@@ -42,7 +42,7 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
             time(identity.not_after)
         );
     }
-    findings(&mut out, view, verbose);
+    findings(&mut out, view);
     for change in &view.changes {
         render_change(&mut out, change);
     }
@@ -62,16 +62,14 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
     out
 }
 
-fn findings(out: &mut String, view: &View, verbose: bool) {
+/// Notes too: what a rollout leaves alone, or takes for granted, is part of what is agreed to.
+fn findings(out: &mut String, view: &View) {
     for finding in &view.findings {
-        let (style, shown) = match finding.severity.as_str() {
-            "fatal" => (RED, true),
-            "warning" => (YELLOW, true),
-            _ => (CYAN, verbose),
+        let style = match finding.severity.as_str() {
+            "fatal" => RED,
+            "warning" => YELLOW,
+            _ => CYAN,
         };
-        if !shown {
-            continue;
-        }
         let allowed = if finding.allowed { ", allowed" } else { "" };
         let _ = writeln!(
             out,

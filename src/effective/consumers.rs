@@ -1,7 +1,5 @@
 //! Who uses the pair: files below `/etc` that name it, or that name another one where a server's is set.
 
-use std::fmt;
-
 use serde::Serialize;
 
 use crate::{
@@ -52,19 +50,29 @@ pub struct Consumer {
     pub other: Option<String>,
 }
 
-impl fmt::Display for Consumer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.path, self.line)?;
-        if let Some(unit) = &self.unit {
-            write!(f, " ({unit})")?;
-        }
-        let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
-        if ports.is_empty() {
-            Ok(())
+/// Returns the files that name the pair, a line each: `file:line,line (unit) port 443`.
+#[must_use]
+pub fn files(consumers: &[Consumer]) -> Vec<String> {
+    let ours: Vec<&Consumer> = consumers.iter().filter(|c| c.other.is_none()).collect();
+    let mut files = Vec::new();
+    for file in ours.chunk_by(|a, b| a.path == b.path) {
+        let Some(first) = file.first() else { continue };
+        let lines: Vec<String> = file.iter().map(|c| c.line.to_string()).collect();
+        let unit = first.unit.as_ref().map(|unit| format!(" ({unit})"));
+        let ports: Vec<String> = first.ports.iter().map(u16::to_string).collect();
+        let port = if ports.is_empty() {
+            String::new()
         } else {
-            write!(f, " port {}", ports.join(", "))
-        }
+            format!(" port {}", ports.join(", "))
+        };
+        files.push(format!(
+            "{}:{}{}{port}",
+            first.path,
+            lines.join(","),
+            unit.unwrap_or_default()
+        ));
     }
+    files
 }
 
 /// Finds the consumers of a pair.
@@ -79,14 +87,16 @@ pub fn consumers(tree: &dyn Tree, facts: &[&Facts], pair: &Pair) -> Result<(Vec<
     let mut known_dirs: Vec<HostPath> = (facts.iter().flat_map(|f| f.all_globbed()))
         .filter_map(HostPath::parent)
         .collect();
-    for daemon in facts
-        .iter()
-        .flat_map(|f| f.layered.values())
-        .flat_map(|l| &l.daemons)
-    {
-        for layer in &daemon.layers {
+    for layered in facts.iter().flat_map(|f| f.layered.values()) {
+        for daemon in &layered.daemons {
             let unit = daemon.unit.as_deref();
-            scan(&layer.path, &layer.document.text, unit, pair, &mut found);
+            let own = layered.ports.iter();
+            let own = own.filter(|port| unit == Some(port.service.as_str()));
+            let ports: Vec<u16> = own.map(|port| port.port).collect();
+            for layer in &daemon.layers {
+                let text = &layer.document.text;
+                scan(&layer.path, text, (unit, &ports), pair, &mut found);
+            }
         }
     }
     known_dirs.sort();
@@ -101,7 +111,8 @@ pub fn consumers(tree: &dyn Tree, facts: &[&Facts], pair: &Pair) -> Result<(Vec<
             return Ok((sorted(found, &enabled), false));
         }
         if let Ok(Some(text)) = tree.text(path) {
-            scan(path, &text, unit_of(path), pair, &mut found);
+            let ports = ports(path, &text);
+            scan(path, &text, (unit_of(path), &ports), pair, &mut found);
         }
     }
     Ok((sorted(found, &enabled), true))
@@ -186,8 +197,13 @@ const DIRECTIVES: &[&str] = &[
     "private_key",
 ];
 
-fn scan(path: &HostPath, text: &str, unit: Option<&str>, pair: &Pair, found: &mut Vec<Consumer>) {
-    let ports = ports(path, text);
+fn scan(
+    path: &HostPath,
+    text: &str,
+    (unit, ports): (Option<&str>, &[u16]),
+    pair: &Pair,
+    found: &mut Vec<Consumer>,
+) {
     for (n, line) in text.lines().enumerate() {
         let bare = line.trim_start();
         if bare.starts_with(['#', ';']) {
@@ -200,7 +216,7 @@ fn scan(path: &HostPath, text: &str, unit: Option<&str>, pair: &Pair, found: &mu
                 path: path.to_string(),
                 line: n as u64 + 1,
                 unit: unit.map(str::to_owned),
-                ports: ports.clone(),
+                ports: ports.to_vec(),
                 other,
             });
         }

@@ -211,9 +211,10 @@ impl View {
 /// Returns a command as a person would type it, with the condition under which it runs.
 fn command(planned: &Planned) -> String {
     let line = planned.command.line();
-    planned.only_if.as_ref().map_or(line.clone(), |condition| {
-        format!("{line}   # only if {condition}")
-    })
+    match &planned.only_if {
+        None => line,
+        Some(condition) => format!("{line}   # only if {condition}"),
+    }
 }
 
 /// Returns what is proved, in a line.

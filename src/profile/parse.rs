@@ -100,7 +100,7 @@ impl Profile {
             if !is_dotted(list) || !names.facts.iter().any(|n| n == name) {
                 return Err(list.error(
                     format!("undefined fact `{}`", list.text),
-                    format!("known are {}", backticked(&known)),
+                    crate::error::known(&known),
                 ));
             }
         }

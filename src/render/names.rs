@@ -16,7 +16,7 @@ pub(super) fn members(expr: &Expr, names: &Names) -> Result<()> {
         for name in used_below(expr, root) {
             if !known.contains(&name) {
                 let whole = format!("{root}.{name}");
-                let hint = format!("known are {}", crate::error::backticked(known));
+                let hint = crate::error::known(known);
                 return Err(
                     at(expr, &expr.text, &whole).error(format!("undefined {what} `{whole}`"), hint)
                 );

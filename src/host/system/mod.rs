@@ -19,6 +19,7 @@ use walkdir::WalkDir;
 use rustix::{
     fs::{FlockOperation, Mode, OFlags},
     io::Errno,
+    process::DumpableBehavior,
 };
 
 use super::{Command, Edit, Entry, Host, Output, Place, Presented, Tree, User};
@@ -185,6 +186,16 @@ impl SystemHost {
         }
         let path = HostPath::new(path).ok()?;
         self.text(&path).ok().flatten()
+    }
+}
+
+/// Keeps keys in memory out of core dumps and away from other processes (`PR_SET_DUMPABLE`, prctl(2)).
+///
+/// Only for root: anybody else would lose `/proc/self/fd`, and with it inputs as `<(...)`.
+pub(crate) fn keep_memory_private() {
+    if rustix::process::geteuid().is_root() {
+        // A kernel that refuses leaves what there was without it; nothing else depends on it.
+        let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
 }
 

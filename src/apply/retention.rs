@@ -1,0 +1,103 @@
+//! What is kept of older generations, and for how long.
+
+use std::collections::BTreeMap;
+
+use super::undo::clear;
+use crate::{
+    error::Result,
+    host::{Place, Writer},
+    journal::{Entry, Rollouts, Status, Store},
+    state::{Sensitivity, State},
+};
+
+/// Generations kept of each rollout (design: the ten newest).
+const KEPT: usize = 10;
+
+/// Removes generations beyond the newest of each rollout, and private keys beyond the identity in force and the one
+/// before.
+pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> {
+    let mut newest_first = Store::numbers(writer.host())?;
+    newest_first.reverse();
+    let mut seen: BTreeMap<String, Kept> = BTreeMap::new();
+    for (rollout, remembered) in &rollouts.rollouts {
+        if let Ok(generation) = Store::generation(writer.host(), remembered.identity) {
+            let kept = seen.entry(rollout.clone()).or_default();
+            kept.in_force = generation.intent.identity.fingerprint;
+        }
+    }
+    for number in newest_first {
+        let Ok(generation) = Store::generation(writer.host(), number) else {
+            continue;
+        };
+        let intent = generation.intent;
+        let in_force = rollouts
+            .rollouts
+            .get(&intent.rollout)
+            .is_some_and(|r| r.identity == number);
+        let kept = seen.entry(intent.rollout.clone()).or_default();
+        kept.generations += 1;
+        if kept.generations > KEPT && !in_force {
+            Store::remove_all(writer, &Store::file(number, ""))?;
+            continue;
+        }
+        let secret = |entry: &&(usize, &Entry)| entry.1.sensitivity == Sensitivity::Secret;
+        let befores: Vec<usize> = intent
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|e| secret(&e))
+            .map(|(n, _)| n)
+            .collect();
+        if !befores.is_empty() {
+            kept.befores += 1;
+            for n in befores.into_iter().filter(|_| kept.befores > 1) {
+                clear(
+                    writer,
+                    &Place::State(Store::file(number, &format!("before/{n}"))),
+                )?;
+            }
+        }
+        let key = Store::file(number, "identity/key.pem");
+        if !in_force && writer.host().load(&key)? != State::Absent {
+            let undone = kept.undone_from.is_some_and(|from| from <= number);
+            if !kept.keeps(intent.identity.fingerprint, undone) {
+                clear(writer, &Place::State(key))?;
+            }
+        }
+        if let (Status::Committed, Some(from)) = (generation.status, intent.undoes) {
+            kept.undone_from = Some(kept.undone_from.map_or(from, |lowest| lowest.min(from)));
+        }
+    }
+    Ok(())
+}
+
+/// What of a rollout was kept so far, newest first.
+#[derive(Default)]
+struct Kept {
+    generations: usize,
+    /// Generations whose saved copies hold a private key: the newest holds the one before.
+    befores: usize,
+    /// Fingerprint of the leaf in force.
+    in_force: String,
+    /// Fingerprint of the newest leaf but that one.
+    before: Option<String>,
+    /// The lowest generation that a later rollback took back.
+    undone_from: Option<u64>,
+}
+
+impl Kept {
+    /// Tells whether the key of a leaf is kept: several generations may stand for one identity, as settings change too,
+    /// and each can be returned to.
+    fn keeps(&mut self, leaf: String, undone: bool) -> bool {
+        if leaf == self.in_force {
+            return !undone;
+        }
+        match &self.before {
+            None => {
+                self.before = Some(leaf);
+                true
+            }
+            Some(before) => *before == leaf && !undone,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The reference of profiles against the parser: what it knows is documented, and nothing else is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use certroll::{error::Error, profile::Profile, resource::KINDS};
+
+use super::{document, keys};
+
+/// Returns the keys that the parser knows in the mapping that holds `zzz`.
+fn known(yaml: &str, table: &str) -> BTreeSet<String> {
+    let text = format!("profile: a\ntitle: a\nsource: a\n{yaml}\n");
+    let files = [("t.yaml", table), ("t.tera", "")];
+    let files: BTreeMap<String, String> = files
+        .into_iter()
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect();
+    let error = Profile::parse("p/profile.yaml", &text, &files).unwrap_err();
+    let Error::Parse { message, hint, .. } = error else {
+        panic!("{yaml}: {error}");
+    };
+    assert!(message.contains("unknown key `zzz`"), "{yaml}: {message}");
+    hint.split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+const TABLE: &str = "flag: a\nbuiltin_host: a\nmoves: a\n";
+const LAYERED: &str = "facts: {a: {layered: {table: t.yaml, dirs: /a, ours: a}}}";
+
+#[test]
+fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
+    let text = document("docs/profiles.md");
+    let probe = "### Keys of every probe";
+    for (headings, examples) in [
+        (vec!["## Top level"], vec!["zzz: a"]),
+        (vec!["## Detect"], vec!["detect: {zzz: a}"]),
+        (
+            vec!["## Settings"],
+            vec!["settings: {a: {default: a, help: a, zzz: a}}"],
+        ),
+        (vec!["## Facts"], vec!["facts: {a: {first: /a, zzz: a}}"]),
+        (
+            vec!["### Layered facts"],
+            vec!["facts: {a: {layered: {table: a, dirs: /a, ours: a, zzz: a}}}"],
+        ),
+        (
+            vec!["## Findings"],
+            vec!["findings: [{name: a, message: a, zzz: a}]"],
+        ),
+        (
+            vec!["## Services"],
+            vec!["services: [{units: [a], zzz: a}]"],
+        ),
+        (
+            vec![probe, "### Probe `tls`"],
+            vec!["probes: [{tls: 'a:1', zzz: a}]"],
+        ),
+        (
+            vec![probe, "### Probe `lookup`"],
+            vec!["probes: [{lookup: a, is: a, zzz: a}]"],
+        ),
+        (
+            vec![probe, "### Probe `readable`"],
+            vec!["probes: [{readable: /a, user: a, zzz: a}]"],
+        ),
+        (
+            vec![probe, "### Probe `effective`"],
+            vec!["probes: [{effective: facts.a, file: /a, zzz: a}]"],
+        ),
+        (vec!["## Steps"], vec!["steps: [{text: a, zzz: a}]"]),
+        (
+            vec!["### Keys of gone"],
+            vec!["steps: [{text: a, gone: {file: /a, text: a, zzz: a}}]"],
+        ),
+    ] {
+        let documented: BTreeSet<String> = headings.iter().flat_map(|h| keys(&text, h)).collect();
+        let parsed = examples.iter().flat_map(|e| known(e, ""));
+        assert_eq!(documented, parsed.collect::<BTreeSet<_>>(), "{headings:?}");
+    }
+    for (heading, table) in [
+        ("### Tables", "eras: [{era: a}]\nzzz: a"),
+        ("### Eras of a table", "eras: [{era: a, zzz: a}]"),
+        (
+            "### Blocks of an era",
+            "eras: [{era: a, blocks: {b: {zzz: a}}}]",
+        ),
+        (
+            "### Daemons of an era",
+            "eras: [{era: a, daemons: [{name: a, zzz: a}]}]",
+        ),
+    ] {
+        let parsed = known(LAYERED, &format!("{TABLE}{table}\n"));
+        assert_eq!(keys(&text, heading), parsed, "{heading}");
+    }
+}
+
+#[test]
+fn every_kind_is_in_the_reference_with_its_keys() {
+    let text = document("docs/profiles.md");
+    let common = keys(&text, "### Keys of every resource");
+    for kind in KINDS {
+        // A kind that takes its keys in several combinations has an example of each.
+        let examples = match kind.name() {
+            "link" => vec!["path: /a, to: /a", "each: '/a/*', name: a, to: /a"],
+            "pem" => vec!["path: /a, form: key"],
+            "template" => vec!["path: /a, from: t.tera"],
+            "hosts" => vec!["path: /a, from: /a"],
+            other => {
+                panic!("give an example of kind `{other}` here, and its keys in docs/profiles.md")
+            }
+        };
+        let parsed: BTreeSet<String> = examples
+            .iter()
+            .flat_map(|e| {
+                known(
+                    &format!("resources: [{{kind: {}, {e}, zzz: a}}]", kind.name()),
+                    "",
+                )
+            })
+            .collect();
+        let own = keys(&text, &format!("### Kind `{}`", kind.name()));
+        assert_eq!(own.union(&common).cloned().collect::<BTreeSet<_>>(), parsed);
+    }
+}

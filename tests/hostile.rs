@@ -75,10 +75,25 @@ fn a_directory_that_is_a_link_out_of_the_root_is_refused() {
             scratch.on_root("rollback --yes").exits(0);
             assert!(!scratch.path("R/server.key").exists());
         } else {
-            refused(&scratch, OWN, 1);
+            // The plan knows it, so that nobody approves what cannot be done.
+            scratch
+                .on_root(&OWN.replace("apply", "plan").replace(" --yes", ""))
+                .exits(1);
+            let run = refused(&scratch, OWN, 1);
+            assert!(
+                run.err.contains("`/opt/pki`") || run.err.contains("`R/opt/pki`"),
+                "{run:#?}"
+            );
         }
         fs::remove_file(scratch.path("R/opt/pki")).unwrap();
     }
+    scratch.file("R/opt/pki", "a file in the way\n");
+    let run = refused(&scratch, OWN, 1);
+    assert!(
+        run.err
+            .contains("error: `/opt/pki` is a file, want a directory [parent-unfit]\n"),
+        "{run:#?}"
+    );
 }
 
 #[test]

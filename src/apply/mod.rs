@@ -4,6 +4,7 @@
 use crate::{
     desired::Service,
     error::{Error, Result},
+    hex::hex,
     host::{Command, Edit, Host, Output, Permit, Place, Writer},
     journal::{DigestKey, Event, Generation, Intent, Remembered, Status, Store},
     plan::{Plan, Promise},
@@ -94,6 +95,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         let mut intent = Intent::of(&plan, &key, number, keep.deferred);
         intent.started = writer.host().now();
         intent.operator = writer.host().operator();
+        intent.run = hex(&writer.host().random()?[..8]);
         intent.remembered = keep.rollout.clone().map(|remembered| Remembered {
             generation: number,
             identity: if keep.identity.is_empty() {

@@ -149,6 +149,9 @@ pub struct Intent {
     pub started: i64,
     /// Who runs it.
     pub operator: String,
+    /// What no other run on this machine has, of another state directory neither: lower hex.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
     /// Changes in the order of the switch.
     pub entries: Vec<Entry>,
     /// Services that are told.
@@ -187,6 +190,7 @@ impl Intent {
             identity: plan.identity.clone(),
             started: 0,
             operator: String::new(),
+            run: String::new(),
             entries: plan
                 .changes
                 .iter()
@@ -208,7 +212,7 @@ impl Intent {
     /// Returns the mark that this generation's commands carry in their environment.
     #[must_use]
     pub fn marker(&self) -> String {
-        format!("{}-{}", self.generation, self.started)
+        format!("{}-{}-{}", self.generation, self.started, self.run)
     }
 }
 

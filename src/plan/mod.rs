@@ -172,7 +172,7 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
                 fresh,
                 &mut parents,
                 &mut planned_dirs,
-                &mut observed.changes,
+                &mut observed,
             )?;
         }
         let in_place =
@@ -250,7 +250,7 @@ fn missing_parents(
     fresh: (u32, u32),
     known: &mut HashMap<HostPath, bool>,
     planned: &mut HashSet<HostPath>,
-    changes: &mut Vec<Change>,
+    observed: &mut Observed,
 ) -> Result<()> {
     let mut missing = Vec::new();
     let mut at = path.parent();
@@ -276,7 +276,15 @@ fn missing_parents(
             mode: None,
         };
         planned.insert(dir.clone());
-        changes.push(Change {
+        let found = tree.read(&dir)?;
+        if found != State::Absent {
+            let message = format!("`{dir}` is a {}, want a directory", found.noun());
+            let hint = format!("look at it and move it away: `ls -ld {dir}`");
+            let finding = Finding::host(Severity::Fatal, "parent-unfit", message).hinted(hint);
+            observed.findings.push(finding);
+            continue;
+        }
+        observed.changes.push(Change {
             kind: "directory".to_owned(),
             before: State::Absent,
             after: wanted.over(&State::Absent, Sensitivity::Public, fresh),

@@ -256,10 +256,7 @@ fn diff(change: &Change) -> Vec<String> {
         return Vec::new();
     }
     let hidden = change.sensitivity == Sensitivity::Secret
-        || [before, after]
-            .into_iter()
-            .flatten()
-            .any(|bytes| holds_key(bytes));
+        || [before, after].into_iter().flatten().any(holds_key);
     if hidden {
         let tell = |bytes: Option<&Bytes>| {
             let input = |bytes: &Bytes| Input {

@@ -17,7 +17,7 @@
 //! any failure        -> Failed::undo -> Receipt: rolled back, or stuck
 //! ```
 //!
-//! [`prepare`] is the line as far as preflight, [`rollout`] the rest.
+//! [`prepare()`] is the line as far as preflight, [`rollout()`] the rest.
 
 pub mod apply;
 pub mod cli;

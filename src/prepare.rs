@@ -6,7 +6,7 @@ use crate::{
     apply::Keep,
     desired::{Desired, Probe, Service},
     effective,
-    error::{Error, Result},
+    error::{Error, Result, backticked},
     facts::{self, Facts},
     host::Host,
     identity::{Checks, Form, Identity, Trust},
@@ -38,6 +38,7 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let mut profiles = Vec::new();
     for name in &resolved.remembered.profiles {
         let profile = profile::load(name, host, request.profiles_dir.as_deref())?;
+        fits(&profile, host)?;
         let facts = facts::discover(&profile, host, set)?;
         profiles.push((profile, facts));
     }
@@ -68,6 +69,28 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     };
     let plan = assemble(host, &resolved, desired)?;
     Ok(Prepared { plan, keep })
+}
+
+/// Refuses a profile whose platform is not here: its paths would come out of nothing.
+fn fits(profile: &Profile, host: &dyn Host) -> Result<()> {
+    let asked = [&profile.detect.all, &profile.detect.any];
+    let shown: Vec<String> = asked
+        .into_iter()
+        .flatten()
+        .map(HostPath::to_string)
+        .collect();
+    if shown.is_empty() || profile.detect(host.tree())? {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        message: format!(
+            "profile `{}` is for another host: it is told by {}, which {} not here",
+            profile.name,
+            backticked(&shown),
+            if shown.len() == 1 { "is" } else { "are" }
+        ),
+        hint: "`certroll profiles list` shows every profile and what it is for".to_owned(),
+    })
 }
 
 fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Plan> {
@@ -264,7 +287,7 @@ fn add_consumers(
         .map(|t| t.path.clone())
         .collect();
     let facts: Vec<&Facts> = profiles.iter().map(|(_, facts)| facts).collect();
-    let (found, whole) = effective::consumers(host.tree(), &facts, &effective::Pair { paths })?;
+    let (mut found, whole) = effective::consumers(host.tree(), &facts, &effective::Pair { paths })?;
     desired.findings.extend(effective::elsewhere(&found));
     if !whole {
         let message = "/etc is too large to look through whole: there may be more consumers";
@@ -274,6 +297,8 @@ fn add_consumers(
             message,
         ));
     }
+    let ours: HashSet<&str> = desired.targets.iter().map(|t| t.path.as_str()).collect();
+    found.retain(|consumer| !ours.contains(consumer.path.as_str()));
     desired.consumers = effective::files(&found);
     Ok(())
 }

@@ -1,4 +1,9 @@
 //! Bad input of every sort: its exit code, every word of its message, and a host on which nothing moved.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test works on the host, and one that cannot go on says so"
+)]
 
 mod common;
 

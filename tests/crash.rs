@@ -372,6 +372,12 @@ fn assert_whole(host: &FakeHost, case: &str) {
         None,
         "{case}: a generation is still open"
     );
+    let remembered = Store::rollouts(host).unwrap().rollouts;
+    assert_eq!(
+        remembered.contains_key("test"),
+        found == whole[1],
+        "{case}: what is remembered is not what is there"
+    );
 }
 
 #[test]

@@ -1,308 +1,312 @@
-//! A real nginx on loopback: it serves the old leaf, a rollout makes it serve the new one, and what breaks it is put back.
+//! A rollout on the machine itself, with a real server: whatever happens, one leaf is served, and openssl says which.
 
 mod common;
+#[path = "common/nginx.rs"]
+mod nginx;
 
-use std::{
-    net::TcpListener,
-    process::Command,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use common::{Running, Scratch, skip, until};
+use nginx::{Nginx, cannot, generations, live, mint_expired};
 
-use common::{Run, Running, Scratch, Snapshot, skip, until};
+const NEW: &str = "--cert new.pem --key new.key";
 
-const NAME: &str = "site.example.com";
+const DNS: &str = "site.example.com";
 
-/// An nginx of the test's own, with its files below `N`.
-struct Site {
-    scratch: Scratch,
-    port: u16,
-    nginx: Running,
+/// A directory with the pairs `old` and `new`; none where these tests cannot run.
+fn pairs() -> Option<Scratch> {
+    if let Some(reason) = cannot() {
+        skip(reason);
+        return None;
+    }
+    let scratch = Scratch::new();
+    scratch.mint("old", DNS);
+    scratch.mint("new", DNS);
+    Some(scratch)
 }
 
-impl Site {
-    /// Starts nginx with the pair `old`; none where there is no nginx.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test takes a port that is free"
-    )]
-    fn start(mint: impl Fn(&Scratch)) -> Option<Self> {
-        if Command::new("/usr/sbin/nginx").arg("-v").output().is_err() {
-            skip("nginx is not installed: apt-get install nginx-light");
-            return None;
-        }
-        let scratch = Scratch::new();
-        mint(&scratch);
-        scratch.mint("new", NAME);
-        scratch.sh("mkdir -p N/tls N/conf.d N/tmp; cp old.pem N/tls/site.pem; cp old.key N/tls/site.key; chmod 640 N/tls/site.key");
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let top = scratch.text("N");
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|part| format!("{part}_temp_path {top}/tmp/{part};\n"))
-            .concat();
-        let config = format!(
-            "daemon off;\nuser root;\nworker_processes 1;\npid {top}/nginx.pid;\nerror_log {top}/error.log;\n\
-             events {{}}\nhttp {{\naccess_log off;\n{temporary}server {{\nlisten 127.0.0.1:{port} ssl;\n\
-             ssl_certificate {top}/tls/site.pem;\nssl_certificate_key {top}/tls/site.key;\n\
-             location / {{ return 204; }}\n}}\ninclude {top}/conf.d/*.conf;\n}}\n"
-        );
-        scratch.file("N/nginx.conf", config);
-        let mut command = scratch.program("/usr/sbin/nginx");
-        let mut nginx = Running::start(command.args(["-p", &top, "-c", "nginx.conf"]));
-        let first = AtomicBool::new(true);
-        until("nginx to serve", || {
-            assert!(!nginx.has_ended(), "nginx did not start");
-            // A socket that listens before the pid file is there would make a reload fail.
-            !first.swap(false, Ordering::Relaxed)
-                && scratch.path("N/nginx.pid").exists()
-                && TcpListener::bind(("127.0.0.1", port)).is_err()
-        });
-        let site = Self {
-            scratch,
-            port,
-            nginx,
-        };
-        site.profile(&[], "", "3");
-        assert_eq!(site.serves(), site.leaf("old"));
-        Some(site)
-    }
-
-    /// Writes the profile, which reloads with nginx's own words unless others are given.
-    fn profile(&self, reload: &[&str], test: &str, deadline: &str) {
-        let top = self.scratch.text("N");
-        let own = ["nginx", "-p", &top, "-c", "nginx.conf", "-s", "reload"];
-        let reload = if reload.is_empty() { &own } else { reload };
-        let test = match test {
-            "" => format!(", config_test: [nginx, -p, {top}, -c, nginx.conf, -t]"),
-            _ => String::new(),
-        };
-        self.scratch
-            .file("P/web/broken.tera", "no such directive;\n");
-        self.scratch.profile(
-            "web",
-            &format!(
-                "settings: {{broken: {{default: \"no\", help: breaks the configuration}}}}\nresources:\n\
-                 - {{kind: pem, path: {top}/tls/site.pem, form: fullchain}}\n\
-                 - {{kind: pem, path: {top}/tls/site.key, form: key}}\n\
-                 - {{kind: template, path: {top}/conf.d/broken.conf, from: broken.tera, when: set.broken == 'yes'}}\n\
-                 services:\n- {{manager: command, action: reload, command: {reload:?}, limit: 10{test}}}\n\
-                 probes:\n- {{tls: \"{NAME}:{}\", addresses: [127.0.0.1], service: nginx}}\ndeadline: {deadline}\n",
-                self.port
-            ),
-        );
-    }
-
-    fn certroll(&self, line: &str) -> Run {
-        self.scratch
-            .certroll(&format!("--state state --profiles P {line}"))
-    }
-
-    fn apply(&self, more: &str) -> Run {
-        self.certroll(&format!(
-            "apply --yes --profile web --cert new.pem --key new.key {more}"
-        ))
-    }
-
-    fn leaf(&self, pair: &str) -> String {
-        self.scratch.fingerprint(&format!("{pair}.pem"))
-    }
-
-    /// The leaf that openssl gets from the port.
-    fn serves(&self) -> String {
-        let script = format!(
-            "openssl s_client -connect 127.0.0.1:{} -servername {NAME} </dev/null 2>/dev/null > served.txt; \
-             openssl x509 -in served.txt -out served.pem",
-            self.port
-        );
-        self.scratch.sh(&script);
-        self.leaf("served")
-    }
-
-    /// Waits until old workers are gone, and returns what is served from then on.
-    fn settles_on(&self, pair: &str) {
-        let leaf = self.leaf(pair);
-        let mut in_a_row = 0;
-        until("one leaf on every connection", || {
-            in_a_row = if self.serves() == leaf {
-                in_a_row + 1
-            } else {
-                0
-            };
-            in_a_row == 3
-        });
-    }
-
-    fn files(&self) -> Snapshot {
-        Snapshot::of(&self.scratch.path("N"), &["error.log", "tmp", "nginx.pid"])
-    }
-
-    /// Asserts that a rollout was rolled back: code, last line, files, what is served, nothing open.
-    #[track_caller]
-    fn is_back(mut self, run: &Run, before: &Snapshot) {
-        assert_eq!(run.code, 3, "{run:#?}");
-        assert!(run.last().starts_with("rolled back: "), "{run:#?}");
-        self.files().is(before);
-        self.settles_on("old");
-        assert!(!self.nginx.has_ended(), "nginx is still there");
-        assert!(!self.scratch.path("state/pending").exists());
-        self.certroll("history").exits(0).says("rolled back");
-    }
+/// The first digits of a leaf's fingerprint, as messages have them.
+fn short(scratch: &Scratch, pair: &str) -> String {
+    format!("`{}…`", &scratch.fingerprint(&format!("{pair}.pem"))[..16])
 }
 
-impl Drop for Site {
-    /// Ends nginx the polite way: a master that is killed leaves its workers behind.
-    fn drop(&mut self) {
-        if !self.nginx.has_ended() {
-            self.nginx.signal("TERM");
-            for _ in 0..200 {
-                if self.nginx.has_ended() {
-                    break;
-                }
-                common::moment(10);
-            }
-        }
+fn commits(scratch: &Scratch, site: &Nginx) {
+    let plan = live(scratch, &format!("plan --profile site {NEW}")).exits(5);
+    site.serves(scratch, "old");
+    assert!(plan.out.contains("-s reload\n"), "{plan:#?}");
+
+    let applied = live(scratch, &format!("apply --profile site {NEW} --yes")).exits(0);
+    site.serves(scratch, "new");
+    assert_eq!(applied.last(), "committed: generation 1, 1 probes good");
+    assert_eq!(scratch.read("site/pki/site.key"), scratch.read("new.key"));
+    let key = &site.tree(scratch).0[std::path::Path::new("pki/site.key")];
+    assert_eq!(key.mode & 0o7777, 0o600);
+
+    let again = live(scratch, &format!("apply --profile site {NEW} --yes")).exits(0);
+    assert_eq!(again.last(), "converged: nothing to do, 1 probes good");
+    assert_eq!(generations(scratch), 1);
+    let status = live(scratch, "status").exits(0);
+    assert!(status.out.contains("site: as wanted\n"), "{status:#?}");
+}
+
+fn is_rolled_back(scratch: &Scratch, site: &Nginx) {
+    let before = site.tree(scratch);
+    let mut command = scratch.command(&["--state", "S", "--profiles", "P", "apply", "--yes"]);
+    command
+        .args(["--profile", "site"])
+        .args(NEW.split(' '))
+        .args(["--set", "site_directive=no_such_directive on;"]);
+    let run = Running::start(&mut command).end().exits(3);
+    site.serves(scratch, "old");
+    site.tree(scratch).is(&before);
+    for said in [
+        "-t` exited with 1: ",
+        "unknown directive \"no_such_directive\"",
+    ] {
+        assert!(run.out.contains(said), "no {said:?} in {run:#?}");
     }
-}
-
-fn valid(scratch: &Scratch) {
-    scratch.mint("old", NAME);
-}
-
-fn expired(scratch: &Scratch) {
-    scratch.mint_between("old", NAME, 2019, 2020);
-}
-
-#[test]
-fn a_rollout_is_served_and_a_rollback_is_too() {
-    let Some(site) = Site::start(valid) else {
-        return;
-    };
-    let before = site.files();
-    let plan = site.certroll("plan --profile web --cert new.pem --key new.key");
-    let plan = plan.exits(5);
-    assert!(plan.out.contains("-s reload") && plan.out.contains(&format!("{NAME}:{}", site.port)));
-    site.files().is(&before);
-    assert_eq!(site.serves(), site.leaf("old"));
-
-    let run = site.apply("").exits(0);
-    assert!(
-        run.last()
-            .starts_with("committed: generation 1, 1 probes good"),
-        "{run:#?}"
+    assert_eq!(
+        run.last(),
+        "rolled back: generation 1, everything as it was before"
     );
-    assert_eq!(site.serves(), site.leaf("new"), "once it says so");
-    site.certroll("status").exits(0);
-    let again = site.apply("").exits(0);
-    assert!(
-        again
-            .last()
-            .starts_with("converged: nothing to do, 1 probes good"),
-        "{again:#?}"
+    let plan = live(scratch, &format!("plan --profile site {NEW}"));
+    plan.exits(5);
+}
+
+#[test]
+fn a_rollout_reloads_the_server_and_ends_when_it_serves_the_new_leaf() {
+    let Some(scratch) = pairs() else { return };
+    let site = Nginx::serving(&scratch, "site", "old");
+    site.reloads(&scratch);
+    commits(&scratch, &site);
+
+    let probe = live(
+        &scratch,
+        &format!("--json probe 127.0.0.1:{port}", port = site.port),
+    )
+    .exits(0)
+    .json();
+    assert_eq!(
+        probe[0]["endpoints"][0]["leaf"]["sha256"].as_str(),
+        Some(scratch.fingerprint("new.pem").as_str())
     );
-
-    let back = site.certroll("rollback --yes").exits(0);
-    assert!(back.last().starts_with("committed: "), "{back:#?}");
-    assert_eq!(site.serves(), site.leaf("old"));
-    site.files().is(&before);
 }
 
 #[test]
-fn an_expired_leaf_is_replaced_like_any_other() {
-    let Some(site) = Site::start(expired) else {
-        return;
-    };
-    site.apply("").exits(0);
-    assert_eq!(site.serves(), site.leaf("new"));
-    site.certroll("rollback --yes").exits(0);
-    assert_eq!(site.serves(), site.leaf("old"));
+fn a_rollback_serves_the_old_leaf_again_from_the_very_tree() {
+    let Some(scratch) = pairs() else { return };
+    let site = Nginx::serving(&scratch, "site", "old");
+    site.reloads(&scratch);
+    let before = site.tree(&scratch);
+    live(&scratch, &format!("apply --profile site {NEW} --yes")).exits(0);
+    site.serves(&scratch, "new");
+
+    let back = live(&scratch, "rollback --yes").exits(0);
+    site.serves(&scratch, "old");
+    site.tree(&scratch).is(&before);
+    assert_eq!(back.last(), "committed: generation 2, 1 probes good");
+    live(&scratch, "rollback --yes")
+        .exits(2)
+        .complains("error: no rollout is given, and none is remembered\nhint: certroll plan --profile NAME --cert FILE --key FILE\nhost: unchanged\n");
 }
 
 #[test]
-fn a_configuration_that_nginx_refuses_is_rolled_back() {
-    for mint in [valid, expired] {
-        let Some(site) = Site::start(mint) else {
-            return;
-        };
-        let before = site.files();
-        let run = site.apply("--set broken=yes");
+fn a_configuration_that_the_server_refuses_is_rolled_back() {
+    let Some(scratch) = pairs() else { return };
+    let site = Nginx::serving(&scratch, "site", "old");
+    site.reloads(&scratch);
+    is_rolled_back(&scratch, &site);
+}
+
+#[test]
+fn an_old_leaf_that_has_expired_is_rolled_away_from() {
+    let Some(scratch) = pairs() else { return };
+    mint_expired(&scratch, "old", DNS);
+    let site = Nginx::serving(&scratch, "site", "old");
+    site.reloads(&scratch);
+    commits(&scratch, &site);
+}
+
+#[test]
+fn an_old_leaf_that_has_expired_is_kept_where_the_configuration_is_refused() {
+    let Some(scratch) = pairs() else { return };
+    mint_expired(&scratch, "old", DNS);
+    let site = Nginx::serving(&scratch, "site", "old");
+    site.reloads(&scratch);
+    is_rolled_back(&scratch, &site);
+}
+
+#[test]
+fn a_command_that_does_nothing_and_says_it_did_is_found_out() {
+    let Some(scratch) = pairs() else { return };
+    let site = Nginx::serving(&scratch, "site", "old");
+    site.profile(&scratch, &["true".to_owned()]);
+    let before = site.tree(&scratch);
+    let run = live(&scratch, &format!("apply --profile site {NEW} --yes")).exits(3);
+    site.serves(&scratch, "old");
+    site.tree(&scratch).is(&before);
+    let said = format!(
+        "error: site: TLS at 127.0.0.1:{port} 127.0.0.1:{port} presents another leaf: {} (CN={DNS}): want leaf {}\n",
+        short(&scratch, "old"),
+        short(&scratch, "new"),
+        port = site.port
+    );
+    assert!(run.out.contains(&said), "no {said:?} in {run:#?}");
+}
+
+#[test]
+fn what_is_deferred_is_owed_until_a_later_run_proves_it() {
+    let Some(scratch) = pairs() else { return };
+    let site = Nginx::serving(&scratch, "site", "old");
+    site.reloads(&scratch);
+    let deferred = live(
+        &scratch,
+        &format!("apply --profile site {NEW} --defer --yes"),
+    )
+    .exits(0);
+    site.serves(&scratch, "old");
+    assert!(
+        deferred.last().starts_with("placed: generation 1"),
+        "{deferred:#?}"
+    );
+    let port = site.port;
+    let prove = format!("prove site: TLS at 127.0.0.1:{port}");
+    let reload = format!("run `{}`", site.reload(&scratch).join(" "));
+    for owed in [&prove, &reload] {
         assert!(
-            run.out.contains("nginx")
-                && run.out.contains("-t")
-                && run.out.contains("exited with 1"),
-            "names the test that failed: {run:#?}"
+            deferred.out.contains(&format!("  {owed}\n")),
+            "no {owed:?} in {deferred:#?}"
         );
-        site.is_back(&run, &before);
     }
+    let status = live(&scratch, "--json status").exits(5).json();
+    let owed = status["owed"].as_array().unwrap();
+    assert!(owed.contains(&prove.into()), "{status:#}");
+    assert!(owed.contains(&reload.into()), "{status:#}");
+    assert!(status["drift"].as_array().unwrap().is_empty(), "{status:#}");
+
+    let honoured = live(&scratch, "apply --yes").exits(0);
+    site.serves(&scratch, "new");
+    assert_eq!(honoured.last(), "committed: generation 2, 1 probes good");
+    let status = live(&scratch, "--json status").exits(0).json();
+    assert!(status["owed"].as_array().unwrap().is_empty(), "{status:#}");
 }
 
 #[test]
-fn a_reload_that_nginx_swallows_is_found_out_by_the_handshake() {
-    for mint in [valid, expired] {
-        let Some(site) = Site::start(mint) else {
-            return;
-        };
-        // nginx takes the signal, dislikes the file, says so in its log, and goes on as before.
-        let pid = site.scratch.text("N/nginx.pid");
-        site.profile(&["/usr/bin/pkill", "-HUP", "-F", &pid], "none", "2");
-        let before = site.files();
-        let run = site.apply("--set broken=yes");
-        assert!(
-            site.scratch
-                .read("N/error.log")
-                .contains("unknown directive"),
-            "nginx was really asked"
-        );
-        assert!(run.out.contains("presents another leaf"), "{run:#?}");
-        site.is_back(&run, &before);
-    }
-}
+fn a_run_that_is_killed_after_the_switch_is_recovered_with_the_command_it_left() {
+    let Some(scratch) = pairs() else { return };
+    let site = Nginx::serving(&scratch, "site", "old");
+    let reload = site.reload(&scratch).join(" ");
+    let top = scratch.text("");
+    scratch.file(
+        "slow",
+        format!(
+            "#!/bin/sh -eu\n{reload}\ncd {top}\nif mkdir first 2>/dev/null\nthen\n    sleep 60 &\n    echo $! >left.new\n    \
+             mv left.new left\n    wait\nfi\n"
+        ),
+    );
+    scratch.mode("slow", 0o755);
+    site.profile(&scratch, &[scratch.text("slow")]);
+    let before = site.tree(&scratch);
+    let line = format!("--state S --profiles P apply --profile site {NEW} --yes");
+    let run = Running::start(&mut scratch.command(&line.split(' ').collect::<Vec<_>>()));
+    until("the command", || scratch.path("left").exists());
+    let new = Some(scratch.fingerprint("new.pem"));
+    until("the new leaf", || site.leaf(&scratch) == new);
+    run.signal("KILL");
+    run.end().exits(128 + 9);
+    // Of a zombie that nobody reaps the kernel shows no words.
+    let words = format!("/proc/{}/cmdline", scratch.read("left").trim());
+    let left = format!("if test -e {words}; then tr '\\0' ' ' <{words}; fi");
+    assert_eq!(scratch.sh(&left), "sleep 60 ", "nothing outlived the run");
 
-#[test]
-fn a_reload_that_does_nothing_is_no_proof() {
-    let Some(site) = Site::start(valid) else {
-        return;
-    };
-    site.profile(&["true"], "", "2");
-    let before = site.files();
-    let run = site.apply("");
+    let plan = live(&scratch, &format!("plan --profile site {NEW}")).exits(4);
     assert!(
-        run.out.contains("presents another leaf") && run.out.contains(&site.leaf("old")[..8]),
+        plan.err.contains("generation 1 is open: ")
+            && plan.err.contains("\nhint: certroll recover\n"),
+        "{plan:#?}"
+    );
+    let recovered = live(&scratch, "recover").exits(0);
+    site.serves(&scratch, "old");
+    site.tree(&scratch).is(&before);
+    assert_eq!(
+        scratch.sh(&left),
+        "",
+        "what outlived the run is still there"
+    );
+    assert_eq!(
+        recovered.last(),
+        "rolled back: generation 1, everything as it was before"
+    );
+    live(&scratch, &format!("plan --profile site {NEW}")).exits(5);
+}
+
+/// Two servers and a profile for each; `b` is told by a command of the test's.
+fn two(scratch: &Scratch, b_command: Option<&str>) -> (Nginx, Nginx) {
+    let a = Nginx::serving(scratch, "a", "old");
+    let b = Nginx::serving(scratch, "b", "old");
+    a.reloads(scratch);
+    match b_command {
+        Some(command) => b.profile(scratch, &[command.to_owned()]),
+        None => b.reloads(scratch),
+    }
+    (a, b)
+}
+
+fn are_both_back(scratch: &Scratch, (a, b): &(Nginx, Nginx), more: &[&str]) -> common::Run {
+    let before = (a.tree(scratch), b.tree(scratch));
+    let mut command = scratch.command(&["--state", "S", "--profiles", "P", "apply", "--yes"]);
+    command
+        .args(["--profile", "a", "--profile", "b"])
+        .args(NEW.split(' '))
+        .args(more);
+    let run = Running::start(&mut command).end().exits(3);
+    for (site, before) in [(a, before.0), (b, before.1)] {
+        site.serves(scratch, "old");
+        site.tree(scratch).is(&before);
+    }
+    run
+}
+
+#[test]
+fn two_profiles_go_back_together_where_the_second_servers_configuration_is_refused() {
+    let Some(scratch) = pairs() else { return };
+    let sites = two(&scratch, None);
+    let run = are_both_back(&scratch, &sites, &["--set", "b_directive=nonsense;"]);
+    assert!(
+        run.out.contains("unknown directive \"nonsense\""),
         "{run:#?}"
     );
-    site.is_back(&run, &before);
+    // Without the broken directive the very same commits.
+    live(
+        &scratch,
+        &format!("apply --profile a --profile b {NEW} --yes"),
+    )
+    .exits(0)
+    .says("committed: generation 2, 2 probes good\n");
+    sites.0.serves(&scratch, "new");
+    sites.1.serves(&scratch, "new");
+}
+
+/// The first server is reloaded, and the second does nothing and is found out.
+fn first_was_reloaded(scratch: &Scratch) {
+    let sites = two(scratch, Some("true"));
+    let run = are_both_back(scratch, &sites, &[]);
+    let said = format!("error: b: TLS at 127.0.0.1:{}", sites.1.port);
+    assert!(run.out.contains(&said), "no {said:?} in {run:#?}");
+    let waited = format!(
+        "waiting for 1 of 2 probes; b: TLS at 127.0.0.1:{} ",
+        sites.1.port
+    );
+    assert!(run.err.contains(&waited), "a was not live: {run:#?}");
 }
 
 #[test]
-fn a_service_that_the_reload_takes_down_is_noticed() {
-    let Some(mut site) = Site::start(valid) else {
-        return;
-    };
-    let pid = site.scratch.text("N/nginx.pid");
-    site.profile(&["/usr/bin/pkill", "-TERM", "-F", &pid], "none", "2");
-    let before = site.files();
-    let run = site.apply("");
-    // The way back cannot bring it up either: that is said, and the files are back.
-    assert_eq!(run.code, 4, "{run:#?}");
-    assert!(run.last().starts_with("stuck: "), "{run:#?}");
-    assert!(
-        run.out.contains("refused the connection") && run.out.contains("certroll recover"),
-        "{run:#?}"
-    );
-    site.files().is(&before);
-    until("nginx to end", || site.nginx.has_ended());
-    let top = site.scratch.text("N");
-    let mut command = site.scratch.program("/usr/sbin/nginx");
-    site.nginx = Running::start(command.args(["-p", &top, "-c", "nginx.conf"]));
-    until("the pid file", || site.scratch.path("N/nginx.pid").exists());
-    site.profile(&["true"], "none", "2");
-    site.settles_on("old");
-    let status = site.certroll("status --profile web --cert new.pem --key new.key");
-    status.exits(4);
-    site.certroll("recover --abandon").exits(0);
-    site.profile(&[], "", "3");
-    site.apply("").exits(0);
-    assert_eq!(site.serves(), site.leaf("new"));
+fn a_server_that_was_reloaded_goes_back_where_the_next_one_fails() {
+    let Some(scratch) = pairs() else { return };
+    first_was_reloaded(&scratch);
+}
+
+#[test]
+fn a_server_that_was_reloaded_goes_back_to_a_leaf_that_has_expired() {
+    let Some(scratch) = pairs() else { return };
+    mint_expired(&scratch, "old", DNS);
+    first_was_reloaded(&scratch);
 }

@@ -208,7 +208,7 @@ fn history_and_show_tell_what_was_done_and_forget_forgets() {
     scratch.on_root(&format!("apply {A} --yes")).exits(0);
     let history = scratch.on_root("history").exits(0);
     assert!(
-        history.out.contains("committed")
+        history.out.contains("placed")
             && history.out.contains("wazo")
             && history.out.contains("by root")
     );

@@ -58,7 +58,7 @@ fn dawdle(scratch: &Scratch) {
     let to = scratch.text("live");
     scratch.file(
         "slow.sh",
-        format!("test -e {to}/ran && exit 0\necho $$ > {to}/ran\nexec sleep 5\n"),
+        format!("test -e {to}/ran && exit 0\necho $$ > {to}/ran\nexec sleep 3\n"),
     );
 }
 
@@ -73,7 +73,11 @@ fn dawdler() -> Scratch {
 
 fn is_running(scratch: &Scratch) -> bool {
     let id = scratch.read("live/ran");
-    std::path::Path::new("/proc").join(id.trim()).exists()
+    // One that ended and that nobody reaps has no words any more.
+    scratch.sh(&format!(
+        "cat /proc/{}/cmdline 2>/dev/null || true",
+        id.trim()
+    )) != ""
 }
 
 #[test]
@@ -164,6 +168,23 @@ fn a_killed_run_leaves_an_open_generation_that_recover_takes_back() {
     live(&scratch).is(&before);
     run(&scratch, "history").exits(0).says("rolled back");
     run(&scratch, APPLY).exits(0);
+}
+
+#[test]
+fn a_recover_ends_no_command_of_another_hosts_run() {
+    // Both are generation 1, and may well have started in the same second.
+    let (here, there) = (dawdler(), dawdler());
+    let killed = start(&here, APPLY);
+    let other = start(&there, APPLY);
+    for scratch in [&here, &there] {
+        until("the service's command", || {
+            scratch.path("live/ran").exists()
+        });
+    }
+    killed.signal("KILL");
+    killed.end().exits(137);
+    run(&here, "recover").exits(0);
+    other.end().exits(0);
 }
 
 #[test]

@@ -93,6 +93,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         let key = Store::make_key(&mut writer)?;
         let mut intent = Intent::of(&plan, &key, number, keep.deferred);
         intent.started = writer.host().now();
+        intent.nonce = crate::hex::hex(&writer.host().random()?[..8]);
         intent.operator = writer.host().operator();
         intent.remembered = keep.rollout.clone().map(|remembered| Remembered {
             generation: number,
@@ -331,10 +332,10 @@ impl Journal<'_, '_> {
 /// Says what a run that could not prove still owes.
 fn owed(intent: &Intent, verdicts: &[Verdict]) -> Vec<String> {
     if intent.deferred {
-        let services = intent
-            .services
-            .iter()
-            .map(|s| format!("{} {}", s.action.verb(), s.units.join(" ")));
+        let services = intent.services.iter().map(|s| match &s.command {
+            Some(command) if s.units.is_empty() => format!("run `{}`", command.line()),
+            _ => format!("{} {}", s.action.verb(), s.units.join(" ")),
+        });
         let probes = intent
             .promises
             .iter()

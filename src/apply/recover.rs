@@ -7,7 +7,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     host::{Edit, Host, Permit, Place, Writer},
-    journal::{Event, Generation, Store},
+    journal::{Event, Generation, Status, Store},
     receipt::Receipt,
     service,
     state::{HostPath, State},
@@ -65,10 +65,14 @@ pub fn abandon(host: &mut dyn Host) -> Result<Option<u64>> {
 /// Finishes a generation that was final before its run died.
 fn finish(writer: &mut Writer<'_>, generation: &Generation) -> Result<Receipt> {
     let staged = HostPath::new("/rollouts.json.new").unwrap_or_default();
-    if writer.host().load(&staged)? != State::Absent {
+    let staged = Place::State(staged);
+    // Staged before the end was decided: only a generation that committed is remembered.
+    if generation.status != Status::Committed {
+        clear(writer, &staged)?;
+    } else if writer.host().load(staged.path())? != State::Absent {
         let at = HostPath::new("/rollouts.json").unwrap_or_default();
         writer.edit(&Edit::Rename {
-            from: Place::State(staged),
+            from: staged,
             to: Place::State(at),
         })?;
     }

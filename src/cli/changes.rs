@@ -63,7 +63,7 @@ fn agreed(plan: &Plan, host: &dyn Host, go: Go, printer: &Printer) -> Result<()>
     let answer = if go.yes {
         Some(true)
     } else {
-        printer.ask("apply this plan?")
+        printer.ask("apply this plan?", host)
     };
     match answer {
         Some(true) => Ok(()),

@@ -237,6 +237,21 @@ pub(crate) fn status(
     })
 }
 
+/// Says how a generation ended: by its receipt where it has one, since that tells placed from committed.
+fn ended(host: &dyn Host, number: u64, status: Status) -> Result<String> {
+    let receipt = host.load(&Store::file(number, "receipt.json"))?;
+    let receipt = receipt
+        .bytes()
+        .and_then(|bytes| serde_json::from_slice::<Receipt>(bytes.reveal()).ok());
+    Ok(match receipt {
+        Some(receipt) if status.is_final() && status != Status::Abandoned => {
+            receipt.outcome.words()
+        }
+        Some(_) | None => state(status),
+    }
+    .to_owned())
+}
+
 fn state(status: Status) -> &'static str {
     match status {
         Status::Committed => "committed",
@@ -263,7 +278,7 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
                     undoes,
                     ..
                 } = generation.intent;
-                json!({ "generation": number, "state": state(generation.status), "rollout": rollout, "started": started,
+                json!({ "generation": number, "state": ended(host, number, generation.status)?, "rollout": rollout, "started": started,
                     "operator": operator, "changes": entries.len(), "undoes": undoes })
             }
             Err(error) => {

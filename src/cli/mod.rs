@@ -30,6 +30,7 @@ pub fn main() -> process::ExitCode {
         Err(error) => return usage(&error),
     };
     let printer = Printer::new(&cli);
+    crate::host::system::keep_memory_private();
     let code = match SystemHost::open(cli.root.as_deref(), cli.state.as_deref())
         .and_then(|mut host| run(&mut host, &cli, &printer))
     {

@@ -2,8 +2,10 @@
 use std::{
     fmt::Write as _,
     io::{IsTerminal as _, Write as _},
+    os::fd::AsFd as _,
 };
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 use serde_json::json;
 
@@ -13,6 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, ExitCode},
+    host::Host,
     preflight::{Finding, Severity},
 };
 
@@ -101,15 +104,25 @@ impl Printer {
         }
     }
 
-    /// Asks on the terminal; none where there is none.
-    pub(crate) fn ask(&self, question: &str) -> Option<bool> {
-        if self.json || !std::io::stdin().is_terminal() {
+    /// Asks on the terminal; none where there is none. A signal is a no.
+    pub(crate) fn ask(&self, question: &str, host: &dyn Host) -> Option<bool> {
+        let stdin = std::io::stdin();
+        if self.json || !stdin.is_terminal() {
             return None;
         }
         self.stderr(&format!("{} [y/N] ", paint(BOLD, question)));
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).ok()?;
-        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+        // Signals are noted by a thread of their own, so that they would not end a read that waits.
+        let often = PollTimeout::from(200_u8);
+        while host.interrupted().is_none() {
+            let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut fds, often).is_ok_and(|ready| ready > 0) {
+                let mut answer = String::new();
+                stdin.read_line(&mut answer).ok()?;
+                return Some(matches!(answer.trim(), "y" | "Y" | "yes"));
+            }
+        }
+        self.stderr("\n");
+        Some(false)
     }
 
     /// Prints an error that left the host unchanged.

@@ -2,7 +2,7 @@
 //!
 //! A rollout that only looks at the file it wrote does not know whether anybody reads it: another file may come
 //! first, a directory may have moved, a file may be skipped without a word. [`discover`] reads the configuration of
-//! every daemon once, without our own file; what holds with it is then a pure question ([`check`]).
+//! every daemon once, without our own file; what holds with it is then a pure question ([`check()`]).
 
 mod check;
 mod consumers;

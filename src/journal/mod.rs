@@ -147,6 +147,10 @@ pub struct Intent {
     pub identity: IdentityLine,
     /// Start of the run, seconds since the epoch, UTC.
     pub started: i64,
+    /// Chance, lower hex: other hosts' runs that are seen from here (containers), and those of other state directories,
+    /// have the same numbers and may have started in the same second.
+    #[serde(default)]
+    pub nonce: String,
     /// Who runs it.
     pub operator: String,
     /// Changes in the order of the switch.
@@ -186,6 +190,7 @@ impl Intent {
             profiles: plan.profiles.clone(),
             identity: plan.identity.clone(),
             started: 0,
+            nonce: String::new(),
             operator: String::new(),
             entries: plan
                 .changes
@@ -208,7 +213,7 @@ impl Intent {
     /// Returns the mark that this generation's commands carry in their environment.
     #[must_use]
     pub fn marker(&self) -> String {
-        format!("{}-{}", self.generation, self.started)
+        format!("{}-{}-{}", self.generation, self.started, self.nonce)
     }
 }
 

@@ -255,7 +255,12 @@ fn diff(change: &Change) -> Vec<String> {
     if before == after {
         return Vec::new();
     }
-    if change.sensitivity == Sensitivity::Secret {
+    let hidden = change.sensitivity == Sensitivity::Secret
+        || [before, after]
+            .into_iter()
+            .flatten()
+            .any(|bytes| holds_key(bytes));
+    if hidden {
         let tell = |bytes: Option<&Bytes>| {
             let input = |bytes: &Bytes| Input {
                 name: change.path.to_string(),
@@ -280,4 +285,15 @@ fn diff(change: &Change) -> Vec<String> {
         .header(&header(&change.before), &header(&change.after))
         .to_string();
     unified.lines().map(str::to_owned).collect()
+}
+
+/// Tells whether a private key is in a file that is not meant to hold one, as where a pair was one file before.
+fn holds_key(bytes: &Bytes) -> bool {
+    // A block that is cut short or damaged is not read as a key, and must not be shown either.
+    let mark = b"PRIVATE KEY-----";
+    let input = || Input {
+        name: String::new(),
+        bytes: bytes.clone(),
+    };
+    bytes.reveal().windows(mark.len()).any(|w| w == mark) || input().holds().is_ok_and(|h| h.key)
 }

@@ -101,6 +101,10 @@ fn sight(leaf: &str, chain: &[String], end: &Endpoint, before: &[Endpoint]) -> S
             "{address} presents another leaf: {}",
             whose(served)
         ))
+    } else if served.version.is_empty() {
+        Sight::Bad(format!(
+            "{address} presents it and breaks the handshake before it has shown that it holds the key"
+        ))
     } else if served.chain == chain {
         Sight::Good(format!("{address} presents it{}", version(served)))
     } else {

@@ -365,9 +365,9 @@ fn set_attrs(file: &File, attrs: &Attrs) -> std::io::Result<()> {
         Some(Uid::from_raw(attrs.uid)),
         Some(Gid::from_raw(attrs.gid)),
     )?;
-    rustix::fs::fchmod(file, Mode::from_raw_mode(attrs.mode))?;
+    // Owner, then the final ACL, then the mode: a default ACL of the directory lies masked under the mode 0600 that the
+    // file was made with, and a mode with a group in it would let its users in (acl(5)).
     if !attrs.xattrs.contains_key(ACL) {
-        // A default ACL of the directory would let others in that the plan does not name.
         match rustix::fs::fremovexattr(file, ACL) {
             Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => {}
             Err(errno) => return Err(errno.into()),
@@ -376,7 +376,7 @@ fn set_attrs(file: &File, attrs: &Attrs) -> std::io::Result<()> {
     for (name, value) in &attrs.xattrs {
         rustix::fs::fsetxattr(file, name.as_str(), value, XattrFlags::empty())?;
     }
-    Ok(())
+    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(attrs.mode))?)
 }
 
 /// Reads a whole file of at most [`LARGEST_FILE`] bytes.

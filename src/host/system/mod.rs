@@ -19,6 +19,7 @@ use walkdir::WalkDir;
 use rustix::{
     fs::{FlockOperation, Mode, OFlags},
     io::Errno,
+    process::DumpableBehavior,
 };
 
 use super::{Command, Edit, Entry, Host, Output, Place, Presented, Tree, User};
@@ -53,11 +54,14 @@ pub struct SystemHost {
 const STATE: &str = "/var/lib/certroll";
 
 impl SystemHost {
-    /// Opens the machine, or the tree at `root` with `--root`; `state` is another place for the state directory.
+    /// Opens the machine, or the tree at `root` with `--root`; `state` is another place for the state directory. Sets
+    /// the umask of the process to 022.
     ///
     /// # Errors
     /// [`Error::Io`] where a directory cannot be opened; [`Error::Input`] where others may write the state directory.
     pub fn open(root: Option<&str>, state: Option<&str>) -> Result<Self> {
+        // The caller's umask would make our own files unreadable to us, and reach the daemons that commands start.
+        rustix::process::umask(Mode::from_raw_mode(0o022));
         let root_path = root.unwrap_or("/").to_owned();
         let mut host = Self {
             root: Base::open(&root_path)?,
@@ -178,6 +182,16 @@ impl SystemHost {
         }
         let path = HostPath::new(path).ok()?;
         self.text(&path).ok().flatten()
+    }
+}
+
+/// Keeps keys in memory out of core dumps and away from other processes (`PR_SET_DUMPABLE`, prctl(2)).
+///
+/// Only for root: anybody else would lose `/proc/self/fd`, and with it inputs as `<(...)`.
+pub(crate) fn keep_memory_private() {
+    if rustix::process::geteuid().is_root() {
+        // A kernel that refuses leaves what there was without it; nothing else depends on it.
+        let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
 }
 

@@ -8,7 +8,10 @@
 use std::{
     io::{self, Read, Write},
     net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -30,8 +33,8 @@ const MOST_BYTES: usize = 1 << 20;
 /// Makes a TLS handshake (1.2 or 1.3) and returns what was presented, trusted or not.
 ///
 /// The name is sent as SNI where it is a DNS name (RFC 6066 section 3); an address is not. Certificates that came are
-/// returned even where the handshake broke afterwards (a key too short to sign, a client certificate demanded), with
-/// an empty version. The whole takes `limit` at most, however slowly the peer speaks.
+/// returned even where the handshake broke afterwards; the version is empty where it broke before the peer had shown by
+/// a signature that it holds the key. The whole takes `limit` at most, however slowly the peer speaks.
 ///
 /// # Errors
 /// [`Error::Unproved`] where there is no connection or no certificate, with the reason.
@@ -50,11 +53,12 @@ pub(super) fn handshake(address: SocketAddr, name: &str, limit: Duration) -> Res
     match outcome {
         Err(reason) if certificates.is_empty() => Err(silent(reason.told(limit))),
         Ok(()) if certificates.is_empty() => Err(silent("presented no certificate".to_owned())),
-        Err(_) => Ok(Presented {
+        // A client certificate may be demanded; what counts is that the peer has shown that it holds the key.
+        Err(_) if !recorder.is_signed() => Ok(Presented {
             certificates,
             version: String::new(),
         }),
-        Ok(()) => Ok(Presented {
+        Ok(()) | Err(_) => Ok(Presented {
             certificates,
             version: session.protocol_version().map(version).unwrap_or_default(),
         }),
@@ -204,6 +208,7 @@ fn version(version: ProtocolVersion) -> String {
 struct Recorder {
     provider: Arc<CryptoProvider>,
     seen: Mutex<Vec<Vec<u8>>>,
+    signed: AtomicBool,
 }
 
 impl Recorder {
@@ -211,7 +216,18 @@ impl Recorder {
         Self {
             provider: Arc::new(aws_lc_rs::default_provider()),
             seen: Mutex::new(Vec::new()),
+            signed: AtomicBool::new(false),
         }
+    }
+
+    /// Tells whether the peer has signed this very handshake with the key of its leaf.
+    fn is_signed(&self) -> bool {
+        self.signed.load(Ordering::Relaxed)
+    }
+
+    fn noted(&self, valid: HandshakeSignatureValid) -> HandshakeSignatureValid {
+        self.signed.store(true, Ordering::Relaxed);
+        valid
     }
 
     fn taken(&self) -> Vec<Vec<u8>> {
@@ -241,7 +257,7 @@ impl ServerCertVerifier for Recorder {
         dss: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
         let known = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, known)
+        verify_tls12_signature(message, cert, dss, known).map(|valid| self.noted(valid))
     }
 
     fn verify_tls13_signature(
@@ -251,7 +267,7 @@ impl ServerCertVerifier for Recorder {
         dss: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
         let known = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, known)
+        verify_tls13_signature(message, cert, dss, known).map(|valid| self.noted(valid))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -198,7 +198,9 @@ impl<'h, 'p> Journal<'h, 'p> {
             return Ok(());
         }
         let (services, units) = (self.plan.services.clone(), self.plan.units.clone());
-        self.activate(&services, &units)
+        self.activate(&services, &units)?;
+        // One that came during the last command.
+        self.stop_if_asked()
     }
 
     /// Tells services to load what is there, with a record before and after each command.
@@ -277,6 +279,7 @@ impl<'h, 'p> Verified<'h, 'p> {
 
 impl Journal<'_, '_> {
     fn commit(&mut self, verdicts: Vec<Verdict>) -> Result<Receipt> {
+        self.stop_if_asked()?;
         let intent = &self.generation.intent;
         let number = intent.generation;
         let proved = intent.live && !intent.deferred && verdicts.iter().any(|v| v.judged && v.good);

@@ -124,7 +124,11 @@ impl SystemHost {
         if let Some(path) = &self.state_path {
             let mut builder = std::fs::DirBuilder::new();
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.create(path).on("create", path)?;
+            match builder.create(path) {
+                // Another run was faster; the lock decides between the two.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                other => other.on("create", path)?,
+            }
         } else {
             let (uid, gid) = (
                 rustix::process::geteuid().as_raw(),

@@ -1,15 +1,16 @@
 //! The plan of a rollback: the states from before, out of the journals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     apply,
-    error::{Error, Result},
+    error::{Error, Result, backticked},
     host::Host,
     journal::{DigestKey, Entry, Generation, Intent, Record, Remembered, Status, Store},
     plan::{Change, Plan, Promise},
     preflight::{Finding, Severity, allow},
     probe::Want,
+    rollouts::Request,
     service,
     state::{HostPath, Sensitivity, State},
 };
@@ -118,6 +119,39 @@ pub fn plan(
         ..Plan::default()
     };
     Ok(Some(Back { plan, remembered }))
+}
+
+/// Returns the name of the rollout that is to be taken back: the one that is given, or the only one there is.
+///
+/// # Errors
+/// [`Error::Unknown`] or [`Error::Usage`] where none or several could be.
+pub fn name(host: &dyn Host, request: &Request) -> Result<Option<String>> {
+    let known: BTreeSet<String> = committed(host)?
+        .into_iter()
+        .map(|intent| intent.rollout)
+        .collect();
+    let given = request
+        .name
+        .clone()
+        .or_else(|| (!request.profiles.is_empty()).then(|| request.profiles.join("+")));
+    let mut names = known.iter();
+    match (given, names.next(), names.next()) {
+        (Some(name), ..) if known.contains(&name) || request.name.is_none() => Ok(Some(name)),
+        (Some(name), ..) => Err(Error::Unknown {
+            what: "rollout",
+            name,
+            known: known.into_iter().collect(),
+        }),
+        (None, one, None) => Ok(one.cloned()),
+        (None, ..) => {
+            let known: Vec<String> = known.into_iter().collect();
+            let hint = format!("name one of {} with `--rollout`", backticked(&known));
+            Err(Error::Usage {
+                message: "several rollouts were applied".to_owned(),
+                hint,
+            })
+        }
+    }
 }
 
 fn committed(host: &dyn Host) -> Result<Vec<Intent>> {

@@ -14,7 +14,7 @@ use crate::{
     prepare,
     receipt::{Outcome, Receipt},
     rollback,
-    rollouts::{self, Request},
+    rollouts::Request,
 };
 
 /// How a change is entered upon.
@@ -147,11 +147,16 @@ pub(crate) fn rollback(
     printer: &Printer,
 ) -> Result<ExitCode> {
     enter(host, go, printer)?;
-    let known = Store::rollouts(host)?.rollouts;
-    let name = rollouts::name(host, request, &known)?;
-    let back = rollback::plan(host, &name, to, allow)?;
+    let name = rollback::name(host, request)?;
+    let back = match &name {
+        Some(name) => rollback::plan(host, name, to, allow)?,
+        None => None,
+    };
     let Some(back) = back.filter(|back| !back.plan.is_empty()) else {
-        printer.message(&format!("nothing to take back of rollout `{name}`"));
+        let of = name
+            .map(|name| format!(" of rollout `{name}`"))
+            .unwrap_or_default();
+        printer.message(&format!("nothing to take back{of}"));
         return Ok(ExitCode::Success);
     };
     agreed(&back.plan, host, go, printer)?;

@@ -7,7 +7,7 @@ use super::{
     parse::is_dotted, settings::scope,
 };
 use crate::{
-    desired::{Desired, Probe, Reader, Service, Step, Target},
+    desired::{Desired, Manager, Probe, Reader, Service, Step, Target},
     effective,
     error::{Error, Result},
     facts::Facts,
@@ -161,7 +161,7 @@ impl One<'_> {
         })
     }
 
-    fn command(&self, argv: &[Expr]) -> Result<Option<Command>> {
+    fn command(&self, argv: &[Expr], limit: u64) -> Result<Option<Command>> {
         if argv.is_empty() {
             return Ok(None);
         }
@@ -169,10 +169,7 @@ impl One<'_> {
             .iter()
             .map(|e| self.text(e, &self.scope))
             .collect::<Result<_>>()?;
-        Ok(Some(Command {
-            argv,
-            limit: COMMAND_LIMIT,
-        }))
+        Ok(Some(Command { argv, limit }))
     }
 
     fn service(&self, spec: &ServiceSpec) -> Result<Option<Service>> {
@@ -189,7 +186,12 @@ impl One<'_> {
                 units.push(self.text(unit, &self.scope)?);
             }
         }
-        let command = self.command(&spec.command)?;
+        // A platform's script restarts many units, each of which may take the service's limit.
+        let limit = match spec.manager {
+            Manager::Command => spec.limit,
+            Manager::Systemd | Manager::WazoService => COMMAND_LIMIT,
+        };
+        let command = self.command(&spec.command, limit)?;
         if units.is_empty() && command.is_none() {
             return Ok(None);
         }
@@ -198,7 +200,7 @@ impl One<'_> {
             action: spec.action,
             units,
             command,
-            config_test: self.command(&spec.config_test)?,
+            config_test: self.command(&spec.config_test, limit)?,
             limit: spec.limit,
             on: spec
                 .on

@@ -80,6 +80,8 @@ pub fn activate(
         limit = limit.max(act.limit);
         watched.extend(act.units.iter().cloned());
     }
+    // One that came while the last of them ran is heeded too.
+    heed(runner)?;
     watched.sort();
     watched.dedup();
     wait::settle(runner, &watched, limit)

@@ -1,5 +1,12 @@
 //! A reload that says it was done and was not: a real nginx that keeps its old configuration, and one that goes down.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::wrong_self_convention,
+    reason = "a test works on the host, and one that cannot go on says so"
+)]
+
 mod common;
 
 use std::{

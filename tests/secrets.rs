@@ -401,6 +401,9 @@ fn no_command_gets_a_secret_by_argument_or_environment() {
     assert_eq!(state_is_tight(&scratch.path("state"), &canary), 1);
 }
 
+/// Mode and owner of every object, by path.
+type Modes = BTreeMap<PathBuf, (u32, (u32, u32))>;
+
 /// Runs the binary on the root `R` under a umask.
 fn under(scratch: &Scratch, umask: &str, line: &str) -> Run {
     let script = format!("umask {umask}; exec {CERTROLL} {line}");
@@ -409,7 +412,7 @@ fn under(scratch: &Scratch, umask: &str, line: &str) -> Run {
 
 #[test]
 fn a_umask_changes_no_mode_of_the_host_or_the_state_directory() {
-    let mut seen: Vec<BTreeMap<PathBuf, (u32, (u32, u32))>> = Vec::new();
+    let mut seen: Vec<Modes> = Vec::new();
     for umask in ["022", "000", "777", "077"] {
         let (scratch, canary) = scratch(EC);
         let line = format!("--root R plan {WAZO} --cert c.pem --key c.key --out saved.json");

@@ -70,7 +70,9 @@ impl Canary {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap();
+    let both = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    both.map(digit).collect()
 }
 
 /// Base64 of a multiple of three bytes (RFC 4648 section 4).

@@ -83,6 +83,17 @@ fn generations(scratch: &Scratch) -> usize {
     history["generations"].as_array().unwrap().len()
 }
 
+/// Ends a run the hard way, which leaves its commands' working directory behind.
+fn kill(scratch: &Scratch, run: Running) -> Run {
+    let pid = run.id();
+    run.signal("KILL");
+    let ended = run.end();
+    scratch.sh(&format!(
+        "rm -rf /run/certroll-{pid}-* /tmp/certroll-{pid}-*"
+    ));
+    ended
+}
+
 /// Process ids of what runs in or from the corner.
 fn left_running(scratch: &Scratch) -> Vec<String> {
     let at = scratch.text("");
@@ -218,8 +229,7 @@ fn a_holder_that_is_killed_never_blocks_the_next_run() {
         let before = tree(&scratch);
         let first = start(&scratch, APPLY);
         ready(&scratch);
-        first.signal("KILL");
-        assert_eq!(first.end().code, 128 + 9);
+        assert_eq!(kill(&scratch, first).code, 128 + 9);
         assert_ne!(tree(&scratch), before);
         run(&scratch, "plan").exits(4);
         run(&scratch, next).exits(0);
@@ -242,8 +252,7 @@ fn a_recovery_ends_the_commands_of_its_own_run_alone() {
         let (runs, killed) = (start(&bystander, APPLY), start(&dead, APPLY));
         ready(&bystander);
         ready(&dead);
-        killed.signal("KILL");
-        killed.end();
+        kill(&dead, killed);
         run(&dead, "recover").exits(0);
         bystander.file("go", "");
         runs.end().exits(0);

@@ -9,6 +9,7 @@ use std::{
     fs::File,
     io::{Read as _, Write as _},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::unix::fs::PermissionsExt as _,
 };
 
 use rustix::{
@@ -316,6 +317,9 @@ pub(super) fn overwrite(dir: &OwnedFd, name: &str, state: &State) -> std::io::Re
     };
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
+    // Who may not read the new bytes may not while they are written either.
+    let now = file.metadata()?.permissions().mode() & 0o7777;
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(now & attrs.mode))?;
     file.write_all(bytes.reveal())?;
     file.set_len(bytes.len() as u64)?;
     set_attrs(&file, attrs)

@@ -306,8 +306,6 @@ impl Host for SystemHost {
 
     fn lock(&mut self, wait: Duration) -> Result<()> {
         watch_signals()?;
-        // Neither the lock nor what a command makes depends on the caller's.
-        rustix::process::umask(Mode::from_raw_mode(0o022));
         self.make_state()?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let path = format!("{}/lock", self.state_shown());

@@ -66,7 +66,7 @@ fn a_state_directory_of_the_first_version_is_shown_and_listed() {
 fn a_saved_plan_of_the_first_version_is_held_against_the_host_of_today() {
     let scratch = Scratch::wazo();
     scratch.mint("leaf", "wazo.example.com");
-    scratch.file("saved.json", &SAVED.replace("test-only.key", "leaf.key"));
+    scratch.file("saved.json", SAVED.replace("test-only.key", "leaf.key"));
     let stale = scratch.on_root("apply --plan saved.json --yes").exits(7);
     assert!(
         stale.err.contains("the plan in `saved.json` is stale"),

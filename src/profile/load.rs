@@ -12,27 +12,7 @@ use crate::{
 type Embedded = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// The folders of `templates/`, built in; nothing is parsed before it is asked for.
-const EMBEDDED: &[Embedded] = &[(
-    "wazo",
-    &[
-        (
-            "profile.yaml",
-            include_str!("../../templates/wazo/profile.yaml"),
-        ),
-        (
-            "daemons.yaml",
-            include_str!("../../templates/wazo/daemons.yaml"),
-        ),
-        (
-            "override.yml.tera",
-            include_str!("../../templates/wazo/override.yml.tera"),
-        ),
-        (
-            "hosts.tera",
-            include_str!("../../templates/wazo/hosts.tera"),
-        ),
-    ],
-)];
+const EMBEDDED: &[Embedded] = &include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// The longest name of a profile.
 const LONGEST_NAME: usize = 64;

@@ -62,7 +62,7 @@ use receipt::Receipt;
 pub fn rollout(
     host: &mut dyn Host,
     plan: Plan,
-    keep: &Keep,
+    keep: Keep,
     progress: Progress<'_>,
 ) -> Result<Receipt> {
     if plan.is_blocked() {

@@ -306,7 +306,7 @@ fn keep() -> Keep {
 fn run(host: &mut FakeHost) -> Result<Outcome, Error> {
     host.lock(std::time::Duration::ZERO)?;
     let plan = plan(host);
-    certroll::rollout(host, plan, &keep(), &|_| {}).map(|receipt| receipt.outcome)
+    certroll::rollout(host, plan, keep(), &|_| {}).map(|receipt| receipt.outcome)
 }
 
 fn recover(host: &FakeHost) -> FakeHost {
@@ -543,7 +543,7 @@ fn a_service_that_does_not_come_back_rolls_everything_back() {
             output
         }),
     );
-    let receipt = certroll::rollout(&mut broken, plan, &keep(), &|_| {}).unwrap();
+    let receipt = certroll::rollout(&mut broken, plan, keep(), &|_| {}).unwrap();
     assert_eq!(receipt.outcome, Outcome::RolledBack, "{:?}", receipt.causes);
     assert_eq!(seen(&broken), before);
 }
@@ -577,7 +577,7 @@ fn a_file_that_somebody_else_changed_stops_the_run_before_the_switch() {
         );
     });
     let before = seen(&host);
-    let error = certroll::rollout(&mut host, plan, &keep(), &|_| {}).unwrap_err();
+    let error = certroll::rollout(&mut host, plan, keep(), &|_| {}).unwrap_err();
     assert_eq!(error.exit(), ExitCode::Stale);
     assert_eq!(seen(&host), before);
     assert_eq!(Store::pending(&host).unwrap(), None);
@@ -646,7 +646,7 @@ fn a_rollback_gives_the_very_tree_of_before_and_is_a_generation_itself() {
     let before = seen(&host);
     assert_eq!(run(&mut host).unwrap(), Outcome::Committed);
     let back = rollback::plan(&host, "test", None, &[]).unwrap().unwrap();
-    let receipt = certroll::rollout(&mut host, back.plan, &Keep::default(), &|_| {}).unwrap();
+    let receipt = certroll::rollout(&mut host, back.plan, Keep::default(), &|_| {}).unwrap();
     assert_eq!(receipt.outcome, Outcome::Committed, "{:?}", receipt.causes);
     assert_eq!(receipt.generation, 2);
     assert_eq!(seen(&host), before);
@@ -662,7 +662,7 @@ fn private_keys_are_kept_for_the_identity_in_force_and_the_one_before_alone() {
     for _ in 0..3 {
         assert_eq!(run(&mut host).unwrap(), Outcome::Committed);
         let back = rollback::plan(&host, "test", None, &[]).unwrap().unwrap();
-        certroll::rollout(&mut host, back.plan, &Keep::default(), &|_| {}).unwrap();
+        certroll::rollout(&mut host, back.plan, Keep::default(), &|_| {}).unwrap();
     }
     let state = host.world().state;
     let holds_key = |state: &State| {

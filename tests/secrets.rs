@@ -341,7 +341,7 @@ fn debug_shows_no_secret_of_any_value() {
     show("change", secret.unwrap());
     show("host", &host);
     certroll::host::Host::lock(&mut host, std::time::Duration::ZERO).unwrap();
-    let receipt = certroll::rollout(&mut host, prepared.plan, &prepared.keep, &|_| {}).unwrap();
+    let receipt = certroll::rollout(&mut host, prepared.plan, prepared.keep, &|_| {}).unwrap();
     assert_eq!(receipt.outcome, Outcome::Placed);
     show("receipt", &receipt);
     let stale = Request {

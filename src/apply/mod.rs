@@ -86,7 +86,7 @@ impl<'h, 'p> Journal<'h, 'p> {
     pub fn begin(
         host: &'h mut dyn Host,
         plan: Plan,
-        keep: &Keep,
+        keep: Keep,
         progress: Progress<'p>,
     ) -> Result<Self> {
         let number = Store::numbers(host)?.last().unwrap_or(&0) + 1;
@@ -442,7 +442,7 @@ fn write_generation(
     writer: &mut Writer<'_>,
     intent: &Intent,
     plan: &Plan,
-    keep: &Keep,
+    keep: Keep,
 ) -> Result<()> {
     let number = intent.generation;
     let mut edits = Vec::new();
@@ -460,21 +460,19 @@ fn write_generation(
             ));
         }
     }
-    for (name, bytes) in &keep.identity {
+    for (name, bytes) in keep.identity {
         edits.push(crate::journal::create(
             &Store::file(number, &format!("identity/{name}")),
-            bytes.clone(),
+            bytes,
         ));
     }
     edits.push(crate::journal::create(
         &Store::file(number, "plan.json"),
-        keep.plan.clone(),
+        keep.plan,
     ));
-    let mut line = serde_json::to_vec(&Event::Begun(Box::new(intent.clone()))).unwrap_or_default();
-    line.push(b'\n');
     edits.push(crate::journal::create(
         &Store::file(number, "journal.jsonl"),
-        line,
+        intent.line(),
     ));
     for edit in &edits {
         writer.edit(edit)?;

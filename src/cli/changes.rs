@@ -84,8 +84,8 @@ fn carry_out(
     mut keep: Keep,
     printer: &Printer,
 ) -> Result<Receipt> {
-    keep.plan = serde_json::to_vec_pretty(&View::of(&plan, host)).unwrap_or_default();
-    crate::rollout(host, plan, &keep, &|message| printer.progress(message))
+    keep.plan = serde_json::to_vec(&View::of(&plan, host)).unwrap_or_default();
+    crate::rollout(host, plan, keep, &|message| printer.progress(message))
 }
 
 fn finish(receipt: &Receipt, printer: &Printer) -> ExitCode {

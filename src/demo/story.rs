@@ -243,9 +243,9 @@ impl<'a> Story<'a> {
         let printer = self.printer;
         let mut keep = prepared.keep;
         let view = View::of(&prepared.plan, &self.host);
-        keep.plan = serde_json::to_vec_pretty(&view).unwrap_or_default();
+        keep.plan = serde_json::to_vec(&view).unwrap_or_default();
         let progress = |message: &str| printer.detail(|| format!("  {message}\n"));
-        let receipt = crate::rollout(&mut self.host, prepared.plan, &keep, &progress)?;
+        let receipt = crate::rollout(&mut self.host, prepared.plan, keep, &progress)?;
         self.heed()?;
         Ok(receipt)
     }

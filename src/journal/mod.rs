@@ -209,6 +209,24 @@ impl Intent {
         }
     }
 
+    /// Returns the first line of its journal: [`Event::Begun`], without a copy of what may be a hundred thousand entries.
+    #[must_use]
+    pub fn line(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Begun<'a> {
+            event: &'static str,
+            #[serde(flatten)]
+            intent: &'a Intent,
+        }
+        let begun = Begun {
+            event: "begun",
+            intent: self,
+        };
+        let mut line = serde_json::to_vec(&begun).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+
     /// Returns the mark that this generation's commands carry in their environment.
     #[must_use]
     pub fn marker(&self) -> String {

@@ -1,7 +1,9 @@
 /*
  * The least that a correct tool must ask of the kernel: what certroll's figures are measured against.
  *
- *   least check ROOT REFERENCE   checks that everything is in place for every service of ROOT
+ *   least check ROOT REFERENCE   checks that everything is in place for every service of ROOT, and in force: no other
+ *                                file of its conf.d may mask ours, and no config.yml may name another directory
+ *   least links ROOT REFERENCE   the same without what could mask ours: a link may be in place and not be read
  *   least apply ROOT REFERENCE   puts everything in place, durably
  *   least peak COMMAND...        runs a command, exits as it does, and prints the most memory it held, in KiB
  *
@@ -135,7 +137,33 @@ static void list_services(int root) {
     closedir(etc);
 }
 
-static int check(int root) {
+/* Tells whether a directory holds a file that the daemon would read beside ours. */
+static int masked(int dir) {
+    static char names[65536];
+    for (;;) {
+        long got = syscall(SYS_getdents64, dir, names, sizeof names);
+        if (got < 0) die("list", "conf.d");
+        if (got == 0) return 0;
+        for (long at = 0; at < got;) {
+            struct dirent64 *entry = (struct dirent64 *)(names + at);
+            const char *suffix = strrchr(entry->d_name, '.');
+            if (suffix && strcmp(suffix, ".yml") == 0 && strcmp(entry->d_name, LINK_NAME) != 0) return 1;
+            at += entry->d_reclen;
+        }
+    }
+}
+
+/* Tells whether the daemon has a configuration of its own, which could name another directory. */
+static int moved(int root, const char *conf_d) {
+    char path[512];
+    snprintf(path, sizeof path, "%.*s/config.yml", (int)(strrchr(conf_d, '/') - conf_d), conf_d);
+    int fd = inside(root, path, O_PATH | O_NOFOLLOW);
+    if (fd < 0) return 0;
+    close(fd);
+    return 1;
+}
+
+static int check(int root, int in_force) {
     int wrong = 0;
     for (size_t i = 0; i < FILES; i++) {
         struct stat attrs;
@@ -151,7 +179,9 @@ static int check(int root) {
     for (size_t i = 0; i < count; i++) {
         char target[sizeof LINK_TARGET + 1];
         struct statx found;
-        int dir = directory(root, services[i]);
+        int dir = inside(root, services[i], (in_force ? O_RDONLY : O_PATH) | O_DIRECTORY);
+        if (dir < 0) die("open", services[i]);
+        wrong |= in_force && (masked(dir) || moved(root, services[i]));
         wrong |= statx(dir, LINK_NAME, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &found) < 0 || !S_ISLNK(found.stx_mode) ||
                  readlinkat(dir, LINK_NAME, target, sizeof target) != (ssize_t)strlen(LINK_TARGET) ||
                  memcmp(target, LINK_TARGET, strlen(LINK_TARGET)) != 0;
@@ -277,8 +307,9 @@ static int peak(char **command) {
 
 int main(int argc, char **argv) {
     if (argc >= 3 && strcmp(argv[1], "peak") == 0) return peak(argv + 2);
-    if (argc != 4 || (strcmp(argv[1], "check") != 0 && strcmp(argv[1], "apply") != 0)) {
-        fputs("usage: least check|apply ROOT REFERENCE | least peak COMMAND...\n", stderr);
+    int known = argc == 4 && (strcmp(argv[1], "check") == 0 || strcmp(argv[1], "links") == 0 || strcmp(argv[1], "apply") == 0);
+    if (!known) {
+        fputs("usage: least check|links|apply ROOT REFERENCE | least peak COMMAND...\n", stderr);
         return 2;
     }
     struct timespec from, to;
@@ -288,10 +319,10 @@ int main(int argc, char **argv) {
     if (root < 0) die("open", argv[2]);
     read_reference(argv[3]);
     list_services(root);
-    if (argv[1][0] == 'c')
-        wrong = check(root);
-    else
+    if (argv[1][0] == 'a')
         apply(root);
+    else
+        wrong = check(root, argv[1][0] == 'c');
     clock_gettime(CLOCK_MONOTONIC, &to);
     printf("%lld\n", (to.tv_sec - from.tv_sec) * 1000000000LL + (to.tv_nsec - from.tv_nsec));
     return wrong;

@@ -98,24 +98,22 @@ impl Programs {
 
     /// Times the fewest system calls that can check a root.
     pub(crate) fn least_check(&self, root: &Path) -> Result<Duration> {
-        expect(
-            0,
-            Command::new(&self.least)
-                .arg("check")
-                .arg(root)
-                .arg(&self.reference),
-        )
+        self.least("check", root)
+    }
+
+    /// Times the fewest system calls that can check the links alone, whatever masks them.
+    pub(crate) fn least_links(&self, root: &Path) -> Result<Duration> {
+        self.least("links", root)
+    }
+
+    fn least(&self, mode: &str, root: &Path) -> Result<Duration> {
+        let mut command = Command::new(&self.least);
+        expect(0, command.arg(mode).arg(root).arg(&self.reference))
     }
 
     /// Times the least that a durable first apply must do.
     pub(crate) fn least_apply(&self, root: &Path) -> Result<Duration> {
-        expect(
-            0,
-            Command::new(&self.least)
-                .arg("apply")
-                .arg(root)
-                .arg(&self.reference),
-        )
+        self.least("apply", root)
     }
 
     fn rollout<'a>(&'a self, root: &'a Path, command: &'a [&str]) -> Vec<&'a OsStr> {

@@ -14,6 +14,8 @@ pub(crate) struct Idle {
     pub(crate) least_start: Duration,
     /// For each number of services: certroll, the least program.
     pub(crate) at: [(usize, Duration, Duration); 3],
+    /// The links alone of the largest root, by the least program.
+    pub(crate) links: Duration,
 }
 
 /// Medians of first applies at one number of services.
@@ -46,6 +48,7 @@ pub(crate) fn nothing_to_do(programs: &Programs, sizes: [usize; 3], runs: usize)
     let mut starts = [(); 3].map(|()| Vec::new());
     let mut certroll = [(); 3].map(|()| Vec::new());
     let mut least = [(); 3].map(|()| Vec::new());
+    let mut links = Vec::new();
     for _ in 0..runs {
         starts[0].push(Programs::version()?);
         starts[1].push(programs.apply(&programs.reference)?);
@@ -54,6 +57,7 @@ pub(crate) fn nothing_to_do(programs: &Programs, sizes: [usize; 3], runs: usize)
             certroll[i].push(programs.apply(root)?);
             least[i].push(programs.least_check(root)?);
         }
+        links.push(programs.least_links(&roots[2])?);
     }
     for root in roots {
         fs::remove_dir_all(root)?;
@@ -66,6 +70,7 @@ pub(crate) fn nothing_to_do(programs: &Programs, sizes: [usize; 3], runs: usize)
         start,
         least_start,
         at,
+        links: median(links),
     })
 }
 

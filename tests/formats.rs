@@ -93,3 +93,10 @@ fn a_journal_of_a_newer_version_is_refused_by_name_and_nothing_is_touched() {
     scratch.on_root("recover --abandon").exits(0);
     scratch.tree().is(&before);
 }
+
+#[test]
+fn a_journal_larger_than_any_other_file_is_read() {
+    let padded = format!(r#""operator":"{}""#, "x".repeat(17 << 20));
+    let scratch = written_by_version_1(&JOURNAL.replace(r#""operator":"root""#, &padded));
+    scratch.on_root("history").exits(0).says("placed");
+}

@@ -62,15 +62,9 @@ pub(super) fn edits(path: &HostPath, to: &State, staged: HostPath, in_place: boo
     }
 }
 
-/// Returns the switches in the order they are made: what is put back to back, then removals, the innermost first, so
-/// that a directory is empty when its turn comes.
-pub(super) fn in_order(all: &[Edits]) -> Vec<&Edit> {
-    let is_removal = |edit: &&Edit| matches!(edit, Edit::Remove { .. });
-    let (mut removals, mut order): (Vec<&Edit>, Vec<&Edit>) =
-        all.iter().flat_map(|e| &e.switch).partition(is_removal);
-    removals.sort_by_cached_key(|edit| std::cmp::Reverse(places([*edit])));
-    order.extend(removals);
-    order
+/// Puts removals in the order they are made: the innermost first, so that a directory is empty when its turn comes.
+pub(super) fn innermost_first(removals: &mut [Edit]) {
+    removals.sort_by_cached_key(|edit| std::cmp::Reverse(places([edit])));
 }
 
 /// Returns the places that edits leave something at.

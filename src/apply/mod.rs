@@ -144,32 +144,7 @@ impl<'h, 'p> Journal<'h, 'p> {
     }
 
     fn switch(&mut self) -> Result<()> {
-        let number = self.generation.intent.generation;
-        let entries = self
-            .generation
-            .intent
-            .entries
-            .iter()
-            .zip(&self.plan.changes)
-            .enumerate();
-        let all: Vec<edits::Edits> = entries
-            .map(|(n, (entry, change))| {
-                edits::edits(
-                    &entry.path,
-                    &change.after,
-                    edits::staged(entry, number, n, false),
-                    entry.in_place,
-                )
-            })
-            .collect();
-        for edit in all.iter().flat_map(|e| &e.stage) {
-            self.writer.edit(edit)?;
-        }
-        self.writer.sync(&edits::places(
-            all.iter()
-                .flat_map(|e| &e.stage)
-                .filter(|e| matches!(e, Edit::Create { .. })),
-        ))?;
+        self.stage()?;
         for change in &self.plan.changes {
             let made_now = matches!(
                 change.after,
@@ -186,12 +161,55 @@ impl<'h, 'p> Journal<'h, 'p> {
         }
         self.stop_if_asked()?;
         self.record(&Event::Staged)?;
-        let switch = edits::in_order(&all);
-        for edit in &switch {
+        self.rename()?;
+        self.record(&Event::Switched)
+    }
+
+    /// Returns the edits of one change; made anew for each pass, since a plan may hold a hundred thousand.
+    fn edits(&self, n: usize) -> edits::Edits {
+        let (Some(entry), Some(change)) = (
+            self.generation.intent.entries.get(n),
+            self.plan.changes.get(n),
+        ) else {
+            return edits::Edits::default();
+        };
+        let staged = edits::staged(entry, self.generation.intent.generation, n, false);
+        edits::edits(&entry.path, &change.after, staged, entry.in_place)
+    }
+
+    /// Writes all new bytes aside, durable on return.
+    fn stage(&mut self) -> Result<()> {
+        let mut places = Vec::new();
+        for n in 0..self.plan.changes.len() {
+            for edit in self.edits(n).stage {
+                self.writer.edit(&edit)?;
+                if let Edit::Create { at, .. } = edit {
+                    places.push(at);
+                }
+            }
+        }
+        self.writer.sync(&places)
+    }
+
+    /// Makes them live back to back, durable on return.
+    fn rename(&mut self) -> Result<()> {
+        let (mut places, mut removals) = (Vec::new(), Vec::new());
+        for n in 0..self.plan.changes.len() {
+            for edit in self.edits(n).switch {
+                if matches!(edit, Edit::Remove { .. }) {
+                    removals.push(edit);
+                } else {
+                    self.writer.edit(&edit)?;
+                    places.extend(edits::places([&edit]));
+                }
+            }
+        }
+        edits::innermost_first(&mut removals);
+        for edit in &removals {
             self.writer.edit(edit)?;
         }
-        self.writer.sync(&edits::places(switch))?;
-        self.record(&Event::Switched)
+        places.extend(edits::places(&removals));
+        self.writer.sync(&places)
     }
 
     fn tell_services(&mut self) -> Result<()> {

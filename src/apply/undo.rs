@@ -165,7 +165,11 @@ impl Undo<'_, '_, '_> {
     }
 
     fn switch(&mut self, all: &[edits::Edits]) -> Result<()> {
-        let switch = edits::in_order(all);
+        let switches = all.iter().flat_map(|e| e.switch.iter().cloned());
+        let (mut removals, mut switch): (Vec<Edit>, Vec<Edit>) =
+            switches.partition(|edit| matches!(edit, Edit::Remove { .. }));
+        edits::innermost_first(&mut removals);
+        switch.extend(removals);
         for edit in &switch {
             match self.writer.edit(edit) {
                 // A directory that certroll made and somebody uses by now stays.
@@ -177,7 +181,7 @@ impl Undo<'_, '_, '_> {
                 other => other?,
             }
         }
-        self.writer.sync(&edits::places(switch))
+        self.writer.sync(&edits::places(&switch))
     }
 
     fn remove_staged(&mut self, generation: &Generation) -> Result<()> {

@@ -29,12 +29,17 @@ use crate::{
 /// The ACL of a file, which decides who may read it as its mode does (acl(5), `xattr(7)`).
 const ACL: &str = "system.posix_acl_access";
 
+/// The most that is read of one file of the state directory (1 GiB): certroll alone writes there.
+const LARGEST_STATE: u64 = 1 << 30;
+
 /// A directory that stands for `/`: the root, or the state directory.
 #[derive(Debug)]
 pub(super) struct Base {
     fd: OwnedFd,
     /// What stands before a path when it is shown.
     shown: String,
+    /// The most that is read of one file.
+    largest: u64,
 }
 
 impl Base {
@@ -45,7 +50,16 @@ impl Base {
         Ok(Self {
             fd,
             shown: path.trim_end_matches('/').to_owned(),
+            largest: LARGEST_FILE,
         })
+    }
+
+    /// Makes it the state directory: a journal names every change, and a host may have a hundred thousand.
+    pub(super) fn of_state(self) -> Self {
+        Self {
+            largest: LARGEST_STATE,
+            ..self
+        }
     }
 
     /// Opens a directory below this one as a base of its own.
@@ -54,6 +68,7 @@ impl Base {
         Ok(fd.map(|fd| Self {
             fd,
             shown: self.show(path),
+            largest: LARGEST_FILE,
         }))
     }
 
@@ -196,7 +211,7 @@ impl Base {
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
                 let file = File::from(self.open_plain(path, flags).on("read", self.show(path))?);
                 attrs.xattrs = read_xattrs(&file).on("read", self.show(path))?;
-                Content::File(read_bounded(&file).on("read", self.show(path))?)
+                Content::File(read_bounded(&file, self.largest).on("read", self.show(path))?)
             }
             _ => Content::Other,
         };
@@ -383,16 +398,16 @@ fn set_attrs(file: &File, attrs: &Attrs) -> std::io::Result<()> {
     Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(attrs.mode))?)
 }
 
-/// Reads a whole file of at most [`LARGEST_FILE`] bytes.
-pub(super) fn read_bounded(file: &File) -> std::io::Result<Bytes> {
+/// Reads a whole file of at most `largest` bytes.
+pub(super) fn read_bounded(file: &File, largest: u64) -> std::io::Result<Bytes> {
     let size = file.metadata()?.len();
-    if size > LARGEST_FILE {
+    if size > largest {
         return Err(Errno::FBIG.into());
     }
     // One allocation of the final size, so that no copy of a key is left behind by growing.
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE {
+    file.take(largest + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > largest {
         return Err(Errno::FBIG.into());
     }
     Ok(Bytes::from(bytes))

@@ -22,7 +22,7 @@ use rustix::{
     process::DumpableBehavior,
 };
 
-use super::{Command, Edit, Entry, Host, Output, Place, Presented, Tree, User};
+use super::{Command, Edit, Entry, Host, LARGEST_FILE, Output, Place, Presented, Tree, User};
 use crate::{
     error::{Error, On as _, Result},
     state::{Attrs, Bytes, Content, HostPath, State},
@@ -86,6 +86,7 @@ impl SystemHost {
             },
             None => self.root.below(&state_below_root())?,
         };
+        let base = base.map(Base::of_state);
         if let Some(base) = &base {
             let stat = rustix::fs::fstat(base.as_fd()).on("look at", self.state_shown())?;
             let ours = stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw();
@@ -328,7 +329,7 @@ impl Host for SystemHost {
                     self.sleep(Duration::from_millis(50));
                 }
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {
-                    let holder = files::read_bounded(&file)
+                    let holder = files::read_bounded(&file, LARGEST_FILE)
                         .ok()
                         .and_then(|b| b.text().trim().parse().ok());
                     return Err(Error::Locked { path, pid: holder });
@@ -457,7 +458,7 @@ impl Host for SystemHost {
             });
         }
         let file = File::open(path).on("read", path)?;
-        files::read_bounded(&file).map_err(|source| files::too_large(path, source))
+        files::read_bounded(&file, LARGEST_FILE).map_err(|source| files::too_large(path, source))
     }
 
     fn list_input(&self, path: &str) -> Result<Vec<String>> {

@@ -5,7 +5,7 @@
 mod common;
 
 use certroll::{
-    journal::{self, Status},
+    journal::{self, Intent, Status},
     plan::View,
     receipt::{Outcome, Receipt},
 };
@@ -37,7 +37,7 @@ fn written_by_version_1(journal: &str) -> Scratch {
 
 #[test]
 fn the_first_versions_of_every_format_are_read() {
-    let (intent, status) = journal::replay("journal.jsonl", JOURNAL).unwrap();
+    let (intent, status) = journal::replay::<Intent>("journal.jsonl", JOURNAL).unwrap();
     assert_eq!(status, Status::Committed);
     assert_eq!((intent.generation, intent.rollout.as_str()), (1, "wazo"));
     assert!(

@@ -484,16 +484,15 @@ fn write_generation(
             bytes,
         ));
     }
-    edits.push(crate::journal::create(
-        &Store::file(number, "plan.json"),
-        keep.plan,
-    ));
-    edits.push(crate::journal::create(
-        &Store::file(number, "journal.jsonl"),
-        intent.line(),
-    ));
-    for edit in &edits {
-        writer.edit(edit)?;
+    let mut places = edits::places(&edits);
+    for edit in edits {
+        writer.edit(&edit)?;
     }
-    writer.sync(&edits::places(&edits))
+    // One large text at a time.
+    let plan = Store::file(number, "plan.json");
+    writer.edit(&crate::journal::create(&plan, keep.plan))?;
+    let journal = Store::file(number, "journal.jsonl");
+    writer.edit(&crate::journal::create(&journal, intent.line()))?;
+    places.extend([Place::State(plan), Place::State(journal)]);
+    writer.sync(&places)
 }

@@ -94,8 +94,8 @@ pub(super) fn sweep_unopened(writer: &mut Writer<'_>) -> Result<()> {
     let staged = HostPath::new("/rollouts.json.new").unwrap_or_default();
     clear(writer, &Place::State(staged))?;
     for number in Store::numbers(writer.host())?.into_iter().rev() {
-        match Store::generation(writer.host(), number) {
-            Ok(generation) if generation.status.is_final() => return Ok(()),
+        match Store::gist(writer.host(), number) {
+            Ok((_, status)) if status.is_final() => return Ok(()),
             Ok(_) | Err(Error::Unknown { .. }) => {
                 Store::remove_all(writer, &Store::file(number, ""))?;
             }

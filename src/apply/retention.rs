@@ -6,7 +6,7 @@ use super::undo::clear;
 use crate::{
     error::Result,
     host::{Place, Writer},
-    journal::{Entry, Rollouts, Status, Store},
+    journal::{Rollouts, Shown, Status, Store},
     state::{Sensitivity, State},
 };
 
@@ -20,16 +20,15 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
     newest_first.reverse();
     let mut seen: BTreeMap<String, Kept> = BTreeMap::new();
     for (rollout, remembered) in &rollouts.rollouts {
-        if let Ok(generation) = Store::generation(writer.host(), remembered.identity) {
+        if let Ok((gist, _)) = Store::gist(writer.host(), remembered.identity) {
             let kept = seen.entry(rollout.clone()).or_default();
-            kept.in_force = generation.intent.identity.fingerprint;
+            kept.in_force = gist.identity.fingerprint;
         }
     }
     for number in newest_first {
-        let Ok(generation) = Store::generation(writer.host(), number) else {
+        let Ok((intent, status)) = Store::gist(writer.host(), number) else {
             continue;
         };
-        let intent = generation.intent;
         let in_force = rollouts
             .rollouts
             .get(&intent.rollout)
@@ -40,7 +39,7 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
             Store::remove_all(writer, &Store::file(number, ""))?;
             continue;
         }
-        let secret = |entry: &&(usize, &Entry)| entry.1.sensitivity == Sensitivity::Secret;
+        let secret = |entry: &&(usize, &Shown)| entry.1.sensitivity == Sensitivity::Secret;
         let befores: Vec<usize> = intent
             .entries
             .iter()
@@ -64,7 +63,7 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
                 clear(writer, &Place::State(key))?;
             }
         }
-        if let (Status::Committed, Some(from)) = (generation.status, intent.undoes) {
+        if let (Status::Committed, Some(from)) = (status, intent.undoes) {
             kept.undone_from = Some(kept.undone_from.map_or(from, |lowest| lowest.min(from)));
         }
     }

@@ -3,7 +3,7 @@
 //! One durable intent names every change before the first byte of the host moves, and only a durable `committed`
 //! completes. Recovery is replay through the same total function, [`Status::next`], so it cannot disagree with the run.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     desired::{Service, Step},
@@ -392,11 +392,40 @@ impl Status {
     }
 }
 
-/// Reads a journal: its intent, and how far it came. A torn last line is an event that did not happen.
+/// What the first line of a journal must say before the rest of it is read.
+#[derive(Deserialize)]
+struct Head {
+    event: String,
+    format: String,
+}
+
+/// What housekeeping needs of an intent, which may name a hundred thousand changes.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Gist {
+    /// Name of the rollout.
+    pub rollout: String,
+    /// The identity it puts in force.
+    pub identity: IdentityLine,
+    /// How much of each change may be shown, in order.
+    pub entries: Vec<Shown>,
+    /// The oldest generation that it takes back.
+    #[serde(default)]
+    pub undoes: Option<u64>,
+}
+
+/// How much of one change may be shown.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Shown {
+    /// Of its content.
+    pub sensitivity: Sensitivity,
+}
+
+/// Reads a journal: its intent, whole or in part, and how far it came. A torn last line is an event that did not
+/// happen.
 ///
 /// # Errors
 /// [`Error::Stored`] where the intent is missing or of a newer version, or a whole line is damaged.
-pub fn replay(path: &str, text: &str) -> Result<(Intent, Status)> {
+pub fn replay<T: DeserializeOwned>(path: &str, text: &str) -> Result<(T, Status)> {
     let stored = |message: String| Error::Stored {
         path: path.to_owned(),
         message,
@@ -404,21 +433,18 @@ pub fn replay(path: &str, text: &str) -> Result<(Intent, Status)> {
     let Some((first, rest)) = text.split_once('\n') else {
         return Err(stored("its intent is missing or cut short".to_owned()));
     };
-    let begun: serde_json::Value =
-        serde_json::from_str(first).map_err(|e| stored(format!("line 1: {e}")))?;
-    match begun.get("format").and_then(serde_json::Value::as_str) {
-        Some(FORMAT) => {}
-        Some(other) => {
-            return Err(stored(format!(
-                "is of format `{other}`, this certroll reads `{FORMAT}`"
-            )));
-        }
-        None => return Err(stored("line 1 names no format".to_owned())),
+    let damaged = |e: serde_json::Error| stored(format!("line 1: {e}"));
+    let head: Head = serde_json::from_str(first).map_err(damaged)?;
+    if head.format != FORMAT {
+        return Err(stored(format!(
+            "is of format `{}`, this certroll reads `{FORMAT}`",
+            head.format
+        )));
     }
-    let event: Event = serde_json::from_value(begun).map_err(|e| stored(format!("line 1: {e}")))?;
-    let Event::Begun(intent) = event else {
+    if head.event != "begun" {
         return Err(stored("line 1 is not an intent".to_owned()));
-    };
+    }
+    let intent: T = serde_json::from_str(first).map_err(damaged)?;
     let mut status = Status::Open;
     for (index, line) in rest.split_inclusive('\n').enumerate() {
         let Some(line) = line.strip_suffix('\n') else {
@@ -431,5 +457,5 @@ pub fn replay(path: &str, text: &str) -> Result<(Intent, Status)> {
             .next(&event)
             .map_err(|e| stored(format!("line {number}: {e}")))?;
     }
-    Ok((*intent, status))
+    Ok((intent, status))
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::hmac;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Event, Intent, Status, replay};
+use super::{Event, Gist, Intent, Status, replay};
 use crate::{
     error::{Error, Result},
     hex::hex,
@@ -140,6 +140,19 @@ impl Store {
     /// # Errors
     /// [`Error::Unknown`] where there is none; [`Error::Stored`] where it is damaged.
     pub fn generation(host: &dyn Host, number: u64) -> Result<Generation> {
+        let (intent, status) = Self::read(host, number)?;
+        Ok(Generation { intent, status })
+    }
+
+    /// Reads what housekeeping needs of one generation.
+    ///
+    /// # Errors
+    /// As [`Store::generation`].
+    pub fn gist(host: &dyn Host, number: u64) -> Result<(Gist, Status)> {
+        Self::read(host, number)
+    }
+
+    fn read<T: DeserializeOwned>(host: &dyn Host, number: u64) -> Result<(T, Status)> {
         let at = Self::file(number, "journal.jsonl");
         let state = host.load(&at)?;
         let Some(bytes) = state.bytes() else {
@@ -150,8 +163,8 @@ impl Store {
                 known,
             });
         };
-        let (intent, status) = replay(at.as_str(), &bytes.text())?;
-        Ok(Generation { intent, status })
+        // A line that is not UTF-8 is damaged like any other that is not JSON.
+        replay(at.as_str(), &String::from_utf8_lossy(bytes.reveal()))
     }
 
     /// Returns the key for digests; none before the first change.

@@ -13,34 +13,16 @@ mod root;
 #[path = "common/tally.rs"]
 mod tally;
 
-use common::Scratch;
+use common::{Running, Scratch, moment, until};
 use matrix::{
     Counts, Judged, WORKERS,
     disks::{Kind, in_a_room_of_its_own},
     in_parallel,
+    phases::{self, Phase},
     site::Site,
     trace::{self, Injected, Point},
 };
 use tally::Tally;
-
-/// What is killed: a command line that starts from a state that was kept.
-#[derive(Debug, Clone, Copy)]
-struct Phase {
-    from: &'static str,
-    /// What is run there.
-    verb: &'static str,
-}
-
-const PHASES: [Phase; 2] = [
-    Phase {
-        from: "fresh",
-        verb: "apply",
-    },
-    Phase {
-        from: "placed",
-        verb: "rollback",
-    },
-];
 
 #[derive(Debug)]
 struct Case {
@@ -65,6 +47,51 @@ fn kill_and_recover(site: &mut Site<'_>, case: &Case) -> Judged {
     }
 }
 
+/// A service's command that leaves something behind, which waits for the end of certroll and 300 ms later writes what
+/// it has in mind; only the first time, since the way back runs the command too.
+const LEFTOVER: &str = "test -e LOADED && exit 0
+certroll=$PPID
+sh -c 'while kill -0 '$certroll'; do sleep 0.01; done; sleep 0.3; echo late > LEAF' 2>/dev/null &
+echo $! > LOADED
+sleep 20
+";
+
+/// Kills certroll itself some milliseconds into such a command, and recovers, or does not, to see that it comes to that.
+fn kill_during_a_command(site: &mut Site<'_>, &(after, recovers): &(u64, bool)) -> Judged {
+    site.restore("fresh");
+    let script = format!("{}.sh", site.name);
+    let leaf = site.at("host/usr/share/certs/server.crt");
+    let text = LEFTOVER
+        .replace("LOADED", &site.at("loaded"))
+        .replace("LEAF", &leaf);
+    site.scratch.file(&script, text);
+    site.serve(&format!("[sh, {}]", site.scratch.text(&script)));
+    let running = Running::start(&mut site.command(&site.does("apply")));
+    until("the command", || {
+        site.scratch.path(&site.at("loaded")).exists()
+    });
+    moment(after);
+    running.signal("KILL");
+    running.end().exits(137);
+    if !recovers {
+        until("what the command left behind", || {
+            site.scratch.read(&leaf) == "late\n"
+        });
+        return Judged::Whole { new: true };
+    }
+    let recovered = site.run(&site.line("recover"));
+    if recovered.code != 0 {
+        return Judged::Broken(format!("recover: {recovered:#?}"));
+    }
+    let at_once = site.judge();
+    moment(1000);
+    match (&at_once, site.judge()) {
+        (Judged::Whole { new: false }, Judged::Whole { new: false }) => at_once,
+        other => Judged::Broken(format!("at once, and a second later: {other:?}")),
+    }
+}
+
+/// Makes a pair of hosts on disks of a kind, kills what there is to kill, and settles the row.
 fn matrix(kind: Kind, place: u8, every: usize) {
     if !in_a_room_of_its_own(&["strace", "setfattr", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs"]) {
         return;
@@ -75,20 +102,32 @@ fn matrix(kind: Kind, place: u8, every: usize) {
     let mut sites: Vec<Site<'_>> = (0..WORKERS)
         .map(|n| Site::new(&scratch, kind, &format!("w{n}")))
         .collect();
+    phases::die(&sites);
     let mut counts = Counts::default();
-    for phase in PHASES {
-        let site = &sites[0];
-        site.restore(phase.from);
-        let (run, points) = trace::points(&scratch, &site.name, &site.does(phase.verb));
-        run.exits(0);
+    for phase in Phase::all() {
+        let points = phase.points(&sites[0]);
         let cases: Vec<Case> = points
             .into_iter()
             .step_by(every)
             .map(|point| Case { phase, point })
             .collect();
-        let results = in_parallel(&mut sites, &cases, kill_and_recover);
-        counts.add(&cases, &results);
+        let ends = in_parallel(&mut sites, &cases, kill_and_recover);
+        counts.add(&cases, &ends);
+        assert!(
+            phase.is_possible(&ends),
+            "{phase:?} was final and then was not: {ends:?}"
+        );
     }
+    let moments = [
+        (0, true),
+        (1, true),
+        (10, true),
+        (50, true),
+        (150, true),
+        (0, false),
+    ];
+    let ends = in_parallel(&mut sites, &moments, kill_during_a_command);
+    counts.add(&moments, &ends);
     drop(sites);
     Tally {
         row: format!("{place}-kills-{}", kind.name()),
@@ -106,5 +145,5 @@ fn matrix(kind: Kind, place: u8, every: usize) {
 
 #[test]
 fn a_run_killed_at_any_call_leaves_all_old_or_all_new_on_ext4() {
-    matrix(Kind::Ext4, 10, 10);
+    matrix(Kind::Ext4, 10, 40);
 }

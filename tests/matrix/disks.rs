@@ -209,7 +209,7 @@ impl Drop for Disk {
 fn call(program: &str, args: &[&dyn AsRef<std::ffi::OsStr>]) {
     let path = "/usr/sbin:/usr/bin:/sbin:/bin";
     let mut command = Command::new(program);
-    command.args(args.iter().map(|arg| arg.as_ref()));
+    command.args(args.iter().map(AsRef::as_ref));
     let output = command.env("PATH", path).output().unwrap();
     assert!(output.status.success(), "{command:?}: {output:?}");
 }

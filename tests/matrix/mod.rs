@@ -11,6 +11,7 @@
 )]
 
 pub(crate) mod disks;
+pub(crate) mod phases;
 pub(crate) mod site;
 pub(crate) mod trace;
 
@@ -31,6 +32,16 @@ pub(crate) enum Judged {
     NotReached(String),
     /// Not as promised.
     Broken(String),
+}
+
+impl Judged {
+    /// Whether it is the new tree, where it is whole.
+    fn end(&self) -> Option<bool> {
+        match self {
+            Self::Whole { new } => Some(*new),
+            Self::NotReached(_) | Self::Broken(_) => None,
+        }
+    }
 }
 
 /// Runs every case on one of the workers; results are in the order of the cases.

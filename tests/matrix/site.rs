@@ -1,6 +1,6 @@
 //! One host on a disk of its own: what a rollout makes of it, and whether what is left of one is whole.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Command};
 
 use super::{
     Judged,
@@ -37,7 +37,10 @@ impl<'s> Site<'s> {
             old: Snapshot::new(),
             new: Snapshot::new(),
         };
-        site.write_profile();
+        site.serve(&format!(
+            "[cp, {}/usr/share/certs/server.crt, LOADED]",
+            site.host()
+        ));
         site.make_host();
         site.old = site.tree();
         site.keep("fresh");
@@ -48,15 +51,20 @@ impl<'s> Site<'s> {
         site
     }
 
-    /// Where the host is.
-    fn host(&self) -> String {
-        format!("{}/host", self.disk.at.display())
+    /// Where something on the disk is.
+    pub(crate) fn at(&self, name: &str) -> String {
+        format!("{}/{name}", self.disk.at.display())
     }
 
-    /// Pair, override, a link for each service, hosts with its source, missing directories, and a command that loads
-    /// the leaf as a service does.
-    fn write_profile(&self) {
-        let (host, at) = (self.host(), self.disk.at.display());
+    fn host(&self) -> String {
+        self.at("host")
+    }
+
+    /// Writes the profile: pair, override, a link for each service, hosts with its source, missing directories, and a
+    /// command.
+    pub(crate) fn serve(&self, command: &str) {
+        let host = self.host();
+        let command = command.replace("LOADED", &self.at("loaded"));
         let body = format!(
             "resources:\n\
              - {{kind: pem, path: {host}/usr/share/certs/server.key, form: key, group: www-data, mode: \"0640\"}}\n\
@@ -65,7 +73,7 @@ impl<'s> Site<'s> {
              - {{kind: link, each: \"{host}/etc/svc*/conf.d\", name: 010-custom.yml, to: {host}/etc/custom/certificate/override.yml}}\n\
              - {{kind: template, path: {host}/etc/custom/templates/system/etc/hosts, from: hosts.tera, swept: {host}/etc/custom/templates}}\n\
              - {{kind: hosts, path: {host}/etc/hosts, from: {host}/etc/custom/templates/system/etc/hosts}}\n\
-             services: [{{manager: command, command: [cp, {host}/usr/share/certs/server.crt, {at}/loaded], limit: 30}}]\n"
+             services: [{{manager: command, command: {command}, limit: 30}}]\n"
         );
         self.scratch.profile(&self.name, &body);
         let folder = format!("P/{}", self.name);
@@ -122,15 +130,15 @@ impl<'s> Site<'s> {
 
     /// A command line of certroll with the state on this disk.
     pub(crate) fn line(&self, rest: &str) -> String {
-        format!(
-            "--state {}/state --profiles P {rest}",
-            self.disk.at.display()
-        )
+        format!("--state {} --profiles P {rest}", self.at("state"))
+    }
+
+    pub(crate) fn command(&self, line: &str) -> Command {
+        self.scratch.command(&line.split(' ').collect::<Vec<_>>())
     }
 
     pub(crate) fn run(&self, line: &str) -> Run {
-        let mut command = self.scratch.command(&line.split(' ').collect::<Vec<_>>());
-        Running::start(&mut command).end()
+        Running::start(&mut self.command(line)).end()
     }
 
     /// What stands on the host.

@@ -133,6 +133,13 @@ pub(crate) struct Point {
     shape: String,
 }
 
+impl Point {
+    /// Tells whether it is about something of this name.
+    pub(crate) fn is_about(&self, name: &str) -> bool {
+        self.shape.contains(name)
+    }
+}
+
 /// Runs certroll to its end and returns, in order, the calls that change something.
 ///
 /// Fails where a call is not known, or where a thread other than the first changes something: strace counts the calls
@@ -297,10 +304,23 @@ fn inject(
     }
 }
 
+/// Runs certroll under strace, alone among its processes and with nothing in `/run`: a recovery looks at every process
+/// there is, and what depends on how many those are could not be counted.
 fn strace(scratch: &Scratch, log: &Path, options: &[&str], line: &str) -> Run {
-    let mut command = scratch.program("strace");
+    let script = "mount -t tmpfs -o mode=755 run /run && exec strace \"$@\"";
+    let mut command = scratch.program("unshare");
     command
-        .arg("-o")
+        .args([
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "sh",
+            "-c",
+            script,
+            "sh",
+            "-o",
+        ])
         .arg(log)
         .args(options)
         .arg(CERTROLL)

@@ -13,13 +13,13 @@ mod root;
 #[path = "common/tally.rs"]
 mod tally;
 
-use common::{Running, Scratch, moment, until};
+use common::{Running, moment, until};
 use matrix::{
-    Counts, Judged, WORKERS,
+    Counts, Judged,
     disks::{Kind, in_a_room_of_its_own},
     in_parallel,
     phases::{self, Phase},
-    site::Site,
+    site::{self, Site},
     trace::{self, Injected, Point},
 };
 use tally::Tally;
@@ -96,13 +96,8 @@ fn matrix(kind: Kind, place: u8, every: usize) {
     if !in_a_room_of_its_own(&["strace", "setfattr", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs"]) {
         return;
     }
-    let scratch = Scratch::new();
-    scratch.mint("old", "site.example.com");
-    scratch.mint("new", "site.example.com");
-    let mut sites: Vec<Site<'_>> = (0..WORKERS)
-        .map(|n| Site::new(&scratch, kind, &format!("w{n}")))
-        .collect();
-    phases::die(&sites);
+    let scratch = site::pairs();
+    let mut sites = phases::sites(&scratch, kind);
     let mut counts = Counts::default();
     for phase in Phase::all() {
         let points = phase.points(&sites[0]);

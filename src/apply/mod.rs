@@ -341,12 +341,17 @@ impl Journal<'_, '_> {
         self.writer.sync(&[staged, Place::State(at)])?;
         self.record(&Event::Committed)?;
         // From here on the generation is final: what fails now is finished by the next run's recovery.
-        drop(
-            self.writer
-                .edit(&switch)
-                .and_then(|()| Store::close(&mut self.writer))
-                .and_then(|()| retention::prune(&mut self.writer, &rollouts)),
-        );
+        let closed = self
+            .writer
+            .edit(&switch)
+            .and_then(|()| Store::close(&mut self.writer));
+        match closed {
+            Ok(()) => drop(retention::prune(&mut self.writer, &rollouts)),
+            Err(error) => receipt.causes.push(format!(
+                "generation {number} is final, and still marked open, which `certroll recover` ends: {}",
+                undo::chain(&error).join(": ")
+            )),
+        }
         Ok(receipt)
     }
 }

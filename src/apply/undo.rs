@@ -186,15 +186,17 @@ impl Undo<'_, '_, '_> {
 
     fn remove_staged(&mut self, generation: &Generation) -> Result<()> {
         let number = generation.intent.generation;
+        let mut removed = Vec::new();
         for (n, entry) in generation.intent.entries.iter().enumerate() {
             for backward in [false, true] {
-                clear(
-                    self.writer,
-                    &Place::Tree(edits::staged(entry, number, n, backward)),
-                )?;
+                let place = Place::Tree(edits::staged(entry, number, n, backward));
+                if clear(self.writer, &place)? {
+                    removed.push(place);
+                }
             }
         }
-        Ok(())
+        // Nobody would look for them again once the generation is closed.
+        self.writer.sync(&removed)
     }
 
     fn needs(&self, generation: &Generation) -> Result<Vec<Need>> {
@@ -352,7 +354,7 @@ pub(crate) fn saved(
 }
 
 /// Returns an error and what caused it, a line each.
-fn chain(error: &Error) -> Vec<String> {
+pub(super) fn chain(error: &Error) -> Vec<String> {
     let mut lines = vec![error.to_string()];
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -362,15 +364,15 @@ fn chain(error: &Error) -> Vec<String> {
     lines
 }
 
-/// Removes an object where there is one.
-pub(super) fn clear(writer: &mut Writer<'_>, place: &Place) -> Result<()> {
+/// Removes an object; tells whether there was one.
+pub(super) fn clear(writer: &mut Writer<'_>, place: &Place) -> Result<bool> {
     let there = match place {
         Place::Tree(path) => writer.host().read(path)?,
         Place::State(path) => writer.host().load(path)?,
     };
     if there == State::Absent {
-        Ok(())
-    } else {
-        writer.edit(&Edit::Remove { at: place.clone() })
+        return Ok(false);
     }
+    writer.edit(&Edit::Remove { at: place.clone() })?;
+    Ok(true)
 }

@@ -300,7 +300,12 @@ impl Store {
     /// # Errors
     /// [`Error::Io`] with no generation open.
     pub fn open(writer: &mut Writer<'_>, generation: u64) -> Result<()> {
-        Self::put(writer, &path("/pending"), format!("{generation}\n"))
+        let opened = Self::put(writer, &path("/pending"), format!("{generation}\n"));
+        if opened.is_err() {
+            // It may be there all the same, only not known to be durable, and would stand for a run that goes on.
+            drop(Self::close(writer));
+        }
+        opened
     }
 
     /// Marks no generation open.

@@ -26,6 +26,14 @@ pub(crate) struct Site<'s> {
     pub(crate) new: Snapshot,
 }
 
+/// A scratch directory with the pair of before, `old`, and the one to roll out, `new`.
+pub(crate) fn pairs() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.mint("old", "site.example.com");
+    scratch.mint("new", "site.example.com");
+    scratch
+}
+
 impl<'s> Site<'s> {
     /// Makes the host, and keeps it before (`fresh`) and after (`placed`) the rollout.
     pub(crate) fn new(scratch: &'s Scratch, kind: Kind, name: &str) -> Self {

@@ -70,7 +70,9 @@ pub(crate) fn in_a_room_of_its_own(programs: &[&str]) -> bool {
     scratch.dir("room");
     // libtest calls the thread by the name of the test.
     let test = thread::current().name().unwrap().to_owned();
-    let script = "mount -t tmpfs -o mode=755 room \"$CERTROLL_TEST_ROOM\" && mount -t tmpfs -o mode=755 run /run && exec \"$@\"";
+    // Private of the host, and shared by the namespaces of single runs: a file system that is gone here is gone there.
+    let script = "mount --make-rshared / && mount -t tmpfs -o mode=755 room \"$CERTROLL_TEST_ROOM\" && \
+        mount -t tmpfs -o mode=755 run /run && exec \"$@\"";
     let status = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", script])
         .arg("sh")

@@ -314,6 +314,8 @@ fn strace(scratch: &Scratch, log: &Path, options: &[&str], line: &str) -> Run {
             "--fork",
             "--kill-child",
             "--mount-proc",
+            "--propagation",
+            "slave",
             "sh",
             "-c",
             script,

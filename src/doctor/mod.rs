@@ -176,7 +176,7 @@ fn s_client(address: std::net::SocketAddr, name: &str) -> String {
 /// Looks at what an argument names: an endpoint where it has a port, else a rollout.
 ///
 /// # Errors
-/// As [`rollout`] and [`endpoint`]; the host is unchanged.
+/// As [`rollout()`] and [`endpoint()`]; the host is unchanged.
 pub fn examine(host: &dyn Host, request: &crate::rollouts::Request) -> Result<Report> {
     match &request.name {
         Some(name) if name.contains(':') => endpoint(host, name),

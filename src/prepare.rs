@@ -67,6 +67,8 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         deferred: request.deferred,
         plan: Vec::new(),
     };
+    // What was read of a large host is not needed any more once it says what is wanted.
+    drop(profiles);
     let plan = assemble(host, &resolved, desired)?;
     Ok(Prepared { plan, keep })
 }

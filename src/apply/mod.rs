@@ -1,17 +1,19 @@
 //! The forward way: begin, stage, switch, tell services, prove, commit. Whatever fails turns into [`Failed`], whose
 //! only way out is [`Failed::undo`].
 
+use std::collections::HashMap;
+
 use crate::{
     desired::Service,
     error::{Error, Result},
     hex::hex,
     host::{Command, Edit, Host, Output, Permit, Place, Writer},
-    journal::{DigestKey, Event, Generation, Intent, Remembered, Status, Store},
-    plan::{Plan, Promise},
+    journal::{DigestKey, Event, Generation, Intent, Record, Remembered, Status, Store},
+    plan::{Change, Plan, Promise},
     probe::{self, Verdict},
     receipt::{Outcome, Receipt},
     service::{self, Runner, UnitState},
-    state::{Bytes, Content, HostPath, State},
+    state::{Bytes, HostPath, State},
 };
 
 mod edits;
@@ -45,7 +47,8 @@ pub struct Journal<'h, 'p> {
     progress: Progress<'p>,
     generation: Generation,
     key: DigestKey,
-    plan: Plan,
+    /// The new bytes of files, by number of the change: the one thing of a plan that its intent does not say.
+    bytes: HashMap<usize, Bytes>,
     ran: Vec<String>,
 }
 
@@ -92,11 +95,10 @@ impl<'h, 'p> Journal<'h, 'p> {
         let number = Store::numbers(host)?.last().unwrap_or(&0) + 1;
         let mut writer = Writer::new(host, Permit::default(), String::new());
         let key = Store::make_key(&mut writer)?;
-        let mut intent = Intent::of(&plan, &key, number, keep.deferred);
-        intent.started = writer.host().now();
-        intent.operator = writer.host().operator();
-        intent.run = hex(&writer.host().random()?[..8]);
-        intent.remembered = keep.rollout.clone().map(|remembered| Remembered {
+        recover::sweep_unopened(&mut writer)?;
+        let (commands, deferred) = (plan.commands.clone(), keep.deferred);
+        let bytes = new_bytes(&plan.changes);
+        let remembered = keep.rollout.clone().map(|remembered| Remembered {
             generation: number,
             identity: if keep.identity.is_empty() {
                 remembered.identity
@@ -105,17 +107,23 @@ impl<'h, 'p> Journal<'h, 'p> {
             },
             ..remembered
         });
+        let mut places = save(&mut writer, number, &plan.changes, keep)?;
+        let mut intent = Intent::of(plan, &key, number, deferred);
+        intent.started = writer.host().now();
+        intent.operator = writer.host().operator();
+        intent.run = hex(&writer.host().random()?[..8]);
+        intent.remembered = remembered;
+        places.push(Store::begin(&mut writer, &intent)?);
+        writer.sync(&places)?;
         let generation = Generation {
             intent,
             status: Status::Open,
         };
-        recover::sweep_unopened(&mut writer)?;
-        write_generation(&mut writer, &generation.intent, &plan, keep)?;
         Store::open(&mut writer, number)?;
         drop(writer);
         let writer = Writer::new(
             host,
-            permit(&generation.intent, &plan.commands),
+            permit(&generation.intent, &commands),
             generation.intent.marker(),
         );
         Ok(Self {
@@ -123,7 +131,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             progress,
             generation,
             key,
-            plan,
+            bytes,
             ran: Vec::new(),
         })
     }
@@ -145,17 +153,12 @@ impl<'h, 'p> Journal<'h, 'p> {
 
     fn switch(&mut self) -> Result<()> {
         self.stage()?;
-        for change in &self.plan.changes {
-            let made_now = matches!(
-                change.after,
-                State::Present {
-                    content: Content::Dir,
-                    ..
-                }
-            );
-            if !made_now && self.writer.host().read(&change.path)? != change.before {
+        for entry in &self.generation.intent.entries {
+            let made_now = matches!(entry.after, Record::Dir { .. });
+            let found = |path| self.writer.host().read(path);
+            if !made_now && !entry.before.matches(&found(&entry.path)?, &self.key) {
                 return Err(Error::Changed {
-                    path: change.path.to_string(),
+                    path: entry.path.to_string(),
                 });
             }
         }
@@ -167,20 +170,20 @@ impl<'h, 'p> Journal<'h, 'p> {
 
     /// Returns the edits of one change; made anew for each pass, since a plan may hold a hundred thousand.
     fn edits(&self, n: usize) -> edits::Edits {
-        let (Some(entry), Some(change)) = (
-            self.generation.intent.entries.get(n),
-            self.plan.changes.get(n),
-        ) else {
+        let Some(entry) = self.generation.intent.entries.get(n) else {
             return edits::Edits::default();
         };
+        let after = entry
+            .after
+            .state(self.bytes.get(&n).cloned().unwrap_or_default());
         let staged = edits::staged(entry, self.generation.intent.generation, n, false);
-        edits::edits(&entry.path, &change.after, staged, entry.in_place)
+        edits::edits(&entry.path, &after, staged, entry.in_place)
     }
 
     /// Writes all new bytes aside, durable on return.
     fn stage(&mut self) -> Result<()> {
         let mut places = Vec::new();
-        for n in 0..self.plan.changes.len() {
+        for n in 0..self.generation.intent.entries.len() {
             for edit in self.edits(n).stage {
                 self.writer.edit(&edit)?;
                 if let Edit::Create { at, .. } = edit {
@@ -194,7 +197,7 @@ impl<'h, 'p> Journal<'h, 'p> {
     /// Makes them live back to back, durable on return.
     fn rename(&mut self) -> Result<()> {
         let (mut places, mut removals) = (Vec::new(), Vec::new());
-        for n in 0..self.plan.changes.len() {
+        for n in 0..self.generation.intent.entries.len() {
             for edit in self.edits(n).switch {
                 if matches!(edit, Edit::Remove { .. }) {
                     removals.push(edit);
@@ -216,7 +219,8 @@ impl<'h, 'p> Journal<'h, 'p> {
         if self.generation.intent.deferred || !self.generation.intent.live {
             return Ok(());
         }
-        let (services, units) = (self.plan.services.clone(), self.plan.units.clone());
+        let intent = &self.generation.intent;
+        let (services, units) = (intent.services.clone(), intent.units.clone());
         self.activate(&services, &units)?;
         // One that came during the last command.
         self.stop_if_asked()
@@ -455,14 +459,19 @@ fn permit(intent: &Intent, commands: &[Command]) -> Permit {
     }
 }
 
-/// Writes everything a generation needs to be taken back, durable on return.
-fn write_generation(
+/// Returns the bytes of every file that changes bring, by number of the change.
+fn new_bytes(changes: &[Change]) -> HashMap<usize, Bytes> {
+    let file = |(n, change): (usize, &Change)| Some((n, change.after.bytes()?.clone()));
+    changes.iter().enumerate().filter_map(file).collect()
+}
+
+/// Writes what a generation keeps beside its journal, and returns where.
+fn save(
     writer: &mut Writer<'_>,
-    intent: &Intent,
-    plan: &Plan,
+    number: u64,
+    changes: &[Change],
     keep: Keep,
-) -> Result<()> {
-    let number = intent.generation;
+) -> Result<Vec<Place>> {
     let mut edits = Vec::new();
     if writer.host().load(&Store::generations())? == State::Absent {
         edits.push(crate::journal::create_dir(&Store::generations()));
@@ -470,7 +479,7 @@ fn write_generation(
     for name in ["", "before", "found", "identity"] {
         edits.push(crate::journal::create_dir(&Store::file(number, name)));
     }
-    for (n, change) in plan.changes.iter().enumerate() {
+    for (n, change) in changes.iter().enumerate() {
         if let Some(bytes) = change.before.bytes() {
             edits.push(crate::journal::create(
                 &Store::file(number, &format!("before/{n}")),
@@ -488,11 +497,8 @@ fn write_generation(
     for edit in edits {
         writer.edit(&edit)?;
     }
-    // One large text at a time.
     let plan = Store::file(number, "plan.json");
     writer.edit(&crate::journal::create(&plan, keep.plan))?;
-    let journal = Store::file(number, "journal.jsonl");
-    writer.edit(&crate::journal::create(&journal, intent.line()))?;
-    places.extend([Place::State(plan), Place::State(journal)]);
-    writer.sync(&places)
+    places.push(Place::State(plan));
+    Ok(places)
 }

@@ -3,7 +3,10 @@
 //! A plan leaves no choice to execution: it holds whole states before and after, the commands and what each probe must
 //! see. It is made from values, and what holds it can only read.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +32,7 @@ pub struct Change {
     /// Where.
     pub path: HostPath,
     /// Name of the kind that asks for it; `directory` for a missing parent.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// What is there.
     pub before: State,
     /// What will be there.
@@ -181,10 +184,9 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             Some(top) => top.parent().unwrap_or_default(),
             None => target.path.parent().unwrap_or_default(),
         };
-        let kind = target.kind.to_owned();
         observed.changes.push(Change {
             path: target.path,
-            kind,
+            kind: target.kind.into(),
             before,
             after,
             sensitivity,
@@ -285,7 +287,7 @@ fn missing_parents(
             continue;
         }
         observed.changes.push(Change {
-            kind: "directory".to_owned(),
+            kind: "directory".into(),
             before: State::Absent,
             after: wanted.over(&State::Absent, Sensitivity::Public, fresh),
             sensitivity: Sensitivity::Public,

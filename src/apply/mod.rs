@@ -9,18 +9,20 @@ use crate::{
     hex::hex,
     host::{Command, Edit, Host, Output, Permit, Place, Writer},
     journal::{DigestKey, Event, Generation, Intent, Record, Remembered, Status, Store},
-    plan::{Change, Plan, Promise},
+    plan::{Plan, Promise},
     probe::{self, Verdict},
     receipt::{Outcome, Receipt},
     service::{self, Runner, UnitState},
-    state::{Bytes, HostPath, State},
+    state::{Bytes, HostPath},
 };
 
+mod begin;
 mod edits;
 mod recover;
 mod retention;
 mod undo;
 
+use begin::{new_bytes, permit, save};
 pub use recover::{abandon, recover};
 pub(crate) use undo::saved;
 
@@ -233,7 +235,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             writer: &mut self.writer,
             generation: &mut self.generation,
             ran: &mut self.ran,
-            heeds_signals: true,
+            progress: Some(progress),
         };
         service::activate(&mut runner, services, units, &mut |message| {
             progress(message);
@@ -405,8 +407,8 @@ struct Recorded<'a, 'h> {
     writer: &'a mut Writer<'h>,
     generation: &'a mut Generation,
     ran: &'a mut Vec<String>,
-    /// Whether a signal stops it: on the way forward only, since the way back is the answer to one.
-    heeds_signals: bool,
+    /// Who is told that a signal has to wait. None: it heeds no signal, since the way back is the answer to one.
+    progress: Option<Progress<'a>>,
 }
 
 impl Runner for Recorded<'_, '_> {
@@ -415,11 +417,7 @@ impl Runner for Recorded<'_, '_> {
     }
 
     fn interrupted(&self) -> Option<&'static str> {
-        if self.heeds_signals {
-            self.writer.host().interrupted()
-        } else {
-            None
-        }
+        self.progress.and_then(|_| self.writer.host().interrupted())
     }
 
     fn run(&mut self, command: &Command) -> Result<Output> {
@@ -431,7 +429,7 @@ impl Runner for Recorded<'_, '_> {
             },
         )?;
         self.ran.push(command.line());
-        let output = self.writer.run(command);
+        let output = self.writer.run(command, self.progress.unwrap_or(&|_| {}));
         let status = output.as_ref().ok().and_then(|o| o.status);
         record(self.writer, self.generation, &Event::Ran { status })?;
         output
@@ -448,57 +446,4 @@ fn record(writer: &mut Writer<'_>, generation: &mut Generation, event: &Event) -
     Store::append(writer, number, event)?;
     generation.status = next;
     Ok(())
-}
-
-/// What a generation may touch: its paths, its staging directories, its commands.
-fn permit(intent: &Intent, commands: &[Command]) -> Permit {
-    Permit {
-        paths: intent.entries.iter().map(|e| e.path.clone()).collect(),
-        staging: intent.entries.iter().map(|e| e.staging.clone()).collect(),
-        commands: commands.iter().map(|c| c.argv.clone()).collect(),
-    }
-}
-
-/// Returns the bytes of every file that changes bring, by number of the change.
-fn new_bytes(changes: &[Change]) -> HashMap<usize, Bytes> {
-    let file = |(n, change): (usize, &Change)| Some((n, change.after.bytes()?.clone()));
-    changes.iter().enumerate().filter_map(file).collect()
-}
-
-/// Writes what a generation keeps beside its journal, and returns where.
-fn save(
-    writer: &mut Writer<'_>,
-    number: u64,
-    changes: &[Change],
-    keep: Keep,
-) -> Result<Vec<Place>> {
-    let mut edits = Vec::new();
-    if writer.host().load(&Store::generations())? == State::Absent {
-        edits.push(crate::journal::create_dir(&Store::generations()));
-    }
-    for name in ["", "before", "found", "identity"] {
-        edits.push(crate::journal::create_dir(&Store::file(number, name)));
-    }
-    for (n, change) in changes.iter().enumerate() {
-        if let Some(bytes) = change.before.bytes() {
-            edits.push(crate::journal::create(
-                &Store::file(number, &format!("before/{n}")),
-                bytes.clone(),
-            ));
-        }
-    }
-    for (name, bytes) in keep.identity {
-        edits.push(crate::journal::create(
-            &Store::file(number, &format!("identity/{name}")),
-            bytes,
-        ));
-    }
-    let mut places = edits::places(&edits);
-    for edit in edits {
-        writer.edit(&edit)?;
-    }
-    let plan = Store::file(number, "plan.json");
-    writer.edit(&crate::journal::create(&plan, keep.plan))?;
-    places.push(Place::State(plan));
-    Ok(places)
 }

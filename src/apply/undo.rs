@@ -278,7 +278,7 @@ impl Undo<'_, '_, '_> {
             writer: self.writer,
             generation,
             ran: self.ran,
-            heeds_signals: false,
+            progress: None,
         };
         service::activate(
             &mut runner,

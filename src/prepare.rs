@@ -139,6 +139,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
         findings: preflight::allow(findings, &resolved.remembered.allow),
         consumers: desired.consumers,
         changes: observed.changes,
+        read_back: desired.read_back,
         steps: desired.steps,
         deadline: desired.deadline,
         services,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::{
     desired::Service,
+    effective::ReadBack,
     error::{Error, Result},
     hex::hex,
     host::{Command, Edit, Host, Output, Permit, Place, Writer},
@@ -51,6 +52,7 @@ pub struct Journal<'h, 'p> {
     key: DigestKey,
     /// The new bytes of files, by number of the change: the one thing of a plan that its intent does not say.
     bytes: HashMap<usize, Bytes>,
+    read_back: Vec<ReadBack>,
     ran: Vec<String>,
 }
 
@@ -100,6 +102,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         recover::sweep_unopened(&mut writer)?;
         let (commands, deferred) = (plan.commands.clone(), keep.deferred);
         let bytes = new_bytes(&plan.changes);
+        let read_back = plan.read_back.clone();
         let remembered = keep.rollout.clone().map(|remembered| Remembered {
             generation: number,
             identity: if keep.identity.is_empty() {
@@ -134,6 +137,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             generation,
             key,
             bytes,
+            read_back,
             ran: Vec::new(),
         })
     }
@@ -242,6 +246,20 @@ impl<'h, 'p> Journal<'h, 'p> {
         })
     }
 
+    /// Asks again whether the daemons read what was written: a command of this very run may have changed their files.
+    fn read_back(&self) -> Result<()> {
+        for one in &self.read_back {
+            if let Some(finding) = one.again(self.writer.host().tree())?.into_iter().next() {
+                return Err(Error::Unproved {
+                    subject: format!("`{}`", one.file),
+                    want: "every value as its daemons end up with".to_owned(),
+                    found: finding.message,
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn record(&mut self, event: &Event) -> Result<()> {
         record(&mut self.writer, &mut self.generation, event)
     }
@@ -255,12 +273,15 @@ impl<'h, 'p> Journal<'h, 'p> {
 }
 
 impl<'h, 'p> Applied<'h, 'p> {
-    /// Probes until every verdict is good, or the deadline.
+    /// Reads back what daemons read, then probes until every verdict is good, or the deadline.
     ///
     /// # Errors
     /// [`Failed`], to be undone.
     pub fn verify(self) -> Stage<'h, 'p, Verified<'h, 'p>> {
         let Self(journal) = self;
+        if let Err(error) = journal.read_back() {
+            return Err(Box::new(Failed { journal, error }));
+        }
         let intent = &journal.generation.intent;
         if intent.deferred || !intent.live {
             return Ok(Verified(journal, Vec::new()));

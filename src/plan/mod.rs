@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     desired::{OnLink, Probe, Service, Step, Target},
+    effective::ReadBack,
     error::Result,
     host::{Command, Host, Tree},
     preflight::{Finding, Severity},
@@ -103,6 +104,8 @@ pub struct Plan {
     pub promises: Vec<Promise>,
     /// What the probes saw before.
     pub baseline: Vec<Observation>,
+    /// What daemons must read once everything is in place.
+    pub read_back: Vec<ReadBack>,
     /// Why services are told although nothing changes: obligations and endpoints that serve another leaf.
     pub owed: Vec<String>,
     /// Steps for people.

@@ -286,7 +286,7 @@ impl Undo<'_, '_, '_> {
             writer: self.writer,
             generation,
             ran: self.ran,
-            heeds_signals: false,
+            progress: None,
         };
         service::activate(
             &mut runner,
@@ -337,31 +337,22 @@ pub(crate) fn saved(
     n: usize,
     before: &Record,
 ) -> Result<State> {
-    let (content, attrs) = match before {
-        Record::Absent => return Ok(State::Absent),
-        Record::Link { target, attrs } => (Content::Link(target.clone()), attrs),
-        Record::Dir { attrs } => (Content::Dir, attrs),
-        Record::Other => (Content::Other, &crate::state::Attrs::default()),
-        Record::File { digest, attrs, .. } => {
-            let at = Store::file(generation, &format!("before/{n}"));
-            let stored = |message: &str| Error::Stored {
-                path: at.to_string(),
-                message: message.to_owned(),
-            };
-            let copy = host.load(&at)?;
-            let bytes = copy
-                .bytes()
-                .ok_or_else(|| stored("the saved copy is gone: private keys are kept for the identity in force and the one before"))?;
-            if key.is_none_or(|key| key.digest(bytes) != *digest) {
-                return Err(stored("the saved copy is damaged"));
-            }
-            (Content::File(bytes.clone()), attrs)
-        }
+    let Record::File { digest, .. } = before else {
+        return Ok(before.state(Bytes::default()));
     };
-    Ok(State::Present {
-        content,
-        attrs: attrs.clone(),
-    })
+    let at = Store::file(generation, &format!("before/{n}"));
+    let stored = |message: &str| Error::Stored {
+        path: at.to_string(),
+        message: message.to_owned(),
+    };
+    let copy = host.load(&at)?;
+    let bytes = copy.bytes().ok_or_else(|| {
+        stored("the saved copy is gone: private keys are kept for the identity in force and the one before")
+    })?;
+    if key.is_none_or(|key| key.digest(bytes) != *digest) {
+        return Err(stored("the saved copy is damaged"));
+    }
+    Ok(before.state(bytes.clone()))
 }
 
 /// Returns an error and what caused it, a line each.

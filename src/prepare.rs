@@ -88,7 +88,10 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
 /// Whatever keeps a plan from being made; fatal findings are in the plan. The host is unchanged.
 pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let Survey {
-        resolved, desired, ..
+        resolved,
+        profiles,
+        desired,
+        ..
     } = survey(host, request)?;
     let keep = Keep {
         identity: kept(&resolved.identity),

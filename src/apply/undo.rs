@@ -1,10 +1,10 @@
 //! The backward way: undo is `write(before)`, from the journal and nothing else.
 
-use super::{Progress, Recorded, all_owed, edits, record};
+use super::{Progress, Recorded, edits, record};
 use crate::{
     error::{Error, Result},
     host::{Edit, Host, Place, Writer},
-    journal::{DigestKey, Entry, Event, Generation, Record, Status, Store, create},
+    journal::{DigestKey, Entry, Event, Generation, Intent, Record, Status, Store, create},
     plan::Promise,
     probe::{self, Want},
     receipt::{Outcome, Receipt},
@@ -324,6 +324,19 @@ impl Undo<'_, '_, '_> {
 /// Tells whether services may have loaded what is taken back, so that they are to be told again and the baseline proved.
 fn is_owed(generation: &Generation) -> bool {
     generation.intent.live && !generation.intent.deferred && generation.status.was_switched()
+}
+
+/// Says what is owed where no service was told and nothing was probed.
+pub(super) fn all_owed(intent: &Intent) -> Vec<String> {
+    let services = intent.services.iter().map(|s| match &s.command {
+        Some(command) if s.units.is_empty() => format!("run `{}`", command.line()),
+        _ => format!("{} {}", s.action.verb(), s.units.join(" ")),
+    });
+    let probes = intent
+        .promises
+        .iter()
+        .map(|p| format!("prove {}", probe::title(&p.probe)));
+    services.chain(probes).collect()
 }
 
 /// Returns the state that a generation found, its bytes from the saved copy.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     apply::Keep,
-    desired::{Desired, Probe, Service},
+    desired::{Desired, Probe, Reads, Service},
     effective,
     error::{Error, Result, backticked},
     facts::{self, Facts},
@@ -12,10 +12,10 @@ use crate::{
     identity::{Checks, Form, Identity, Trust},
     plan::{self, Change, IdentityLine, Overlay, Plan, Promise},
     preflight::{self, Finding, Severity},
-    probe::{self, Observation, Want},
+    probe::{self, Denial, Observation, Want},
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
-    service,
+    service::{self, UnitState},
     state::{Bytes, HostPath},
 };
 
@@ -103,7 +103,13 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     let mut findings = desired.findings;
     findings.extend(observed.findings);
     findings.extend(never_touched(&desired.never_touch, &observed.changes));
-    findings.extend(unreadable(host, &observed.changes, &desired.probes)?);
+    let overlay = Overlay::new(host.tree(), &observed.changes);
+    findings.extend(unreadable(
+        host,
+        &overlay,
+        &desired.probes,
+        &observed.changes,
+    )?);
     let live = host.is_live();
     let promises = promises(&resolved.identity, desired.probes);
     let baseline: Vec<Observation> = if live {
@@ -122,11 +128,22 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     };
     findings.extend(defaults(&desired.default_subjects, &promises, &baseline));
     let services = if live {
-        due(desired.services, &observed.changes, &owed)
+        let due = due(desired.services, &observed.changes, &owed);
+        service::learned(due, &resolved.restart)
     } else {
         Vec::new()
     };
     let units = service::observe(host, &services)?;
+    findings.extend(service::findings(&services, &units));
+    for reads in &desired.reads {
+        findings.extend(unreadable_by_units(
+            host,
+            &overlay,
+            reads,
+            &units,
+            &observed.changes,
+        ));
+    }
     Ok(Plan {
         rollout: resolved.name.clone(),
         profiles: desired.profiles,
@@ -257,8 +274,12 @@ fn never_touched(patterns: &[String], changes: &[Change]) -> Vec<Finding> {
 }
 
 /// Finds files that those who must read them could not read once the plan is applied.
-fn unreadable(host: &dyn Host, changes: &[Change], probes: &[Probe]) -> Result<Vec<Finding>> {
-    let overlay = Overlay::new(host.tree(), changes);
+fn unreadable(
+    host: &dyn Host,
+    overlay: &Overlay<'_>,
+    probes: &[Probe],
+    changes: &[Change],
+) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for probe in probes {
         let Probe::Readable { paths, by } = probe else {
@@ -266,12 +287,50 @@ fn unreadable(host: &dyn Host, changes: &[Change], probes: &[Probe]) -> Result<V
         };
         let reader = probe::Identity::of(host, by)?;
         for path in paths {
-            if let Err(why) = probe::readable(&overlay, path, &reader) {
-                findings.push(Finding::host(Severity::Fatal, "unreadable", why));
+            if let Err(denial) = probe::readable(overlay, path, &reader) {
+                findings.push(denied(Severity::Fatal, denial, changes));
             }
         }
     }
     Ok(findings)
+}
+
+/// Finds files that running units could not read once the plan is applied: fatal where the profile says that they do.
+fn unreadable_by_units(
+    host: &dyn Host,
+    overlay: &Overlay<'_>,
+    reads: &Reads,
+    units: &[UnitState],
+    changes: &[Change],
+) -> Vec<Finding> {
+    let severity = if reads.declared {
+        Severity::Fatal
+    } else {
+        Severity::Warning
+    };
+    let running = units.iter().filter(|state| state.is_active());
+    let readers = running.filter(|state| reads.units.contains(&state.unit));
+    readers
+        .flat_map(|state| {
+            let why = |path| state.setup.cannot_read(&state.unit, host, overlay, path);
+            reads.paths.iter().filter_map(why)
+        })
+        .map(|denial| denied(severity, denial, changes))
+        .collect()
+}
+
+/// Names the fix: of what the plan itself puts there, a command would not last.
+fn denied(severity: Severity, denial: Denial, changes: &[Change]) -> Finding {
+    let ours = changes.iter().any(|change| change.path == denial.at);
+    let finding = Finding::host(severity, "unreadable", denial.what);
+    match denial.fix {
+        Some(_) if ours => finding.hinted(format!(
+            "in the profile, give `{}` a `group` and `mode` that its readers are in, as `mode: \"0640\"`",
+            denial.at
+        )),
+        Some(fix) => finding.hinted(fix),
+        None => finding,
+    }
 }
 
 /// Finds the files and units that use the identity, and servers that use another one.

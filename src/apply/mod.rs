@@ -2,7 +2,6 @@
 //! only way out is [`Failed::undo`].
 
 use crate::{
-    desired::Service,
     error::{Error, Result},
     hex::hex,
     host::{Command, Edit, Host, Output, Permit, Place, Writer},
@@ -10,15 +9,17 @@ use crate::{
     plan::{Plan, Promise},
     probe::{self, Verdict},
     receipt::{Outcome, Receipt},
-    service::{self, Runner, UnitState},
+    service::{self, Runner, Watched},
     state::{Bytes, Content, HostPath, State},
 };
 
 mod edits;
+mod prove;
 mod recover;
 mod retention;
 mod undo;
 
+use prove::Case;
 pub use recover::{abandon, recover};
 pub(crate) use undo::saved;
 
@@ -47,6 +48,8 @@ pub struct Journal<'h, 'p> {
     key: DigestKey,
     plan: Plan,
     ran: Vec<String>,
+    watched: Watched,
+    restarted: Vec<String>,
 }
 
 impl std::fmt::Debug for Journal<'_, '_> {
@@ -125,6 +128,8 @@ impl<'h, 'p> Journal<'h, 'p> {
             key,
             plan,
             ran: Vec::new(),
+            watched: Watched::default(),
+            restarted: Vec::new(),
         })
     }
 
@@ -217,23 +222,38 @@ impl<'h, 'p> Journal<'h, 'p> {
             return Ok(());
         }
         let (services, units) = (self.plan.services.clone(), self.plan.units.clone());
-        self.activate(&services, &units)?;
-        // One that came during the last command.
-        self.stop_if_asked()
-    }
-
-    /// Tells services to load what is there, with a record before and after each command.
-    fn activate(&mut self, services: &[Service], units: &[UnitState]) -> Result<()> {
-        let progress = self.progress;
+        let progress = &mut self.progress;
         let mut runner = Recorded {
             writer: &mut self.writer,
             generation: &mut self.generation,
             ran: &mut self.ran,
-            heeds_signals: true,
+            forward: true,
         };
-        service::activate(&mut runner, services, units, &mut |message| {
-            progress(message);
-        })
+        self.watched = service::activate(&mut runner, &services, &units, progress)?;
+        // One that came during the last command.
+        self.stop_if_asked()
+    }
+
+    /// Probes until every verdict is good, and looks at the units once more.
+    fn prove(&mut self) -> Result<Vec<Verdict>> {
+        let progress = &mut self.progress;
+        let mut runner = Recorded {
+            writer: &mut self.writer,
+            generation: &mut self.generation,
+            ran: &mut self.ran,
+            forward: true,
+        };
+        let case = Case {
+            services: &self.plan.services,
+            units: &self.plan.units,
+            promises: &Promise::pairs(&self.plan.promises),
+            baseline: &self.plan.baseline,
+            deadline: self.plan.deadline,
+        };
+        let (verdicts, restarted) = case.prove(&mut runner, progress)?;
+        self.restarted = restarted;
+        self.watched.still(self.writer.host())?;
+        Ok(verdicts)
     }
 
     fn record(&mut self, event: &Event) -> Result<()> {
@@ -254,31 +274,15 @@ impl<'h, 'p> Applied<'h, 'p> {
     /// # Errors
     /// [`Failed`], to be undone.
     pub fn verify(self) -> Stage<'h, 'p, Verified<'h, 'p>> {
-        let Self(journal) = self;
+        let Self(mut journal) = self;
         let intent = &journal.generation.intent;
         if intent.deferred || !intent.live {
             return Ok(Verified(journal, Vec::new()));
         }
-        let progress = journal.progress;
-        let proved = probe::prove(
-            journal.writer.host(),
-            &Promise::pairs(&intent.promises),
-            &intent.baseline,
-            intent.deadline,
-            &mut |message| progress(message),
-        );
-        let error = match proved {
-            Ok(verdicts) => match verdicts.iter().find(|v| v.judged && !v.good) {
-                None => return Ok(Verified(journal, verdicts)),
-                Some(v) => Error::Unproved {
-                    subject: v.probe.clone(),
-                    want: v.want.clone(),
-                    found: v.found.clone(),
-                },
-            },
-            Err(error) => error,
-        };
-        Err(Box::new(Failed { journal, error }))
+        match journal.prove() {
+            Ok(verdicts) => Ok(Verified(journal, verdicts)),
+            Err(error) => Err(Box::new(Failed { journal, error })),
+        }
     }
 }
 
@@ -309,7 +313,7 @@ impl Journal<'_, '_> {
             Outcome::Placed
         };
         let mut receipt = Receipt::of(intent, outcome, self.writer.host().now());
-        receipt.commands = std::mem::take(&mut self.ran);
+        receipt.commands.clone_from(&self.ran);
         if intent.live && outcome == Outcome::Placed {
             receipt.obligations = owed(intent, &verdicts);
         }
@@ -320,6 +324,9 @@ impl Journal<'_, '_> {
             Some(mut remembered) => {
                 remembered.obligations.clone_from(&receipt.obligations);
                 remembered.steps.clone_from(&receipt.steps);
+                let known = rollouts.rollouts.get(&receipt.rollout);
+                remembered.restart = known.map(|r| r.restart.clone()).unwrap_or_default();
+                remembered.restart.extend(self.restarted.iter().cloned());
                 rollouts
                     .rollouts
                     .insert(receipt.rollout.clone(), remembered);
@@ -389,6 +396,7 @@ impl Failed<'_, '_> {
             writer: &mut writer,
             key: Some(&key),
             progress,
+            told: Some(ran.clone()),
             ran: &mut ran,
             boot: false,
         };
@@ -401,8 +409,7 @@ struct Recorded<'a, 'h> {
     writer: &'a mut Writer<'h>,
     generation: &'a mut Generation,
     ran: &'a mut Vec<String>,
-    /// Whether a signal stops it: on the way forward only, since the way back is the answer to one.
-    heeds_signals: bool,
+    forward: bool,
 }
 
 impl Runner for Recorded<'_, '_> {
@@ -410,12 +417,8 @@ impl Runner for Recorded<'_, '_> {
         self.writer.host()
     }
 
-    fn interrupted(&self) -> Option<&'static str> {
-        if self.heeds_signals {
-            self.writer.host().interrupted()
-        } else {
-            None
-        }
+    fn forward(&self) -> bool {
+        self.forward
     }
 
     fn run(&mut self, command: &Command) -> Result<Output> {

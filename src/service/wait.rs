@@ -4,9 +4,12 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{
     Runner, heed,
-    units::{UnitState, show},
+    units::{STATE, UnitState, show},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    host::Host,
+};
 
 /// Pause between two questions: short for people who wait, long enough not to load a busy manager.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -33,7 +36,8 @@ pub(super) struct Watch<'w> {
     pub(super) units: &'w [String],
     pub(super) baseline: &'w [UnitState],
     pub(super) demand: Demand,
-    pub(super) limit: Duration,
+    /// When the wait is over, on the host's clock that only goes forward.
+    pub(super) end: Duration,
 }
 
 /// What one look at a unit says.
@@ -52,10 +56,9 @@ impl Watch<'_> {
         match state.active.as_str() {
             _ if state.is_active() && (self.demand == Demand::Active || renewed) => Sight::Good,
             _ if state.load == "not-found" || grown >= LOOP => Sight::Bad,
-            "failed" => Sight::Bad,
             "activating" | "deactivating" => Sight::Moving,
             // Stopped: a command that restarts in the background may bring it back, systemctl has already returned.
-            _ if self.demand == Demand::Active && !state.is_active() => Sight::Moving,
+            "inactive" if self.demand == Demand::Active => Sight::Moving,
             _ => Sight::Bad,
         }
     }
@@ -64,16 +67,32 @@ impl Watch<'_> {
 /// Names a unit that is not as demanded; one that is active can only lack its restart.
 fn complaint(state: &UnitState) -> Error {
     if state.is_active() {
-        return Error::Unproved {
-            subject: format!("`{}`", state.unit),
-            want: "a new start".to_owned(),
-            found: format!("is `{}` as before, not restarted", state.condition()),
-        };
+        return unproved(
+            state,
+            "a new start",
+            format!("is `{}` as before, not restarted", state.condition()),
+        );
     }
+    let late = match state.active.as_str() {
+        "activating" | "deactivating" if state.sub != "auto-restart" => {
+            ", its job hangs past the limit"
+        }
+        _ => "",
+    };
+    unproved(
+        state,
+        "`active`",
+        format!("is `{}`{late}", state.condition()),
+    )
+}
+
+/// The command that tells why stands with what is wanted: it is kept in the receipt of a run that is rolled back.
+fn unproved(state: &UnitState, want: &str, found: String) -> Error {
+    let unit = &state.unit;
     Error::Unproved {
-        subject: format!("`{}`", state.unit),
-        want: format!("`active` (why: `journalctl -u {}`)", state.unit),
-        found: format!("is `{}`", state.condition()),
+        subject: format!("`{unit}`"),
+        want: format!("{want} (why: `journalctl -u {unit} -n 20`)"),
+        found,
     }
 }
 
@@ -100,11 +119,10 @@ fn look(runner: &dyn Runner, watch: &Watch<'_>, strict: bool) -> Result<Vec<Unit
         .map(|state| (state.unit.as_str(), state))
         .collect();
     let host = runner.host();
-    let end = host.elapsed() + watch.limit;
     loop {
         let mut moving = 0;
         let mut poor = Vec::new();
-        for state in show(host, watch.units)? {
+        for state in show(host, watch.units, STATE)? {
             match watch.sight(&state, before.get(state.unit.as_str()).copied()) {
                 Sight::Good => {}
                 Sight::Bad if strict => return Err(complaint(&state)),
@@ -115,7 +133,7 @@ fn look(runner: &dyn Runner, watch: &Watch<'_>, strict: bool) -> Result<Vec<Unit
                 }
             }
         }
-        if moving == 0 || host.elapsed() >= end {
+        if moving == 0 || host.elapsed() >= watch.end {
             return Ok(poor);
         }
         heed(runner)?;
@@ -123,25 +141,48 @@ fn look(runner: &dyn Runner, watch: &Watch<'_>, strict: bool) -> Result<Vec<Unit
     }
 }
 
+/// Units that have settled.
+#[must_use = "ask them again once all is proved"]
+#[derive(Debug, Default)]
+pub struct Watched(Vec<UnitState>);
+
+impl Watched {
+    /// Looks once more whether the units are still there: one may have ended, or begun a loop, while probes ran.
+    ///
+    /// # Errors
+    /// [`Error::Unproved`] with the first that is not.
+    pub fn still(&self, host: &dyn Host) -> Result<()> {
+        let units: Vec<String> = self.0.iter().map(|state| state.unit.clone()).collect();
+        let now = show(host, &units, STATE)?;
+        let worse = |(now, last): &(&UnitState, &UnitState)| {
+            !now.is_active() || now.restarts > last.restarts
+        };
+        match now.iter().zip(&self.0).find(worse) {
+            Some((state, _)) => Err(restless_error(state)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Waits until all units have been active for a while without a restart of their own.
-pub(super) fn settle(runner: &dyn Runner, units: &[String], limit: Duration) -> Result<()> {
+pub(super) fn settle(runner: &dyn Runner, units: &[String], limit: Duration) -> Result<Watched> {
     if units.is_empty() {
-        return Ok(());
+        return Ok(Watched::default());
     }
     let host = runner.host();
     let end = host.elapsed() + limit.max(STILL);
-    let first = show(host, units)?;
+    let first = show(host, units, STATE)?;
     let mut last = first.clone();
     loop {
         heed(runner)?;
         host.sleep(STILL);
-        let now = show(host, units)?;
+        let now = show(host, units, STATE)?;
         let restless = now
             .iter()
             .zip(&last)
             .find(|(now, last)| !now.is_active() || now.is_newer_than(last));
         let Some((state, _)) = restless else {
-            return Ok(());
+            return Ok(Watched(now));
         };
         let restarts = now
             .iter()
@@ -160,9 +201,6 @@ fn restless_error(state: &UnitState) -> Error {
     if !state.is_active() {
         return complaint(state);
     }
-    Error::Unproved {
-        subject: format!("`{}`", state.unit),
-        want: format!("`active` for good (why: `journalctl -u {}`)", state.unit),
-        found: format!("restarts again and again ({} times)", state.restarts),
-    }
+    let found = format!("restarts again and again ({} times)", state.restarts);
+    unproved(state, "`active` for good", found)
 }

@@ -1,0 +1,198 @@
+//! How a unit is set up, as far as it decides whether it comes back at boot and what it can read.
+
+use super::units::Block;
+use crate::{
+    host::{Host, Tree},
+    probe::{Denial, Identity, readable},
+    state::HostPath,
+};
+
+/// Properties asked for a plan, beside those of the state (systemd.exec(5), org.freedesktop.systemd1(5)).
+pub(super) const PROPERTIES: &str = "UnitFileState,TriggeredBy,WantedBy,RequiredBy,User,Group,SupplementaryGroups,DynamicUser,CapabilityBoundingSet,AmbientCapabilities,LoadCredential,LoadCredentialEncrypted,RootDirectory,RootImage,ProtectHome,PrivateTmp,InaccessiblePaths,TemporaryFileSystem,BindPaths,BindReadOnlyPaths,ReadOnlyPaths,ReadWritePaths";
+
+/// Capabilities with which modes do not bind a reader (capabilities(7)).
+const READS_ALL: [&str; 2] = ["cap_dac_override", "cap_dac_read_search"];
+
+/// Directories that `ProtectHome=` hides (systemd.exec(5)).
+const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
+
+/// Directories that `PrivateTmp=` replaces (systemd.exec(5)).
+const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
+
+/// What systemd says of a unit's files and rights.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Setup {
+    /// Whether nothing starts it at boot: disabled, and no unit triggers, wants or requires it.
+    pub disabled: bool,
+    user: String,
+    groups: Vec<String>,
+    dynamic: bool,
+    /// Whether modes do not bind it.
+    reads_all: bool,
+    /// Another root than the host's; empty: the host's.
+    root: String,
+    image: String,
+    /// Directories that it does not see, each with the setting that hides it.
+    hidden: Vec<(HostPath, String)>,
+    /// Directories that it sees although a directory above may be hidden.
+    shown: Vec<HostPath>,
+    /// Files that systemd reads for it.
+    credentials: Vec<HostPath>,
+}
+
+impl Setup {
+    /// Reads the properties of one unit.
+    pub(super) fn of(block: &Block<'_>) -> Self {
+        let text = |key| block.get(key).map_or("", String::as_str);
+        let words = |key| text(key).split_whitespace();
+        let started = ["TriggeredBy", "WantedBy", "RequiredBy"];
+        let user = text("User");
+        let capable = |key| words(key).any(|word| READS_ALL.contains(&word));
+        let bounded = block.contains_key("CapabilityBoundingSet");
+        let root = matches!(user, "" | "root" | "0");
+        let mut hidden: Vec<(HostPath, String)> = Vec::new();
+        for key in ["InaccessiblePaths", "TemporaryFileSystem"] {
+            let dirs = words(key).filter_map(|word| place(word.split(':').next()?));
+            hidden.extend(dirs.map(|dir| (dir, format!("{key}="))));
+        }
+        for (key, values, dirs) in [
+            ("ProtectHome", &["yes", "tmpfs"][..], &HOMES[..]),
+            (
+                "PrivateTmp",
+                &["yes", "connected", "disconnected"][..],
+                &TEMPORARY[..],
+            ),
+        ] {
+            if values.contains(&text(key)) {
+                let setting = format!("{key}={}", text(key));
+                let dirs = dirs.iter().filter_map(|dir| place(dir));
+                hidden.extend(dirs.map(|dir| (dir, setting.clone())));
+            }
+        }
+        let bound = ["BindPaths", "BindReadOnlyPaths"].into_iter();
+        // Source, then destination: only the latter is seen.
+        let bound = bound
+            .flat_map(words)
+            .filter_map(|w| place(w.split(':').nth(1).unwrap_or(w)));
+        let plain = ["ReadOnlyPaths", "ReadWritePaths"].into_iter();
+        let credentials = ["LoadCredential", "LoadCredentialEncrypted"].into_iter();
+        Self {
+            disabled: text("UnitFileState") == "disabled"
+                && started.iter().all(|key| text(key).is_empty()),
+            user: user.to_owned(),
+            groups: words("SupplementaryGroups")
+                .chain(words("Group"))
+                .map(str::to_owned)
+                .collect(),
+            dynamic: text("DynamicUser") == "yes",
+            reads_all: if root {
+                !bounded || capable("CapabilityBoundingSet")
+            } else {
+                capable("AmbientCapabilities")
+            },
+            root: text("RootDirectory").trim_end_matches('/').to_owned(),
+            image: text("RootImage").to_owned(),
+            hidden,
+            shown: bound
+                .chain(plain.flat_map(words).filter_map(place))
+                .collect(),
+            credentials: credentials
+                .flat_map(words)
+                .filter_map(|word| place(word.split_once(':')?.1))
+                .collect(),
+        }
+    }
+
+    /// Says why a unit cannot read a file of a tree; none where it can, and where that cannot be told.
+    ///
+    /// Modes, ACLs, capabilities and the unit's view of the tree count; what a security module adds is not seen.
+    #[must_use]
+    pub fn cannot_read(
+        &self,
+        unit: &str,
+        host: &dyn Host,
+        tree: &dyn Tree,
+        path: &HostPath,
+    ) -> Option<Denial> {
+        // An image has files of its own, and systemd reads a credential as root.
+        if !self.image.is_empty() || self.credentials.iter().any(|from| path.is_within(from)) {
+            return None;
+        }
+        let found = tree
+            .read_followed(path)
+            .map_or_else(|_| path.clone(), |(at, _)| at);
+        if let Some(denial) = [path, &found]
+            .into_iter()
+            .find_map(|at| self.hides(unit, at))
+        {
+            return Some(denial);
+        }
+        readable(tree, path, &self.reader(unit, host)?).err()
+    }
+
+    /// Says what keeps a path out of the unit's sight.
+    fn hides(&self, unit: &str, path: &HostPath) -> Option<Denial> {
+        let covering = |dirs: &[HostPath]| {
+            let above = dirs.iter().filter(|dir| path.is_within(dir));
+            above.map(|dir| dir.as_str().len()).max()
+        };
+        let setting = if self.root.is_empty() {
+            let deepest = self.hidden.iter().filter(|(dir, _)| path.is_within(dir));
+            let (dir, setting) = deepest.max_by_key(|(dir, _)| dir.as_str().len())?;
+            if covering(&self.shown) >= Some(dir.as_str().len()) {
+                return None;
+            }
+            setting.clone()
+        } else {
+            let inside = place(&self.root).is_some_and(|root| path.is_within(&root));
+            if inside || covering(&self.shown).is_some() {
+                return None;
+            }
+            format!("RootDirectory={}", self.root)
+        };
+        Some(Denial {
+            at: path.clone(),
+            what: format!("`{unit}` does not see `{path}`: its unit has `{setting}`"),
+            fix: Some(format!("systemctl edit {unit}")),
+        })
+    }
+
+    /// Returns who reads; none where systemd would not know either.
+    fn reader(&self, unit: &str, host: &dyn Host) -> Option<Identity> {
+        let group = |name: &String| name.parse().ok().or_else(|| host.group(name).ok());
+        let mut gids: Vec<u32> = self.groups.iter().filter_map(group).collect();
+        let name = if self.user.is_empty() && !self.dynamic {
+            "root"
+        } else {
+            &self.user
+        };
+        let known = host.user(name).ok();
+        let uid = match &known {
+            Some(user) => Some(user.uid),
+            None if name == "root" => Some(0),
+            None => name.parse().ok(),
+        };
+        gids.extend(known.into_iter().flat_map(|user| user.groups));
+        let (label, acl) = match (uid, self.groups.first()) {
+            (Some(_), _) => (format!("user `{name}`"), format!("u:{name}")),
+            // A dynamic user is nobody that a file could name, but for the groups it is given.
+            (None, Some(group)) if self.dynamic => {
+                ("a dynamic user".to_owned(), format!("g:{group}"))
+            }
+            (None, None) if self.dynamic => ("a dynamic user".to_owned(), "o".to_owned()),
+            (None, _) => return None,
+        };
+        Some(Identity {
+            label: format!("{label} of `{unit}`"),
+            acl,
+            uid,
+            gids,
+            reads_all: self.reads_all,
+        })
+    }
+}
+
+/// Reads a path of a unit's setting: `-` and `+` before it say what is done where it is missing, or which root it is of.
+fn place(word: &str) -> Option<HostPath> {
+    HostPath::new(word.trim_start_matches(['-', '+'])).ok()
+}

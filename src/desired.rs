@@ -34,6 +34,8 @@ pub struct Target {
     pub wanted: Wanted,
     /// How much of it may be shown.
     pub sensitivity: Sensitivity,
+    /// The mode that who reads it takes at most, where that is limited.
+    pub at_most: Option<u32>,
     /// Whether it holds a part of the identity: such targets switch together and are never split.
     pub identity: bool,
     /// The topmost directory above it that another program sweeps whole, so that nothing may be staged below it.

@@ -7,6 +7,7 @@
     reason = "tests set attributes themselves, fail by panicking and say what they skip"
 )]
 
+mod common;
 #[path = "common/root.rs"]
 mod root;
 

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Properties asked for a plan, beside those of the state (systemd.exec(5), org.freedesktop.systemd1(5)).
-pub(super) const PROPERTIES: &str = "UnitFileState,TriggeredBy,WantedBy,RequiredBy,User,Group,SupplementaryGroups,DynamicUser,CapabilityBoundingSet,AmbientCapabilities,LoadCredential,LoadCredentialEncrypted,RootDirectory,RootImage,ProtectHome,PrivateTmp,InaccessiblePaths,TemporaryFileSystem,BindPaths,BindReadOnlyPaths,ReadOnlyPaths,ReadWritePaths";
+pub(super) const PROPERTIES: &str = "UnitFileState,TriggeredBy,WantedBy,RequiredBy,User,Group,SupplementaryGroups,DynamicUser,CapabilityBoundingSet,AmbientCapabilities,LoadCredential,LoadCredentialEncrypted,RootDirectory,RootImage,ProtectHome,PrivateTmp,InaccessiblePaths,TemporaryFileSystem,BindPaths,BindReadOnlyPaths";
 
 /// Capabilities with which modes do not bind a reader (capabilities(7)).
 const READS_ALL: [&str; 2] = ["cap_dac_override", "cap_dac_read_search"];
@@ -33,11 +33,20 @@ pub struct Setup {
     root: String,
     image: String,
     /// Directories that it does not see, each with the setting that hides it.
-    hidden: Vec<(HostPath, String)>,
-    /// Directories that it sees although a directory above may be hidden.
-    shown: Vec<HostPath>,
+    hidden: Vec<Hidden>,
+    /// Destinations of bind mounts, which it sees also below an emptied directory.
+    bound: Vec<HostPath>,
     /// Files that systemd reads for it.
     credentials: Vec<HostPath>,
+}
+
+/// A directory that a unit does not see as the host has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Hidden {
+    dir: HostPath,
+    setting: String,
+    /// Whether it is closed, so that no bind mount below it counts, rather than empty.
+    closed: bool,
 }
 
 impl Setup {
@@ -50,31 +59,11 @@ impl Setup {
         let capable = |key| words(key).any(|word| READS_ALL.contains(&word));
         let bounded = block.contains_key("CapabilityBoundingSet");
         let root = matches!(user, "" | "root" | "0");
-        let mut hidden: Vec<(HostPath, String)> = Vec::new();
-        for key in ["InaccessiblePaths", "TemporaryFileSystem"] {
-            let dirs = words(key).filter_map(|word| place(word.split(':').next()?));
-            hidden.extend(dirs.map(|dir| (dir, format!("{key}="))));
-        }
-        for (key, values, dirs) in [
-            ("ProtectHome", &["yes", "tmpfs"][..], &HOMES[..]),
-            (
-                "PrivateTmp",
-                &["yes", "connected", "disconnected"][..],
-                &TEMPORARY[..],
-            ),
-        ] {
-            if values.contains(&text(key)) {
-                let setting = format!("{key}={}", text(key));
-                let dirs = dirs.iter().filter_map(|dir| place(dir));
-                hidden.extend(dirs.map(|dir| (dir, setting.clone())));
-            }
-        }
-        let bound = ["BindPaths", "BindReadOnlyPaths"].into_iter();
+        let bound = ["BindPaths", "BindReadOnlyPaths"]
+            .into_iter()
+            .flat_map(words);
         // Source, then destination: only the latter is seen.
-        let bound = bound
-            .flat_map(words)
-            .filter_map(|w| place(w.split(':').nth(1).unwrap_or(w)));
-        let plain = ["ReadOnlyPaths", "ReadWritePaths"].into_iter();
+        let bound = bound.filter_map(|word| place(word.split(':').nth(1).unwrap_or(word)));
         let credentials = ["LoadCredential", "LoadCredentialEncrypted"].into_iter();
         Self {
             disabled: text("UnitFileState") == "disabled"
@@ -92,10 +81,8 @@ impl Setup {
             },
             root: text("RootDirectory").trim_end_matches('/').to_owned(),
             image: text("RootImage").to_owned(),
-            hidden,
-            shown: bound
-                .chain(plain.flat_map(words).filter_map(place))
-                .collect(),
+            hidden: hidden(block),
+            bound: bound.collect(),
             credentials: credentials
                 .flat_map(words)
                 .filter_map(|word| place(word.split_once(':')?.1))
@@ -132,20 +119,17 @@ impl Setup {
 
     /// Says what keeps a path out of the unit's sight.
     fn hides(&self, unit: &str, path: &HostPath) -> Option<Denial> {
-        let covering = |dirs: &[HostPath]| {
-            let above = dirs.iter().filter(|dir| path.is_within(dir));
-            above.map(|dir| dir.as_str().len()).max()
-        };
+        let depth = |dir: &HostPath| dir.as_str().len();
+        let bound = self.bound.iter().filter(|dir| path.is_within(dir));
+        let bound = bound.map(depth).max();
         let setting = if self.root.is_empty() {
-            let deepest = self.hidden.iter().filter(|(dir, _)| path.is_within(dir));
-            let (dir, setting) = deepest.max_by_key(|(dir, _)| dir.as_str().len())?;
-            if covering(&self.shown) >= Some(dir.as_str().len()) {
-                return None;
-            }
-            setting.clone()
+            let hides = |hidden: &&Hidden| {
+                path.is_within(&hidden.dir) && (hidden.closed || bound < Some(depth(&hidden.dir)))
+            };
+            self.hidden.iter().find(hides)?.setting.clone()
         } else {
             let inside = place(&self.root).is_some_and(|root| path.is_within(&root));
-            if inside || covering(&self.shown).is_some() {
+            if inside || bound.is_some() {
                 return None;
             }
             format!("RootDirectory={}", self.root)
@@ -190,6 +174,36 @@ impl Setup {
             reads_all: self.reads_all,
         })
     }
+}
+
+/// Returns the directories that settings close or empty (systemd.exec(5)).
+fn hidden(block: &Block<'_>) -> Vec<Hidden> {
+    let text = |key| block.get(key).map_or("", String::as_str);
+    let mut all = Vec::new();
+    for (key, closed) in [("InaccessiblePaths", true), ("TemporaryFileSystem", false)] {
+        let words = text(key).split_whitespace();
+        let dirs = words.filter_map(|word| place(word.split(':').next()?));
+        all.extend(dirs.map(|dir| Hidden {
+            dir,
+            setting: format!("{key}="),
+            closed,
+        }));
+    }
+    for (key, value, dirs, closed) in [
+        ("ProtectHome", "yes", &HOMES[..], true),
+        ("ProtectHome", "tmpfs", &HOMES[..], false),
+        ("PrivateTmp", "yes", &TEMPORARY[..], false),
+        ("PrivateTmp", "connected", &TEMPORARY[..], false),
+        ("PrivateTmp", "disconnected", &TEMPORARY[..], false),
+    ] {
+        let dirs = dirs.iter().filter(|_| text(key) == value);
+        all.extend(dirs.filter_map(|dir| place(dir)).map(|dir| Hidden {
+            dir,
+            setting: format!("{key}={value}"),
+            closed,
+        }));
+    }
+    all
 }
 
 /// Reads a path of a unit's setting: `-` and `+` before it say what is done where it is missing, or which root it is of.

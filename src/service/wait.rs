@@ -52,7 +52,12 @@ enum Sight {
 impl Watch<'_> {
     fn sight(&self, state: &UnitState, before: Option<&UnitState>) -> Sight {
         let renewed = before.is_none_or(|before| state.is_newer_than(before));
-        let grown = before.map_or(0, |before| state.restarts.saturating_sub(before.restarts));
+        // systemd counts from 0 again after a start that was asked for.
+        let counted = before.map_or(0, |before| before.restarts);
+        let grown = state
+            .restarts
+            .checked_sub(counted)
+            .unwrap_or(state.restarts);
         match state.active.as_str() {
             _ if state.is_active() && (self.demand == Demand::Active || renewed) => Sight::Good,
             _ if state.load == "not-found" || grown >= LOOP => Sight::Bad,
@@ -66,24 +71,26 @@ impl Watch<'_> {
 
 /// Names a unit that is not as demanded; one that is active can only lack its restart.
 fn complaint(state: &UnitState) -> Error {
+    let condition = state.condition();
     if state.is_active() {
-        return unproved(
-            state,
-            "a new start",
-            format!("is `{}` as before, not restarted", state.condition()),
-        );
+        let found = format!("is `{condition}` as before, not restarted");
+        return unproved(state, "a new start", found);
     }
-    let late = match state.active.as_str() {
-        "activating" | "deactivating" if state.sub != "auto-restart" => {
-            ", its job hangs past the limit"
-        }
-        _ => "",
+    let moving = matches!(state.active.as_str(), "activating" | "deactivating");
+    if moving && state.restarts >= LOOP {
+        return again_and_again(state);
+    }
+    let late = if moving && state.sub != "auto-restart" {
+        ", its job hangs past the limit"
+    } else {
+        ""
     };
-    unproved(
-        state,
-        "`active`",
-        format!("is `{}`{late}", state.condition()),
-    )
+    unproved(state, "`active`", format!("is `{condition}`{late}"))
+}
+
+fn again_and_again(state: &UnitState) -> Error {
+    let found = format!("restarts again and again ({} times)", state.restarts);
+    unproved(state, "`active` for good", found)
 }
 
 /// The command that tells why stands with what is wanted: it is kept in the receipt of a run that is rolled back.
@@ -158,7 +165,7 @@ impl Watched {
             !now.is_active() || now.restarts > last.restarts
         };
         match now.iter().zip(&self.0).find(worse) {
-            Some((state, _)) => Err(restless_error(state)),
+            Some((state, _)) => Err(complain_of_restless(state)),
             None => Ok(()),
         }
     }
@@ -191,16 +198,16 @@ pub(super) fn settle(runner: &dyn Runner, units: &[String], limit: Duration) -> 
             .max();
         let stopped = matches!(state.active.as_str(), "failed" | "inactive");
         if stopped || restarts.is_some_and(|n| n >= LOOP) || host.elapsed() >= end {
-            return Err(restless_error(state));
+            return Err(complain_of_restless(state));
         }
         last = now;
     }
 }
 
-fn restless_error(state: &UnitState) -> Error {
-    if !state.is_active() {
-        return complaint(state);
+fn complain_of_restless(state: &UnitState) -> Error {
+    if state.is_active() {
+        again_and_again(state)
+    } else {
+        complaint(state)
     }
-    let found = format!("restarts again and again ({} times)", state.restarts);
-    unproved(state, "`active` for good", found)
 }

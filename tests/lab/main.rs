@@ -8,4 +8,5 @@ mod common;
 mod host;
 mod nginx;
 mod rollout;
+mod services;
 mod units;

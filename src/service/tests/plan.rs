@@ -222,9 +222,14 @@ fn a_unit_reads_what_its_view_of_the_tree_has() {
         ("ProtectHome=tmpfs", "/home/a/key", false),
         ("ProtectHome=read-only", "/home/a/key", true),
         (
-            "ProtectHome=yes\nBindReadOnlyPaths=/home/a:/home/a:rbind",
+            "ProtectHome=tmpfs\nBindReadOnlyPaths=/home/a:/home/a:rbind",
             "/home/a/key",
             true,
+        ),
+        (
+            "ProtectHome=yes\nBindReadOnlyPaths=/home/a:/home/a:rbind",
+            "/home/a/key",
+            false,
         ),
         ("ProtectHome=yes", "/etc/pki/key", true),
         ("PrivateTmp=yes", "/tmp/key", false),
@@ -233,7 +238,7 @@ fn a_unit_reads_what_its_view_of_the_tree_has() {
         (
             "InaccessiblePaths=/etc\nReadOnlyPaths=/etc/pki",
             "/etc/pki/key",
-            true,
+            false,
         ),
         ("TemporaryFileSystem=/etc:ro", "/etc/pki/key", false),
         (

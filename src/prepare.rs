@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     apply::Keep,
-    desired::{Desired, Probe, Reads, Service},
+    desired::{Desired, Probe, Service},
     effective,
     error::{Error, Result, backticked},
     facts::{self, Facts},
@@ -12,12 +12,16 @@ use crate::{
     identity::{Checks, Form, Identity, Trust},
     plan::{self, Change, IdentityLine, Overlay, Plan, Promise},
     preflight::{self, Finding, Severity},
-    probe::{self, Denial, Observation, Want},
+    probe::{self, Observation, Want},
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
-    service::{self, UnitState},
+    service,
     state::{Bytes, HostPath},
 };
+
+mod readers;
+
+use readers::{unreadable, unreadable_by_units};
 
 /// A plan, and what a rollout of it leaves behind.
 #[derive(Debug)]
@@ -303,66 +307,6 @@ fn never_touched(patterns: &[String], changes: &[Change]) -> Vec<Finding> {
         )
     };
     changes.iter().filter(forbidden).map(finding).collect()
-}
-
-/// Finds files that those who must read them could not read once the plan is applied.
-fn unreadable(
-    host: &dyn Host,
-    overlay: &Overlay<'_>,
-    probes: &[Probe],
-    changes: &[Change],
-) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
-    for probe in probes {
-        let Probe::Readable { paths, by } = probe else {
-            continue;
-        };
-        let reader = probe::Identity::of(host, by)?;
-        for path in paths {
-            if let Err(denial) = probe::readable(overlay, path, &reader) {
-                findings.push(denied(Severity::Fatal, denial, changes));
-            }
-        }
-    }
-    Ok(findings)
-}
-
-/// Finds files that running units could not read once the plan is applied: fatal where the profile says that they do.
-fn unreadable_by_units(
-    host: &dyn Host,
-    overlay: &Overlay<'_>,
-    reads: &Reads,
-    units: &[UnitState],
-    changes: &[Change],
-) -> Vec<Finding> {
-    let severity = if reads.declared {
-        Severity::Fatal
-    } else {
-        Severity::Warning
-    };
-    let running = units.iter().filter(|state| state.is_active());
-    let readers = running.filter(|state| reads.units.contains(&state.unit));
-    readers
-        .flat_map(|state| {
-            let why = |path| state.setup.cannot_read(&state.unit, host, overlay, path);
-            reads.paths.iter().filter_map(why)
-        })
-        .map(|denial| denied(severity, denial, changes))
-        .collect()
-}
-
-/// Names the fix: of what the plan itself puts there, a command would not last.
-fn denied(severity: Severity, denial: Denial, changes: &[Change]) -> Finding {
-    let ours = changes.iter().any(|change| change.path == denial.at);
-    let finding = Finding::host(severity, "unreadable", denial.what);
-    match denial.fix {
-        Some(_) if ours => finding.hinted(format!(
-            "in the profile, give `{}` a `group` and `mode` that its readers are in, as `mode: \"0640\"`",
-            denial.at
-        )),
-        Some(fix) => finding.hinted(fix),
-        None => finding,
-    }
 }
 
 /// Finds the files and units that use the identity, and servers that use another one.

@@ -4,22 +4,24 @@
 use crate::{
     error::{Error, Result},
     hex::hex,
-    host::{Command, Edit, Host, Output, Permit, Place, Writer},
+    host::{Command, Edit, Host, Permit, Place, Writer},
     journal::{DigestKey, Event, Generation, Intent, Remembered, Status, Store},
     plan::{Plan, Promise},
     probe::{self, Verdict},
     receipt::{Outcome, Receipt},
-    service::{self, Runner, Watched},
+    service::{self, Watched},
     state::{Bytes, Content, HostPath, State},
 };
 
 mod edits;
 mod prove;
+mod recorded;
 mod recover;
 mod retention;
 mod undo;
 
 use prove::Case;
+use recorded::Recorded;
 pub use recover::{abandon, recover};
 pub(crate) use undo::saved;
 
@@ -401,39 +403,6 @@ impl Failed<'_, '_> {
             boot: false,
         };
         back.run(generation, Some(self.error))
-    }
-}
-
-/// Runs commands for services, with a durable record before and after each.
-struct Recorded<'a, 'h> {
-    writer: &'a mut Writer<'h>,
-    generation: &'a mut Generation,
-    ran: &'a mut Vec<String>,
-    forward: bool,
-}
-
-impl Runner for Recorded<'_, '_> {
-    fn host(&self) -> &dyn Host {
-        self.writer.host()
-    }
-
-    fn forward(&self) -> bool {
-        self.forward
-    }
-
-    fn run(&mut self, command: &Command) -> Result<Output> {
-        record(
-            self.writer,
-            self.generation,
-            &Event::Running {
-                argv: command.argv.clone(),
-            },
-        )?;
-        self.ran.push(command.line());
-        let output = self.writer.run(command);
-        let status = output.as_ref().ok().and_then(|o| o.status);
-        record(self.writer, self.generation, &Event::Ran { status })?;
-        output
     }
 }
 

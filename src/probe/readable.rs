@@ -44,6 +44,8 @@ pub struct Denial {
     pub what: String,
     /// The command that gives it, where one does.
     pub fix: Option<String>,
+    /// A group that the reader is in, by number.
+    pub group: Option<u32>,
 }
 
 impl fmt::Display for Denial {
@@ -120,6 +122,7 @@ pub fn readable(tree: &dyn Tree, path: &HostPath, reader: &Identity) -> Result<(
             at,
             what,
             fix: None,
+            group: None,
         })
     };
     loop {
@@ -214,6 +217,7 @@ fn allowed(at: &HostPath, attrs: &Attrs, reader: &Identity, bit: u32) -> Result<
             reader.label
         ),
         fix: Some(fix),
+        group: reader.gids.first().copied(),
     })
 }
 

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Properties asked for a plan, beside those of the state (systemd.exec(5), org.freedesktop.systemd1(5)).
-pub(super) const PROPERTIES: &str = "UnitFileState,TriggeredBy,WantedBy,RequiredBy,User,Group,SupplementaryGroups,DynamicUser,CapabilityBoundingSet,AmbientCapabilities,LoadCredential,LoadCredentialEncrypted,RootDirectory,RootImage,ProtectHome,PrivateTmp,InaccessiblePaths,TemporaryFileSystem,BindPaths,BindReadOnlyPaths";
+pub(super) const PROPERTIES: &str = "UnitFileState,TriggeredBy,WantedBy,RequiredBy,User,Group,SupplementaryGroups,DynamicUser,CapabilityBoundingSet,AmbientCapabilities,FragmentPath,DropInPaths,RootDirectory,RootImage,ProtectHome,PrivateTmp,InaccessiblePaths,TemporaryFileSystem,BindPaths,BindReadOnlyPaths";
 
 /// Capabilities with which modes do not bind a reader (capabilities(7)).
 const READS_ALL: [&str; 2] = ["cap_dac_override", "cap_dac_read_search"];
@@ -18,6 +18,9 @@ const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
 /// Directories that `PrivateTmp=` replaces (systemd.exec(5)).
 const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
+
+/// Settings that name a file for systemd to read (systemd.exec(5)).
+const CREDENTIALS: [&str; 2] = ["LoadCredential=", "LoadCredentialEncrypted="];
 
 /// What systemd says of a unit's files and rights.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,8 +39,8 @@ pub struct Setup {
     hidden: Vec<Hidden>,
     /// Destinations of bind mounts, which it sees also below an emptied directory.
     bound: Vec<HostPath>,
-    /// Files that systemd reads for it.
-    credentials: Vec<HostPath>,
+    /// The files that say all this.
+    files: Vec<HostPath>,
 }
 
 /// A directory that a unit does not see as the host has it.
@@ -64,7 +67,7 @@ impl Setup {
             .flat_map(words);
         // Source, then destination: only the latter is seen.
         let bound = bound.filter_map(|word| place(word.split(':').nth(1).unwrap_or(word)));
-        let credentials = ["LoadCredential", "LoadCredentialEncrypted"].into_iter();
+        let files = ["FragmentPath", "DropInPaths"].into_iter().flat_map(words);
         Self {
             disabled: text("UnitFileState") == "disabled"
                 && started.iter().all(|key| text(key).is_empty()),
@@ -83,10 +86,7 @@ impl Setup {
             image: text("RootImage").to_owned(),
             hidden: hidden(block),
             bound: bound.collect(),
-            credentials: credentials
-                .flat_map(words)
-                .filter_map(|word| place(word.split_once(':')?.1))
-                .collect(),
+            files: files.filter_map(place).collect(),
         }
     }
 
@@ -101,20 +101,39 @@ impl Setup {
         tree: &dyn Tree,
         path: &HostPath,
     ) -> Option<Denial> {
-        // An image has files of its own, and systemd reads a credential as root.
-        if !self.image.is_empty() || self.credentials.iter().any(|from| path.is_within(from)) {
+        // An image has files of its own.
+        if !self.image.is_empty() {
             return None;
         }
         let found = tree
             .read_followed(path)
             .map_or_else(|_| path.clone(), |(at, _)| at);
-        if let Some(denial) = [path, &found]
-            .into_iter()
-            .find_map(|at| self.hides(unit, at))
-        {
-            return Some(denial);
-        }
-        readable(tree, path, &self.reader(unit, host)?).err()
+        let mut sights = [path, &found].into_iter();
+        let denial = match sights.find_map(|at| self.hides(unit, at)) {
+            None => readable(tree, path, &self.reader(unit, host)?).err(),
+            hidden => hidden,
+        };
+        denial.filter(|_| !self.is_given(tree, path))
+    }
+
+    /// Tells whether systemd itself reads a file as root, and gives it to the unit.
+    ///
+    /// `systemctl show` cannot print credentials, so the unit's files are asked; one with a specifier may be any.
+    fn is_given(&self, tree: &dyn Tree, path: &HostPath) -> bool {
+        let is_source = |line: &str| {
+            let value = CREDENTIALS
+                .iter()
+                .find_map(|key| line.trim().strip_prefix(key));
+            let source = value
+                .and_then(|value| value.split_once(':'))
+                .map(|(_, source)| source);
+            source.is_some_and(|s| s.contains('%') || place(s).is_some_and(|s| path.is_within(&s)))
+        };
+        let texts = self
+            .files
+            .iter()
+            .filter_map(|file| tree.text(file).ok().flatten());
+        texts.into_iter().any(|text| text.lines().any(is_source))
     }
 
     /// Says what keeps a path out of the unit's sight.
@@ -138,6 +157,7 @@ impl Setup {
             at: path.clone(),
             what: format!("`{unit}` does not see `{path}`: its unit has `{setting}`"),
             fix: Some(format!("systemctl edit {unit}")),
+            group: None,
         })
     }
 

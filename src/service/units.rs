@@ -80,10 +80,9 @@ impl UnitState {
             ("masked", "inactive", _) => "masked".to_owned(),
             ("bad-setting" | "error", "inactive", _) => format!("not loaded ({})", self.load),
             (_, "failed", _) => format!("failed ({})", self.result),
-            (_, active, "auto-restart") => format!(
-                "{active} (auto-restart after {}, {} restarts)",
-                self.result, self.restarts
-            ),
+            (_, active, "auto-restart") => {
+                format!("{active} (auto-restart after {})", self.result)
+            }
             (_, active, sub) => format!("{active} ({sub})"),
         }
     }

@@ -408,6 +408,15 @@ fn whether_a_unit_can_read_the_key_is_known_before_anything_changes() {
         seen[usize::from(denied)] += 1;
     }
     assert!(seen.iter().all(|n| *n > 5), "{seen:?}");
+    let own = format!("[Service]\n{www}\n");
+    web.file("/etc/systemd/system/reader.service.d/test.conf", own);
+    web.sh(&format!(
+        "chmod 0600 {KEY}; chown root:root {KEY}; systemctl daemon-reload; systemctl restart reader"
+    ));
+    let plan = web.certroll(&format!("plan {other}")).exits(1);
+    let hint =
+        format!("hint: in the profile, give `{KEY}` `group: www-data` and `mode: \"0640\"`\n");
+    assert!(said(&plan).contains(&hint), "{plan:#?}");
 
     // What systemd reads for the unit needs no rights of its own.
     web.sh(&format!("chmod 0600 {KEY}; chown root:root {KEY}"));

@@ -74,7 +74,7 @@ fn what_stands_in_the_way_of_a_unit_is_told_apart_before_anything_changes() {
             "ActiveState=activating\nSubState=auto-restart\nResult=exit-code\nNRestarts=7",
             Severity::Note,
             "unit-down",
-            "is `activating (auto-restart after exit-code, 7 restarts)`",
+            "is `activating (auto-restart after exit-code)`",
         ),
     ] {
         let found = findings(&[restart(&["a"])], &[told(properties)]);
@@ -179,16 +179,6 @@ fn a_unit_reads_with_its_own_user_groups_and_rights() {
         ("User=33", (0o600, 33, 0), true),
         (
             "User=www-data\nAmbientCapabilities=cap_dac_read_search",
-            (0o600, 0, 0),
-            true,
-        ),
-        (
-            "User=www-data\nLoadCredential=key:/etc/pki/key",
-            (0o600, 0, 0),
-            true,
-        ),
-        (
-            "User=www-data\nLoadCredential=x:/y\nLoadCredential=key:/etc/pki",
             (0o600, 0, 0),
             true,
         ),
@@ -335,4 +325,26 @@ fn what_is_known_not_to_reload_is_restarted_and_the_rest_is_reloaded() {
     assert_eq!(said, want);
     assert_eq!(told[0].config_test, pair.config_test);
     assert_eq!(learned(vec![pair.clone()], &BTreeSet::new()), [pair]);
+}
+
+#[test]
+fn what_systemd_reads_for_a_unit_needs_no_rights_of_its_own() {
+    for (line, can) in [
+        ("LoadCredential=key:/etc/pki/key", true),
+        ("LoadCredential=tls:/etc/pki", true),
+        ("LoadCredential=key:/etc/%i/key", true),
+        ("LoadCredential=key:/etc/other", false),
+        ("# LoadCredential=key:/etc/pki/key", false),
+    ] {
+        let mut host = tree(0o600, 0, 0);
+        let unit = State::file(
+            format!("[Service]\n{line}\n").into_bytes(),
+            Attrs::default(),
+        );
+        host.files.insert("/a.conf".to_owned(), unit);
+        let path = HostPath::new("/etc/pki/key").unwrap();
+        let state = told("User=www-data\nFragmentPath=/a.service\nDropInPaths=/b.conf /a.conf");
+        let denial = state.setup.cannot_read("a.service", &host, &host, &path);
+        assert_eq!(denial.is_none(), can, "{line}: {denial:?}");
+    }
 }

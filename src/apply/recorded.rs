@@ -1,0 +1,42 @@
+//! Commands of a run, each between two records.
+
+use super::record;
+use crate::{
+    error::Result,
+    host::{Command, Host, Output, Writer},
+    journal::{Event, Generation},
+    service::Runner,
+};
+
+/// Runs commands for services, with a durable record before and after each.
+pub(super) struct Recorded<'a, 'h> {
+    pub(super) writer: &'a mut Writer<'h>,
+    pub(super) generation: &'a mut Generation,
+    pub(super) ran: &'a mut Vec<String>,
+    pub(super) forward: bool,
+}
+
+impl Runner for Recorded<'_, '_> {
+    fn host(&self) -> &dyn Host {
+        self.writer.host()
+    }
+
+    fn forward(&self) -> bool {
+        self.forward
+    }
+
+    fn run(&mut self, command: &Command) -> Result<Output> {
+        record(
+            self.writer,
+            self.generation,
+            &Event::Running {
+                argv: command.argv.clone(),
+            },
+        )?;
+        self.ran.push(command.line());
+        let output = self.writer.run(command);
+        let status = output.as_ref().ok().and_then(|o| o.status);
+        record(self.writer, self.generation, &Event::Ran { status })?;
+        output
+    }
+}

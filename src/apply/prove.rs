@@ -12,15 +12,15 @@ use crate::{
 const PATIENCE: u64 = 5;
 
 /// What is to be proved, and who can be restarted for it.
-pub(super) struct Case<'a> {
-    pub(super) services: &'a [Service],
-    pub(super) units: &'a [UnitState],
-    pub(super) promises: &'a [(Probe, Want)],
-    pub(super) baseline: &'a [Observation],
+pub(super) struct Case {
+    pub(super) services: Vec<Service>,
+    pub(super) units: Vec<UnitState>,
+    pub(super) promises: Vec<(Probe, Want)>,
+    pub(super) baseline: Vec<Observation>,
     pub(super) deadline: u64,
 }
 
-impl Case<'_> {
+impl Case {
     /// Probes until each verdict is good, and returns them with the units that had to be restarted for that.
     ///
     /// # Errors
@@ -31,14 +31,14 @@ impl Case<'_> {
         progress: &mut dyn FnMut(&str),
     ) -> Result<(Vec<Verdict>, Vec<String>)> {
         let mut restarted = Vec::new();
-        if service::may_not_suffice(self.services, self.units) {
+        if service::may_not_suffice(&self.services, &self.units) {
             let verdicts = self.probe(runner, PATIENCE.min(self.deadline), progress)?;
             let stale = verdicts.iter().filter(|v| v.stale);
             let stale: Vec<&str> = stale.map(|v| v.probe.as_str()).collect();
             if !verdicts.iter().any(Verdict::fails) {
                 return Ok((verdicts, restarted));
             }
-            let (services, units) = (self.services, self.units);
+            let (services, units) = (&self.services, &self.units);
             restarted = service::restart_stale(runner, services, units, &stale, progress)?;
         }
         let verdicts = self.probe(runner, self.deadline, progress)?;
@@ -58,6 +58,12 @@ impl Case<'_> {
         limit: u64,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Vec<Verdict>> {
-        probe::prove(runner.host(), self.promises, self.baseline, limit, progress)
+        probe::prove(
+            runner.host(),
+            &self.promises,
+            &self.baseline,
+            limit,
+            progress,
+        )
     }
 }

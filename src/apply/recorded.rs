@@ -1,6 +1,6 @@
 //! Commands of a run, each between two records.
 
-use super::record;
+use super::{Progress, record};
 use crate::{
     error::Result,
     host::{Command, Host, Output, Writer},
@@ -13,7 +13,8 @@ pub(super) struct Recorded<'a, 'h> {
     pub(super) writer: &'a mut Writer<'h>,
     pub(super) generation: &'a mut Generation,
     pub(super) ran: &'a mut Vec<String>,
-    pub(super) forward: bool,
+    /// Who is told that a signal has to wait. None: it heeds no signal, since the way back is the answer to one.
+    pub(super) progress: Option<Progress<'a>>,
 }
 
 impl Runner for Recorded<'_, '_> {
@@ -22,7 +23,7 @@ impl Runner for Recorded<'_, '_> {
     }
 
     fn forward(&self) -> bool {
-        self.forward
+        self.progress.is_some()
     }
 
     fn run(&mut self, command: &Command) -> Result<Output> {
@@ -34,7 +35,7 @@ impl Runner for Recorded<'_, '_> {
             },
         )?;
         self.ran.push(command.line());
-        let output = self.writer.run(command);
+        let output = self.writer.run(command, self.progress.unwrap_or(&|_| {}));
         let status = output.as_ref().ok().and_then(|o| o.status);
         record(self.writer, self.generation, &Event::Ran { status })?;
         output

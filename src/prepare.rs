@@ -136,6 +136,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
         promises: if live { promises } else { Vec::new() },
         findings: preflight::allow(findings, &resolved.remembered.allow),
         consumers: desired.consumers,
+        holders: plan::holders(host, &observed.changes),
         changes: observed.changes,
         steps: desired.steps,
         deadline: desired.deadline,

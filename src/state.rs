@@ -8,6 +8,8 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::acl;
+
 /// An absolute path as the host sees it: `/` separated, normalised, never with `.` or `..`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -390,6 +392,9 @@ impl Wanted {
         attrs.uid = self.uid.unwrap_or(attrs.uid);
         attrs.gid = self.gid.unwrap_or(attrs.gid);
         attrs.mode = self.mode.unwrap_or(attrs.mode);
+        if let Some(value) = attrs.xattrs.get_mut(acl::ACL) {
+            *value = acl::with_mode(value, attrs.mode);
+        }
         State::Present {
             content: self.content,
             attrs,

@@ -90,7 +90,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         progress: Progress<'p>,
     ) -> Result<Self> {
         let number = Store::numbers(host)?.last().unwrap_or(&0) + 1;
-        let mut writer = Writer::new(host, Permit::default(), String::new());
+        let mut writer = Writer::new(host, Permit::of_state(number), String::new());
         let key = Store::make_key(&mut writer)?;
         let mut intent = Intent::of(&plan, &key, number, keep.deferred);
         intent.started = writer.host().now();
@@ -448,8 +448,11 @@ fn record(writer: &mut Writer<'_>, generation: &mut Generation, event: &Event) -
 
 /// What a generation may touch: its paths, its staging directories, its commands.
 fn permit(intent: &Intent, commands: &[Command]) -> Permit {
+    let in_place = intent.entries.iter().filter(|e| e.in_place);
     Permit {
+        generation: intent.generation,
         paths: intent.entries.iter().map(|e| e.path.clone()).collect(),
+        in_place: in_place.map(|e| e.path.clone()).collect(),
         staging: intent.entries.iter().map(|e| e.staging.clone()).collect(),
         commands: commands.iter().map(|c| c.argv.clone()).collect(),
     }

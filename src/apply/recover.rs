@@ -53,7 +53,7 @@ pub fn abandon(host: &mut dyn Host) -> Result<Option<u64>> {
         return Ok(None);
     };
     let generation = Store::generation(host, number);
-    let mut writer = Writer::new(host, Permit::default(), String::new());
+    let mut writer = Writer::new(host, Permit::of_state(number), String::new());
     if generation.is_ok() {
         Store::cut(&mut writer, number, b"")?;
         Store::append(&mut writer, number, &Event::Abandoned)?;

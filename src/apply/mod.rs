@@ -115,7 +115,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         drop(writer);
         let writer = Writer::new(
             host,
-            permit(&generation.intent, &plan.commands),
+            edits::permit(&generation.intent, &plan.commands),
             generation.intent.marker(),
         );
         Ok(Self {
@@ -444,18 +444,6 @@ fn record(writer: &mut Writer<'_>, generation: &mut Generation, event: &Event) -
     Store::append(writer, number, event)?;
     generation.status = next;
     Ok(())
-}
-
-/// What a generation may touch: its paths, its staging directories, its commands.
-fn permit(intent: &Intent, commands: &[Command]) -> Permit {
-    let in_place = intent.entries.iter().filter(|e| e.in_place);
-    Permit {
-        generation: intent.generation,
-        paths: intent.entries.iter().map(|e| e.path.clone()).collect(),
-        in_place: in_place.map(|e| e.path.clone()).collect(),
-        staging: intent.entries.iter().map(|e| e.staging.clone()).collect(),
-        commands: commands.iter().map(|c| c.argv.clone()).collect(),
-    }
 }
 
 /// Writes everything a generation needs to be taken back, durable on return.

@@ -1,7 +1,8 @@
 //! What a run that died leaves behind: taken back, finished, given up or swept away, from the journal and nothing else.
 
 use super::{
-    Progress, permit,
+    Progress,
+    edits::permit,
     undo::{Undo, clear},
 };
 use crate::{

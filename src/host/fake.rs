@@ -395,10 +395,8 @@ impl Host for FakeHost {
 
     fn ask(&self, question: &Question) -> Result<Output> {
         self.alive()?;
-        Ok((self.react)(
-            &mut self.world.borrow_mut(),
-            question.command(),
-        ))
+        let mut world = self.world.borrow_mut();
+        Ok((self.react)(&mut world, question.command()))
     }
 
     fn run(&mut self, command: &Command, marker: &str) -> Result<Output> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     EC,
-    calls::{Call, Door, calls, follow},
+    calls::{Call, Door, Written, calls, follow},
     common::{CERTROLL, Running, Scratch, skip},
     scratch,
     tally::Tally,
@@ -90,7 +90,7 @@ fn closed_throughout(
         );
     }
     let written = follow(calls, known, default);
-    let leaks: Vec<String> = written.iter().flat_map(|file| file.leaks()).collect();
+    let leaks: Vec<String> = written.iter().flat_map(Written::leaks).collect();
     assert_eq!(leaks, Vec::<String>::new());
     let staged: HashMap<String, String> = calls
         .iter()
@@ -180,9 +180,12 @@ fn no_file_that_holds_a_key_is_ever_open_to_more_than_in_the_end() {
 
 #[test]
 fn the_model_finds_the_orders_that_leak() {
-    let hex = |text: &str| -> String { text.bytes().map(|b| format!("\\x{b:02x}")).collect() };
-    let (name, attribute) = (hex(".certroll-1-0"), hex("system.posix_acl_access"));
-    let value: String = acl(4).iter().map(|b| format!("\\x{b:02x}")).collect();
+    let hex = |bytes: &[u8]| {
+        let each: Vec<String> = bytes.iter().map(|b| format!("\\x{b:02x}")).collect();
+        each.concat()
+    };
+    let (name, attribute) = (hex(b".certroll-1-0"), hex(b"system.posix_acl_access"));
+    let value = hex(&acl(4));
     let made = format!("9 openat(4, \"{name}\", O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW, 0600) = 5");
     let set = format!("9 fsetxattr(5, \"{attribute}\", \"{value}\", 44, 0) = 0");
     let gone = format!("9 fremovexattr(5, \"{attribute}\") = 0");
@@ -193,14 +196,14 @@ fn the_model_finds_the_orders_that_leak() {
         written[0].leaks().len()
     };
     let (write, own) = ("9 write(5, \"\\x41\", 1) = 1", "9 fchown(5, 0, 33) = 0");
-    let (wide, mode, narrow) = (
+    let (wide, usual, narrow) = (
         "9 fchmod(5, 0644) = 0",
         "9 fchmod(5, 0640) = 0",
         "9 fchmod(5, 0600) = 0",
     );
-    assert_eq!(leaks(&[&made, write, own, mode], None), 0);
-    assert_eq!(leaks(&[&made, wide, write, mode], None), 1);
-    assert_eq!(leaks(&[&made, write, mode, own], None), 0);
+    assert_eq!(leaks(&[&made, write, own, usual], None), 0);
+    assert_eq!(leaks(&[&made, wide, write, usual], None), 1);
+    assert_eq!(leaks(&[&made, write, usual, own], None), 0);
     assert_eq!(leaks(&[&made, write, wide, own, narrow], None), 2);
     assert_eq!(
         leaks(
@@ -220,11 +223,11 @@ fn the_model_finds_the_orders_that_leak() {
     // An inherited ACL sleeps until a mode with a group in it wakes it.
     let inherited = acl(4);
     assert_eq!(
-        leaks(&[&made, write, own, &gone, mode], Some(&inherited)),
+        leaks(&[&made, write, own, &gone, usual], Some(&inherited)),
         0
     );
     assert_eq!(
-        leaks(&[&made, write, own, mode, &gone], Some(&inherited)),
+        leaks(&[&made, write, own, usual, &gone], Some(&inherited)),
         1
     );
 }

@@ -106,7 +106,7 @@ impl Door {
     }
 
     fn set_acl(&mut self, acl: Acl) {
-        let group = acl.get(&(MASK, 0)).unwrap_or(&acl[&(GROUP, 0)]);
+        let group = acl.get(&(MASK, 0)).unwrap_or_else(|| &acl[&(GROUP, 0)]);
         self.mode = acl[&(OWNER, 0)] << 6 | group << 3 | acl[&(OTHER, 0)];
         self.acl = Some(acl);
     }

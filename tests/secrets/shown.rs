@@ -73,7 +73,8 @@ fn what_a_password_is_stays_out_of_every_diff() {
             ("rollback --yes -vv".to_owned(), 0),
         ] {
             let run = scratch.on_root(&line).exits(code);
-            said += &format!("{}{}", run.out, run.err);
+            said += &run.out;
+            said += &run.err;
         }
         said += &scratch.read("saved.json");
         assert!(said.contains("+++ /opt/app.conf"), "{said}");

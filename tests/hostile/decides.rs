@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::lchown, path::Path};
 
 use super::{
     NOBODY,
-    common::{Run, Running, Scratch, Snapshot, skip},
+    common::{CERTROLL, Run, Running, Scratch, Snapshot, skip},
 };
 
 /// A profile for this very machine, with a command that leaves a trace, and a saved plan of it.
@@ -112,6 +112,22 @@ fn an_identity_that_others_may_put_in_its_place_is_not_installed() {
         .exits(2)
         .says("[source-open]");
     run(&scratch, &format!("{APPLY} --allow source-open")).exits(0);
+}
+
+#[test]
+fn what_the_callers_shell_hands_over_is_the_callers() {
+    let Some(scratch) = scratch() else { return };
+    let at = scratch.text("");
+    let options = format!("--state {at}S --profiles {at}P");
+    let script = format!(
+        "{CERTROLL} {options} plan --profile own --cert <(cat in/a.pem) --key <(cat in/a.key) || test $? = 5
+         {CERTROLL} {options} plan --profile own --cert in/a.pem --key in/a.key --out saved.json || test $? = 5
+         {CERTROLL} {options} apply --plan <(cat saved.json) --yes"
+    );
+    let mut command = scratch.program("bash");
+    Running::start(command.args(["-euc", &script]))
+        .end()
+        .exits(0);
 }
 
 #[test]

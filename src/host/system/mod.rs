@@ -127,6 +127,11 @@ pub(crate) fn keep_memory_private() {
     }
 }
 
+/// Tells whether a path means a descriptor that this process was started with, as a shell's `<(...)` does.
+fn is_handed_over(path: &str) -> bool {
+    path.starts_with("/dev/fd/") || path.starts_with("/proc/self/fd/")
+}
+
 fn unknown(what: &'static str, name: &str) -> Error {
     Error::Unknown {
         what,
@@ -381,10 +386,7 @@ impl Host for SystemHost {
             });
         }
         // A named pipe without a writer would hang; the shell's `<(...)` is one with a writer.
-        if !metadata.is_file()
-            && !path.starts_with("/dev/fd/")
-            && !path.starts_with("/proc/self/fd/")
-        {
+        if !metadata.is_file() && !is_handed_over(path) {
             return Err(Error::Input {
                 subject: format!("`{path}`"),
                 message: "is a device, pipe or socket, want a file".to_owned(),
@@ -412,6 +414,8 @@ impl Host for SystemHost {
     fn writable_by_others(&self, file: Deciding<'_>) -> Result<Option<String>> {
         let (path, also) = match file {
             Deciding::Root(path) => return trust::open_to_others(&self.root, path.as_str(), None),
+            // What the caller's shell opened is nobody else's.
+            Deciding::Named(path) if is_handed_over(path) => return Ok(None),
             Deciding::Profile(path) => (path, None),
             Deciding::Named(path) => (path, clock::caller()),
         };

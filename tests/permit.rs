@@ -280,7 +280,7 @@ fn a_command_that_the_plan_does_not_name_word_for_word_does_not_run() {
             argv: words(line),
             limit: 1,
         };
-        let result = Writer::new(&mut host, permit(), "run".to_owned()).run(&command);
+        let result = Writer::new(&mut host, permit(), "run".to_owned()).run(&command, &|_| {});
         assert!(
             matches!(result, Err(Error::NotPlanned { .. })),
             "{line}: {result:?}"
@@ -294,7 +294,7 @@ fn a_command_that_the_plan_does_not_name_word_for_word_does_not_run() {
     let mut host = host();
     assert!(
         Writer::new(&mut host, permit(), String::new())
-            .run(&empty)
+            .run(&empty, &|_| {})
             .is_err()
     );
 }
@@ -336,6 +336,6 @@ fn what_the_plan_names_is_done() {
         argv: words("systemctl reload nginx"),
         limit: 1,
     };
-    writer.run(&command).unwrap();
+    writer.run(&command, &|_| {}).unwrap();
     assert!(host.world().ran.contains(&command.argv));
 }

@@ -1,8 +1,8 @@
 //! From one state to another: the same primitive edits forward and backward.
 
 use crate::{
-    host::{Command, Edit, Permit, Place, staged_name},
-    journal::{Entry, Intent},
+    host::{Edit, Place, staged_name},
+    journal::Entry,
     state::{Content, HostPath, State},
 };
 
@@ -76,16 +76,4 @@ pub(super) fn places<'e>(edits: impl IntoIterator<Item = &'e Edit>) -> Vec<Place
         Edit::Rename { to, .. } => to.clone(),
     };
     edits.into_iter().map(place).collect()
-}
-
-/// What a generation may touch: its paths, its staging directories, its commands.
-pub(super) fn permit(intent: &Intent, commands: &[Command]) -> Permit {
-    let in_place = intent.entries.iter().filter(|e| e.in_place);
-    Permit {
-        generation: intent.generation,
-        paths: intent.entries.iter().map(|e| e.path.clone()).collect(),
-        in_place: in_place.map(|e| e.path.clone()).collect(),
-        staging: intent.entries.iter().map(|e| e.staging.clone()).collect(),
-        commands: commands.iter().map(|c| c.argv.clone()).collect(),
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Progress,
-    edits::permit,
+    begin::permit,
     undo::{Undo, clear},
 };
 use crate::{

@@ -92,7 +92,7 @@ impl Host for DemoHost {
         self.files.sync(places)
     }
 
-    fn run(&mut self, command: &Command, _: &str) -> Result<Output> {
+    fn run(&mut self, command: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
         manager::run(&mut self.fleet.borrow_mut(), command)
     }
 

@@ -399,7 +399,7 @@ impl Host for FakeHost {
         Ok((self.react)(&mut world, question.command()))
     }
 
-    fn run(&mut self, command: &Command, marker: &str) -> Result<Output> {
+    fn run(&mut self, command: &Command, marker: &str, _: &dyn Fn(&str)) -> Result<Output> {
         if self.step("run")? {
             // The run dies while its command goes on: what it does is seen when recovery ends it.
             self.world.borrow_mut().leftovers.push(marker.to_owned());

@@ -32,7 +32,7 @@ pub struct Holder {
 /// A file that decides what is done, by who besides root and the effective user may have a hand in it.
 #[derive(Debug, Clone, Copy)]
 pub enum Deciding<'p> {
-    /// A file or folder of a profile, by the caller's path: nobody.
+    /// A file or folder of a profile, or a program that will run by itself, by its path on this machine: nobody.
     Profile(&'p str),
     /// A file that the caller names: who called through sudo(8), if anybody did.
     Named(&'p str),

@@ -303,11 +303,11 @@ pub trait Host: Tree {
     fn sync(&mut self, places: &[Place]) -> Result<()>;
 
     /// Runs a command to its end, with `CERTROLL_RUN=marker` in its otherwise clean environment. Called by [`Writer`]
-    /// alone.
+    /// alone. A signal that asks this run to stop does not end the command; `told` gets a line that says so.
     ///
     /// # Errors
     /// [`Error::Run`] where it cannot be started.
-    fn run(&mut self, command: &Command, marker: &str) -> Result<Output>;
+    fn run(&mut self, command: &Command, marker: &str, told: &dyn Fn(&str)) -> Result<Output>;
 
     /// Asks something that changes nothing.
     ///

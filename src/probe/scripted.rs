@@ -100,7 +100,7 @@ impl Host for Scripted {
     fn sync(&mut self, _: &[Place]) -> Result<()> {
         none()
     }
-    fn run(&mut self, _: &Command, _: &str) -> Result<Output> {
+    fn run(&mut self, _: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
         none()
     }
     fn ask(&self, question: &Question) -> Result<Output> {

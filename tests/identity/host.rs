@@ -75,7 +75,7 @@ impl Host for Desk {
     fn sync(&mut self, _: &[Place]) -> Result<()> {
         absent("sync")
     }
-    fn run(&mut self, _: &Command, _: &str) -> Result<Output> {
+    fn run(&mut self, _: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
         absent("run")
     }
     fn ask(&self, _: &Question) -> Result<Output> {

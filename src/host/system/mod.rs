@@ -320,12 +320,12 @@ impl Host for SystemHost {
         self.sync_places(places)
     }
 
-    fn run(&mut self, command: &Command, marker: &str) -> Result<Output> {
-        commands::run(command, marker)
+    fn run(&mut self, command: &Command, marker: &str, told: &dyn Fn(&str)) -> Result<Output> {
+        commands::run(command, marker, told)
     }
 
     fn ask(&self, question: &Question) -> Result<Output> {
-        commands::run(question.command(), "")
+        commands::run(question.command(), "", &|_| {})
     }
 
     fn end_marked(&self, marker: &str) -> Result<usize> {

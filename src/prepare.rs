@@ -194,6 +194,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
         promises: if live { promises } else { Vec::new() },
         findings: preflight::allow(findings, &resolved.remembered.allow),
         consumers: desired.consumers,
+        holders: plan::holders(host, &observed.changes),
         changes: observed.changes,
         read_back: desired.read_back,
         steps: desired.steps,

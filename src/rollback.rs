@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result, backticked},
     host::Host,
     journal::{DigestKey, Entry, Generation, Intent, Record, Remembered, Status, Store},
-    plan::{Change, Plan, Promise},
+    plan::{self, Change, Plan, Promise},
     preflight::{Finding, Severity, allow},
     probe::Want,
     rollouts::Request,
@@ -68,7 +68,8 @@ pub fn plan(
             .rfind(|i| i.generation < oldest.generation && i.undoes.is_none() && !undone(i)),
     };
     refuse_entangled(&committed, rollout, &back)?;
-    let (changes, mut findings) = changes(host, &key, &back)?;
+    let (mut changes, mut findings) = changes(host, &key, &back)?;
+    findings.extend(plan::settle(host, &mut changes)?);
     let remembered = target.and_then(|i| i.remembered.clone());
     let live = host.is_live() && newest.live;
     let services = if live {
@@ -105,6 +106,7 @@ pub fn plan(
         units,
         promises: if live { promises } else { Vec::new() },
         baseline,
+        holders: plan::holders(host, &changes),
         changes,
         findings: allow(findings, allowed),
         deadline: newest.deadline,

@@ -102,7 +102,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         progress: Progress<'p>,
     ) -> Result<Self> {
         let number = Store::numbers(host)?.last().unwrap_or(&0) + 1;
-        let mut writer = Writer::new(host, Permit::default(), String::new());
+        let mut writer = Writer::new(host, Permit::of_state(number), String::new());
         let key = Store::make_key(&mut writer)?;
         recover::sweep_unopened(&mut writer)?;
         let (commands, deferred) = (plan.commands.clone(), keep.deferred);

@@ -107,6 +107,9 @@ impl Undo<'_, '_, '_> {
         let bytes = serde_json::to_vec_pretty(receipt).unwrap_or_default();
         Store::put(self.writer, &at, bytes)?;
         record(self.writer, generation, &Event::RolledBack)?;
+        // The key of an identity that is not in force; where it cannot be removed now, the next commit does it.
+        let key = Store::file(generation.intent.generation, "identity/key.pem");
+        drop(clear(self.writer, &Place::State(key)));
         Store::close(self.writer)
     }
 

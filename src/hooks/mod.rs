@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::{
     desired::{Action, Manager, OnLink, Service, Target},
     error::{Error, Result},
-    host::{Command, Host},
+    host::{Command, Deciding, Host},
     plan::{Change, Plan, observe},
     service,
     state::{Content, HostPath, Sensitivity, State, Wanted},
@@ -198,7 +198,7 @@ fn callable(host: &dyn Host, own: &str) -> Result<String> {
             "`{program}` has characters that a unit file does not take as they are"
         ))
     } else if host.is_live() {
-        let others = host.writable_by_others(program)?;
+        let others = host.writable_by_others(Deciding::Profile(program))?;
         others.map(|path| {
             format!(
                 "`{program}` would run as root at boot, and others than root may write `{path}`"

@@ -22,9 +22,12 @@ use crate::{
 };
 
 mod overlay;
+mod redact;
+mod settle;
 mod view;
 
 pub use overlay::Overlay;
+pub(crate) use settle::{holders, settle};
 pub use view::{ChangeView, FORMAT, View};
 
 /// One before and after of one path.
@@ -114,6 +117,8 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// Files and units found to use the identity, for people.
     pub consumers: Vec<String>,
+    /// Who keeps the old files that are replaced, for people.
+    pub holders: Vec<String>,
     /// Seconds that the probes may take together.
     pub deadline: u64,
     /// Whether this is a live machine whose services and endpoints can be asked.
@@ -166,7 +171,13 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             observed.findings.push(finding);
             continue;
         }
-        let (sensitivity, identity) = (target.sensitivity, target.identity);
+        let identity = target.identity;
+        let sensitivity = if before.bytes().is_some_and(view::holds_key) {
+            // Where a pair was one file before, its copy is a key's, and goes when keys go.
+            Sensitivity::Secret
+        } else {
+            target.sensitivity
+        };
         let after = target.wanted.over(&before, sensitivity, fresh);
         observed
             .findings
@@ -184,8 +195,6 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
                 &mut observed,
             )?;
         }
-        let in_place =
-            before != State::Absent && wants_file && host.is_mount_point(&target.path)?;
         let staging = match &target.swept {
             Some(top) => top.parent().unwrap_or_default(),
             None => target.path.parent().unwrap_or_default(),
@@ -198,9 +207,11 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             sensitivity,
             identity,
             staging,
-            in_place,
+            in_place: false,
         });
     }
+    let standing = settle(host, &mut observed.changes)?;
+    observed.findings.extend(standing);
     Ok(observed)
 }
 

@@ -3,14 +3,12 @@
 use std::{collections::VecDeque, fmt};
 
 use crate::{
+    acl::{self, ACL, Tag},
     desired::Reader,
     error::Result,
     host::{Host, Tree},
     state::{Attrs, Content, HostPath, State},
 };
-
-/// Name of the extended attribute that holds an access ACL (acl(5)).
-const ACL: &str = "system.posix_acl_access";
 
 /// Links that may follow one another (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
@@ -227,7 +225,7 @@ fn decide(attrs: &Attrs, reader: &Identity) -> (Class, u32) {
     if reader.reads_all {
         return (Class::Root, 7);
     }
-    let acl = attrs.xattrs.get(ACL).and_then(|value| parse_acl(value));
+    let acl = attrs.xattrs.get(ACL).and_then(|value| acl::parse(value));
     let mode = attrs.mode;
     if reader.uid == Some(attrs.uid) {
         return (Class::Owner, mode >> 6 & 7);
@@ -263,50 +261,4 @@ fn decide(attrs: &Attrs, reader: &Identity) -> (Class, u32) {
         return (Class::Group, groups.iter().fold(0, |all, one| all | one));
     }
     (Class::Other, mode & 7)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tag {
-    Group,
-    GroupObj,
-    Mask,
-    Other,
-    User,
-    UserObj,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    tag: Tag,
-    permissions: u32,
-    id: u32,
-}
-
-/// Decodes the attribute: a version (2), then entries of tag, permissions and id, little-endian
-/// (`linux/posix_acl_xattr.h`). None where it is anything else.
-fn parse_acl(value: &[u8]) -> Option<Vec<Entry>> {
-    let (version, entries) = value.split_first_chunk::<4>()?;
-    if u32::from_le_bytes(*version) != 2 || entries.len() % 8 != 0 {
-        return None;
-    }
-    entries
-        .chunks_exact(8)
-        .map(|entry| {
-            let [t0, t1, p0, p1, i0, i1, i2, i3] = entry.try_into().ok()?;
-            let tag = match u16::from_le_bytes([t0, t1]) {
-                0x01 => Tag::UserObj,
-                0x02 => Tag::User,
-                0x04 => Tag::GroupObj,
-                0x08 => Tag::Group,
-                0x10 => Tag::Mask,
-                0x20 => Tag::Other,
-                _ => return None,
-            };
-            Some(Entry {
-                tag,
-                permissions: u32::from(u16::from_le_bytes([p0, p1])),
-                id: u32::from_le_bytes([i0, i1, i2, i3]),
-            })
-        })
-        .collect()
 }

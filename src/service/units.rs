@@ -8,7 +8,7 @@ use super::{Setup, must_succeed, setup};
 use crate::{
     desired::Service,
     error::{Error, Result},
-    host::{Command, Host},
+    host::{Command, Host, Question},
 };
 
 /// Properties asked of every unit; systemd leaves out those that its version does not know.
@@ -123,16 +123,11 @@ pub(super) fn show(host: &dyn Host, units: &[String], properties: &str) -> Resul
     if units.is_empty() {
         return Ok(Vec::new());
     }
-    let mut argv: Vec<String> = ["systemctl", "show", "--no-pager", properties, "--"]
-        .map(str::to_owned)
-        .to_vec();
-    argv.extend(units.iter().cloned());
-    // A question to a busy manager is answered late; one that takes longer than this is not.
-    let command = Command { argv, limit: 30 };
-    let output = host.run(&command, "", &|_| {})?;
+    let question = Question::units(properties, units);
+    let output = host.ask(&question)?;
     let brief = Command {
         argv: vec!["systemctl".to_owned(), "show".to_owned()],
-        limit: command.limit,
+        limit: question.command().limit,
     };
     must_succeed(&brief, &output)?;
     parse(&output.stdout, units)

@@ -21,7 +21,7 @@ pub fn recover(host: &mut dyn Host, boot: bool, progress: Progress<'_>) -> Resul
     let Some(number) = Store::pending(host)? else {
         return Ok(None);
     };
-    let generation = Store::generation(host, number)?;
+    let generation = Store::open_generation(host, number)?;
     let key = Store::key(host)?;
     let commands = service::commands(&generation.intent.services, &generation.intent.units);
     let mut writer = Writer::new(
@@ -44,18 +44,28 @@ pub fn recover(host: &mut dyn Host, boot: bool, progress: Progress<'_>) -> Resul
     undo.run(generation, None).map(Some)
 }
 
-/// Gives an open generation up: what is there stays, and is named.
+/// Gives an open generation up: what is there stays. Returns its number; none where nothing was left to give up: the
+/// mark was damaged and is gone, or the generation was final and is finished.
 ///
 /// # Errors
 /// [`Error::Io`] with the generation still open.
 pub fn abandon(host: &mut dyn Host) -> Result<Option<u64>> {
-    let Some(number) = Store::pending(host)? else {
-        return Ok(None);
+    let number = match Store::pending(host) {
+        Ok(Some(number)) => number,
+        Ok(None) => return Ok(None),
+        Err(Error::Stored { .. }) => {
+            Store::close(&mut Writer::new(host, Permit::default(), String::new()))?;
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
     };
     let generation = Store::generation(host, number);
     let mut writer = Writer::new(host, Permit::default(), String::new());
-    if generation.is_ok() {
+    if let Ok(generation) = generation {
         Store::cut(&mut writer, number, b"")?;
+        if generation.status.is_final() {
+            return finish(&mut writer, &generation).map(|_| None);
+        }
         Store::append(&mut writer, number, &Event::Abandoned)?;
     }
     Store::close(&mut writer)?;

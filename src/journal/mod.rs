@@ -392,6 +392,17 @@ impl Status {
     }
 }
 
+/// Says why a document of another format is not read; `ours` is the one that would be.
+pub(crate) fn other_format(found: &str, ours: &str) -> String {
+    let name = |format: &str| format.rsplit_once('/').map(|(name, _)| name.to_owned());
+    let made = if name(found) == name(ours) {
+        ", made by a newer certroll"
+    } else {
+        ""
+    };
+    format!("is of format `{found}`{made}; this certroll reads `{ours}`")
+}
+
 /// What the first line of a journal must say before the rest of it is read.
 #[derive(Deserialize)]
 struct Head {
@@ -436,10 +447,7 @@ pub fn replay<T: DeserializeOwned>(path: &str, text: &str) -> Result<(T, Status)
     let damaged = |e: serde_json::Error| stored(format!("line 1: {e}"));
     let head: Head = serde_json::from_str(first).map_err(damaged)?;
     if head.format != FORMAT {
-        return Err(stored(format!(
-            "is of format `{}`, this certroll reads `{FORMAT}`",
-            head.format
-        )));
+        return Err(stored(other_format(&head.format, FORMAT)));
     }
     if head.event != "begun" {
         return Err(stored("line 1 is not an intent".to_owned()));

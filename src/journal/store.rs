@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Event, Gist, Intent, Status, replay};
+use super::{Event, Gist, Intent, Status, other_format, replay};
 use crate::{
     error::{Error, Result},
     hex::hex,
@@ -61,6 +61,12 @@ pub struct Rollouts {
     pub format: String,
     /// By name.
     pub rollouts: BTreeMap<String, Remembered>,
+}
+
+/// What a document must say before the rest of it is read.
+#[derive(Deserialize)]
+struct Format {
+    format: String,
 }
 
 impl Default for Rollouts {
@@ -144,6 +150,20 @@ impl Store {
         Ok(Generation { intent, status })
     }
 
+    /// Reads the generation that is open.
+    ///
+    /// # Errors
+    /// [`Error::Stored`] where it is damaged, or gone.
+    pub fn open_generation(host: &dyn Host, number: u64) -> Result<Generation> {
+        Self::generation(host, number).map_err(|error| match error {
+            Error::Unknown { .. } => Error::Stored {
+                path: Self::file(number, "journal.jsonl").to_string(),
+                message: format!("is gone, although generation {number} is open"),
+            },
+            other => other,
+        })
+    }
+
     /// Reads what housekeeping needs of one generation.
     ///
     /// # Errors
@@ -204,15 +224,12 @@ impl Store {
             path: "rollouts.json".to_owned(),
             message,
         };
-        let rollouts: Rollouts =
-            serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))?;
-        if rollouts.format != ROLLOUTS {
-            return Err(stored(format!(
-                "is of format `{}`, this certroll reads `{ROLLOUTS}`",
-                rollouts.format
-            )));
+        let damaged = |e: serde_json::Error| stored(e.to_string());
+        let Format { format } = serde_json::from_slice(bytes.reveal()).map_err(damaged)?;
+        if format != ROLLOUTS {
+            return Err(stored(other_format(&format, ROLLOUTS)));
         }
-        Ok(rollouts)
+        serde_json::from_slice(bytes.reveal()).map_err(damaged)
     }
 
     /// Returns the edits that replace what is remembered; the first stages, the second switches.

@@ -11,7 +11,7 @@ use crate::{
     probe::{self, Verdict},
     receipt::{Outcome, Receipt},
     service::{self, Runner, UnitState},
-    state::{Bytes, Content, HostPath, State},
+    state::{Bytes, Content, State},
 };
 
 mod edits;
@@ -182,13 +182,30 @@ impl<'h, 'p> Journal<'h, 'p> {
         let mut places = Vec::new();
         for n in 0..self.plan.changes.len() {
             for edit in self.edits(n).stage {
-                self.writer.edit(&edit)?;
+                self.stage_one(&edit)?;
                 if let Edit::Create { at, .. } = edit {
                     places.push(at);
                 }
             }
         }
         self.writer.sync(&places)
+    }
+
+    /// Makes one staged object; what has its name already is left of a generation whose record is gone.
+    fn stage_one(&mut self, edit: &Edit) -> Result<()> {
+        match (self.writer.edit(edit), edit) {
+            (
+                Err(Error::Io { source, .. }),
+                Edit::Create {
+                    at: Place::Tree(staged),
+                    ..
+                },
+            ) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                undo::remove_below(&mut self.writer, staged)?;
+                self.writer.edit(edit)
+            }
+            (done, _) => done,
+        }
     }
 
     /// Makes them live back to back, durable on return.
@@ -201,6 +218,7 @@ impl<'h, 'p> Journal<'h, 'p> {
                 } else {
                     self.writer.edit(&edit)?;
                     places.extend(edits::places([&edit]));
+                    places.extend(edits::left_elsewhere(&edit));
                 }
             }
         }
@@ -325,25 +343,15 @@ impl Journal<'_, '_> {
                     .insert(receipt.rollout.clone(), remembered);
             }
         }
-        let (stage, switch) = Store::remember(&rollouts);
-        let staged = match &stage {
-            Edit::Create { at, .. } => at.clone(),
-            Edit::Rename { .. }
-            | Edit::Remove { .. }
-            | Edit::Overwrite { .. }
-            | Edit::Append { .. } => Place::State(HostPath::default()),
-        };
         let at = Store::file(number, "receipt.json");
         let bytes = serde_json::to_vec_pretty(&receipt).unwrap_or_default();
-        undo::clear(&mut self.writer, &staged)?;
-        self.writer.edit(&stage)?;
+        let staged = Store::stage_remembered(&mut self.writer, &rollouts)?;
         self.writer.edit(&crate::journal::create(&at, bytes))?;
         self.writer.sync(&[staged, Place::State(at)])?;
         self.record(&Event::Committed)?;
         // From here on the generation is final: what fails now is finished by the next run's recovery.
         drop(
-            self.writer
-                .edit(&switch)
+            Store::make_remembered(&mut self.writer)
                 .and_then(|()| Store::close(&mut self.writer))
                 .and_then(|()| retention::prune(&mut self.writer, &rollouts)),
         );

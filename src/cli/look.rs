@@ -103,7 +103,7 @@ fn refuse_open(host: &dyn Host) -> Result<()> {
     let Some(generation) = Store::pending(host)? else {
         return Ok(());
     };
-    let message = match Store::generation(host, generation) {
+    let message = match Store::open_generation(host, generation) {
         Ok(open) => format!(
             "a run of rollout `{}` by {} did not end ({:?})",
             open.intent.rollout, open.intent.operator, open.status

@@ -99,10 +99,13 @@ impl<'h> Writer<'h> {
         match place {
             Place::State(_) => true,
             Place::Tree(path) => {
-                let staged = path.name().starts_with(".certroll-")
-                    && path
-                        .parent()
-                        .is_some_and(|dir| self.permit.staging.contains(&dir));
+                // What lies in a directory that is still staged is staged with it.
+                let ways = std::iter::successors(Some(path.clone()), HostPath::parent);
+                let mut ours = ways.filter(|at| at.name().starts_with(".certroll-"));
+                let staged = ours.any(|at| {
+                    at.parent()
+                        .is_some_and(|dir| self.permit.staging.contains(&dir))
+                });
                 staged || self.permit.paths.contains(path)
             }
         }

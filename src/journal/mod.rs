@@ -431,6 +431,25 @@ pub struct Shown {
     pub sensitivity: Sensitivity,
 }
 
+/// Returns the length of the lines that are whole: all but a last one that is torn.
+///
+/// A torn line may lack its end, or hold zeroes where a power cut left the size of a file without its bytes; JSON holds
+/// no zero byte (RFC 8259 section 7).
+pub(crate) fn whole(text: &[u8]) -> usize {
+    let end = |text: &[u8]| {
+        text.iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |at| at + 1)
+    };
+    let lines = end(text);
+    let last = end(&text[..lines.saturating_sub(1)]);
+    if text[last..lines].contains(&0) {
+        last
+    } else {
+        lines
+    }
+}
+
 /// Reads a journal: its intent, whole or in part, and how far it came. A torn last line is an event that did not
 /// happen.
 ///
@@ -441,6 +460,7 @@ pub fn replay<T: DeserializeOwned>(path: &str, text: &str) -> Result<(T, Status)
         path: path.to_owned(),
         message,
     };
+    let text = &text[..whole(text.as_bytes())];
     let Some((first, rest)) = text.split_once('\n') else {
         return Err(stored("its intent is missing or cut short".to_owned()));
     };
@@ -454,10 +474,7 @@ pub fn replay<T: DeserializeOwned>(path: &str, text: &str) -> Result<(T, Status)
     }
     let intent: T = serde_json::from_str(first).map_err(damaged)?;
     let mut status = Status::Open;
-    for (index, line) in rest.split_inclusive('\n').enumerate() {
-        let Some(line) = line.strip_suffix('\n') else {
-            break;
-        };
+    for (index, line) in rest.lines().enumerate() {
         let number = index + 2;
         let event: Event =
             serde_json::from_str(line).map_err(|e| stored(format!("line {number}: {e}")))?;

@@ -30,8 +30,6 @@ pub(crate) struct Story {
     pub(crate) end: usize,
     /// The sync that it forgets.
     forgets: Option<usize>,
-    /// The syncs that nothing depends on.
-    pub(crate) spare: Vec<usize>,
 }
 
 fn forward(host: &mut FakeHost) -> Result<Receipt> {
@@ -74,7 +72,6 @@ impl Story {
             start,
             act: forward,
             forgets: None,
-            spare: Vec::new(),
         }
     }
 
@@ -122,7 +119,6 @@ impl Story {
             start: self.start.clone(),
             trees: self.trees.clone(),
             forgets: Some(n),
-            spare: Vec::new(),
             ..*self
         }
     }
@@ -137,11 +133,6 @@ impl Story {
             .lock(std::time::Duration::ZERO)
             .and_then(|()| (self.act)(&mut host));
         (host, said)
-    }
-
-    /// Returns the number of syncs.
-    pub(crate) fn syncs(&self) -> usize {
-        self.run(Fault::Never).0.syncs()
     }
 
     /// Returns the host as a kill in each step leaves it, and last as the run's end does.

@@ -14,6 +14,7 @@ use crate::{
     state::{Bytes, Content, State},
 };
 
+mod begin;
 mod edits;
 mod recover;
 mod retention;
@@ -110,7 +111,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             status: Status::Open,
         };
         recover::sweep_unopened(&mut writer)?;
-        write_generation(&mut writer, &generation.intent, &plan, keep)?;
+        begin::write_generation(&mut writer, &generation.intent, &plan, keep)?;
         Store::open(&mut writer, number)?;
         drop(writer);
         let writer = Writer::new(
@@ -461,46 +462,4 @@ fn permit(intent: &Intent, commands: &[Command]) -> Permit {
         staging: intent.entries.iter().map(|e| e.staging.clone()).collect(),
         commands: commands.iter().map(|c| c.argv.clone()).collect(),
     }
-}
-
-/// Writes everything a generation needs to be taken back, durable on return.
-fn write_generation(
-    writer: &mut Writer<'_>,
-    intent: &Intent,
-    plan: &Plan,
-    keep: Keep,
-) -> Result<()> {
-    let number = intent.generation;
-    let mut edits = Vec::new();
-    if writer.host().load(&Store::generations())? == State::Absent {
-        edits.push(crate::journal::create_dir(&Store::generations()));
-    }
-    for name in ["", "before", "found", "identity"] {
-        edits.push(crate::journal::create_dir(&Store::file(number, name)));
-    }
-    for (n, change) in plan.changes.iter().enumerate() {
-        if let Some(bytes) = change.before.bytes() {
-            edits.push(crate::journal::create(
-                &Store::file(number, &format!("before/{n}")),
-                bytes.clone(),
-            ));
-        }
-    }
-    for (name, bytes) in keep.identity {
-        edits.push(crate::journal::create(
-            &Store::file(number, &format!("identity/{name}")),
-            bytes,
-        ));
-    }
-    let mut places = edits::places(&edits);
-    for edit in edits {
-        writer.edit(&edit)?;
-    }
-    // One large text at a time.
-    let plan = Store::file(number, "plan.json");
-    writer.edit(&crate::journal::create(&plan, keep.plan))?;
-    let journal = Store::file(number, "journal.jsonl");
-    writer.edit(&crate::journal::create(&journal, intent.line()))?;
-    places.extend([Place::State(plan), Place::State(journal)]);
-    writer.sync(&places)
 }

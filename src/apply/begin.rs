@@ -1,22 +1,38 @@
-//! What a generation writes down before it is opened.
+//! What a generation is opened with: its permit, and everything that is kept beside its journal.
+
+use std::collections::HashMap;
 
 use super::{Keep, edits};
 use crate::{
     error::Result,
-    host::{Place, Writer},
+    host::{Command, Permit, Place, Writer},
     journal::{Intent, Store},
-    plan::Plan,
-    state::State,
+    plan::Change,
+    state::{Bytes, State},
 };
 
-/// Writes everything a generation needs to be taken back, durable on return.
-pub(super) fn write_generation(
+/// What a generation may touch: its paths, its staging directories, its commands.
+pub(super) fn permit(intent: &Intent, commands: &[Command]) -> Permit {
+    Permit {
+        paths: intent.entries.iter().map(|e| e.path.clone()).collect(),
+        staging: intent.entries.iter().map(|e| e.staging.clone()).collect(),
+        commands: commands.iter().map(|c| c.argv.clone()).collect(),
+    }
+}
+
+/// Returns the bytes of every file that changes bring, by number of the change.
+pub(super) fn new_bytes(changes: &[Change]) -> HashMap<usize, Bytes> {
+    let file = |(n, change): (usize, &Change)| Some((n, change.after.bytes()?.clone()));
+    changes.iter().enumerate().filter_map(file).collect()
+}
+
+/// Writes what a generation keeps beside its journal, and returns where.
+pub(super) fn save(
     writer: &mut Writer<'_>,
-    intent: &Intent,
-    plan: &Plan,
+    number: u64,
+    changes: &[Change],
     keep: Keep,
-) -> Result<()> {
-    let number = intent.generation;
+) -> Result<Vec<Place>> {
     let mut edits = Vec::new();
     if writer.host().load(&Store::generations())? == State::Absent {
         edits.push(crate::journal::create_dir(&Store::generations()));
@@ -24,7 +40,7 @@ pub(super) fn write_generation(
     for name in ["", "before", "found", "identity"] {
         edits.push(crate::journal::create_dir(&Store::file(number, name)));
     }
-    for (n, change) in plan.changes.iter().enumerate() {
+    for (n, change) in changes.iter().enumerate() {
         if let Some(bytes) = change.before.bytes() {
             edits.push(crate::journal::create(
                 &Store::file(number, &format!("before/{n}")),
@@ -42,11 +58,8 @@ pub(super) fn write_generation(
     for edit in edits {
         writer.edit(&edit)?;
     }
-    // One large text at a time.
     let plan = Store::file(number, "plan.json");
     writer.edit(&crate::journal::create(&plan, keep.plan))?;
-    let journal = Store::file(number, "journal.jsonl");
-    writer.edit(&crate::journal::create(&journal, intent.line()))?;
-    places.extend([Place::State(plan), Place::State(journal)]);
-    writer.sync(&places)
+    places.push(Place::State(plan));
+    Ok(places)
 }

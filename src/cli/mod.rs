@@ -12,6 +12,8 @@ use crate::{
 
 mod args;
 mod changes;
+mod doctor;
+mod hooks;
 pub mod inspect;
 pub(crate) mod look;
 pub(crate) mod print;
@@ -75,33 +77,33 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Apply {
             rollout,
             plan,
-            yes,
-            wait,
+            go,
             defer,
         } => {
             let mut request = rollout.request(profiles_dir)?;
             request.deferred = *defer;
-            let go = changes::Go {
-                yes: *yes,
-                wait: *wait,
-            };
-            changes::apply(host, &request, plan.as_deref(), go, printer)
+            changes::apply(host, &request, plan.as_deref(), *go, printer)
         }
         Command::Status { rollout } => look::status(host, &rollout.request(profiles_dir)?, printer),
+        Command::Doctor {
+            rollout,
+            log: Some(log),
+        } if rollout.name.is_none() => doctor::log(host, log, printer),
+        Command::Doctor { rollout, log } => doctor::examine(
+            host,
+            &rollout.request(profiles_dir)?,
+            log.as_deref(),
+            printer,
+        ),
         Command::Rollback {
             generation,
             name,
             selected,
-            yes,
-            wait,
+            go,
             allow,
         } => {
             let request = selected.request(name.clone(), profiles_dir);
-            let go = changes::Go {
-                yes: *yes,
-                wait: *wait,
-            };
-            changes::rollback(host, &request, *generation, allow, go, printer)
+            changes::rollback(host, &request, *generation, allow, *go, printer)
         }
         Command::Recover { boot, abandon } => changes::recover(host, *boot, *abandon, printer),
         Command::History => look::history(host, printer),
@@ -126,6 +128,7 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             })
         }
         Command::Probe { targets } => look::probe(host, targets, printer),
+        Command::Hooks { command } => hooks::run(host, command, cli.state.as_deref(), printer),
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

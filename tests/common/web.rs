@@ -199,7 +199,7 @@ pub(crate) fn react(world: &mut World, command: &Command) -> Output {
 pub(crate) fn change(at: &str, before: State, after: State, identity: bool) -> Change {
     let at = path(at);
     Change {
-        kind: "test".to_owned(),
+        kind: "test".into(),
         sensitivity: if at.name() == "server.key" {
             Sensitivity::Secret
         } else {

@@ -9,6 +9,7 @@ use certroll::{
         Command, Host as _, Output,
         fake::{FakeHost, Fault, World},
     },
+    journal::Store,
     receipt::{Outcome, Receipt},
     rollback,
     state::{HostPath, State},
@@ -42,9 +43,13 @@ fn backward(host: &mut FakeHost) -> Result<Receipt> {
     certroll::rollout(host, back.plan, Keep::default(), &|_| {})
 }
 
-/// Recovers as at boot.
+/// Recovers as at boot, and then what that leaves owed.
 pub(crate) fn recover(host: &mut FakeHost) -> Result<Option<Receipt>> {
-    apply::recover(host, true, &|_| {})
+    let first = apply::recover(host, true, &|_| {})?;
+    match Store::pending(host)? {
+        Some(_) => apply::recover(host, false, &|_| {}),
+        None => Ok(first),
+    }
 }
 
 /// A unit that refuses the new pair.

@@ -89,8 +89,8 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
 pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let Survey {
         resolved,
-        desired,
         profiles,
+        desired,
         ..
     } = survey(host, request)?;
     let keep = Keep {

@@ -94,11 +94,11 @@ pub fn remove(host: &dyn Host) -> Result<Plan> {
     Ok(plan(host, changes))
 }
 
-fn gone(path: HostPath, kind: &str, before: State) -> Change {
+fn gone(path: HostPath, kind: &'static str, before: State) -> Change {
     Change {
         staging: path.parent().unwrap_or_default(),
         path,
-        kind: kind.to_owned().into(),
+        kind: kind.into(),
         before,
         after: State::Absent,
         sensitivity: Sensitivity::Public,

@@ -142,10 +142,14 @@ impl FakeHost {
     pub fn after_power_cut(&self, choose: Choose<'_>) -> Self {
         let [tree, state] = self.disk.borrow().cut(choose);
         let names = self.world.borrow().names.clone();
+        // What starts after a boot is not what ran before it.
+        let mut ran = self.world.borrow().ran.clone();
+        ran.push(vec!["boot".to_owned()]);
         let world = World {
             tree,
             state,
             names,
+            ran,
             ..World::default()
         };
         Self {

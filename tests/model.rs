@@ -26,7 +26,7 @@ use tally::{Depth, Tally, depth};
 /// How many distinct disks a story is tried with.
 fn goal() -> usize {
     match depth() {
-        Depth::Fast => 3_000,
+        Depth::Fast => 1_500,
         Depth::Lab => 40_000,
         Depth::Full => 560_000,
     }

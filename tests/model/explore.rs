@@ -108,7 +108,7 @@ fn by_chance(
                 host = host.fork(Fault::DieWithin(choose(60)));
                 let recovered = recover(&mut host);
                 // One that found nothing open has said nothing: a mark whose removal was not synced may come back.
-                if let Ok(Some(_)) = &recovered {
+                if let (false, Ok(Some(_))) = (host.died(), &recovered) {
                     let why = |why| TestCaseError::fail(format!("{why}: {recovered:?}"));
                     said = Some(judge(story, &host).map_err(why)?);
                 }

@@ -9,7 +9,7 @@ use super::{print::Printer, text};
 use crate::{
     error::{Error, ExitCode, Result},
     host::{Deciding, Host},
-    journal::{Intent, Status, Store},
+    journal::{Intent, Status, Store, other_format},
     plan::{Plan, View},
     prepare, probe,
     receipt::{Outcome, Receipt},
@@ -76,14 +76,12 @@ impl Saved {
             message,
             hint: "make one with `certroll plan --out FILE`".to_owned(),
         };
-        let mut saved: Self = serde_json::from_slice(bytes.reveal())
-            .map_err(|e| input(format!("is not a saved plan: {e}")))?;
-        if saved.format != SAVED {
-            return Err(input(format!(
-                "is of format `{}`, this certroll reads `{SAVED}`",
-                saved.format
-            )));
+        let other = |e: serde_json::Error| input(format!("is not a saved plan: {e}"));
+        let document: serde_json::Value = serde_json::from_slice(bytes.reveal()).map_err(other)?;
+        if let Some(format) = document["format"].as_str().filter(|f| *f != SAVED) {
+            return Err(input(other_format(format, SAVED)));
         }
+        let mut saved: Self = serde_json::from_value(document).map_err(other)?;
         path.clone_into(&mut saved.path);
         Ok(saved)
     }
@@ -115,7 +113,7 @@ fn refuse_open(host: &dyn Host) -> Result<()> {
     let Some(generation) = Store::pending(host)? else {
         return Ok(());
     };
-    let message = match Store::generation(host, generation) {
+    let message = match Store::open_generation(host, generation) {
         Ok(open) => format!(
             "a run of rollout `{}` by {} did not end ({:?})",
             open.intent.rollout, open.intent.operator, open.status
@@ -337,18 +335,25 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
 
 pub(crate) fn show(host: &mut dyn Host, number: u64, printer: &Printer) -> Result<ExitCode> {
     let generation = Store::generation(host, number)?;
-    let load = |name: &str| -> Result<Option<serde_json::Value>> {
+    let load = |name: &str, ours: &str| -> Result<Option<serde_json::Value>> {
         let at = Store::file(number, name);
-        let stored = |e: serde_json::Error| Error::Stored {
+        let stored = |message: String| Error::Stored {
             path: at.to_string(),
-            message: e.to_string(),
+            message,
         };
-        host.load(&at)?
-            .bytes()
-            .map(|b| serde_json::from_slice(b.reveal()).map_err(stored))
-            .transpose()
+        let state = host.load(&at)?;
+        let Some(bytes) = state.bytes() else {
+            return Ok(None);
+        };
+        let document: serde_json::Value =
+            serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))?;
+        match document["format"].as_str().filter(|found| *found != ours) {
+            Some(found) => Err(stored(other_format(found, ours))),
+            None => Ok(Some(document)),
+        }
     };
-    let (plan, receipt) = (load("plan.json")?, load("receipt.json")?);
+    let plan = load("plan.json", crate::plan::FORMAT)?;
+    let receipt = load("receipt.json", crate::receipt::FORMAT)?;
     let document = json!({ "format": "certroll/show/1", "generation": number, "state": state(generation.status), "plan": plan, "receipt": receipt });
     printer.result(&document, || {
         let intent = &generation.intent;

@@ -2,10 +2,10 @@
 //!
 //! It keeps the rules of the real one that matter for the transaction: names must not exist to be created, a rename
 //! replaces, a directory is only removed when empty, an append may be torn, a lock is exclusive and freed by death.
+//! Beside what running programs see it keeps what a disk may hold of it, for power cuts.
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
     io,
     net::{IpAddr, SocketAddr},
     rc::Rc,
@@ -13,30 +13,21 @@ use std::{
 };
 
 use super::{
-    Command, Deciding, Edit, Entry, EntryKind, Footing, Host, Output, Place, Presented, Question,
-    Tree, User,
+    Command, Deciding, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree, User,
 };
 use crate::{
     error::{Error, On as _, Result},
-    state::{Attrs, Bytes, Content, HostPath, State},
+    state::{Bytes, HostPath, State},
 };
 
-/// Everything that outlives a run: files, endpoints, units.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct World {
-    /// The tree below `/`.
-    pub tree: BTreeMap<HostPath, State>,
-    /// The state directory.
-    pub state: BTreeMap<HostPath, State>,
-    /// What listens, and what it presents.
-    pub endpoints: BTreeMap<SocketAddr, Presented>,
-    /// Names and their addresses.
-    pub names: BTreeMap<String, Vec<IpAddr>>,
-    /// Argument vectors of the commands that ran, in order.
-    pub ran: Vec<Vec<String>>,
-    /// Markers of commands that are still running although their run died.
-    pub leftovers: Vec<String>,
-}
+mod disk;
+mod world;
+
+pub use disk::Choose;
+pub use world::World;
+
+use disk::Disk;
+use world::{get, list, perform, seen};
 
 /// When something goes wrong. Steps are edits, syncs and commands, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,9 +50,12 @@ pub type Reaction = Rc<dyn Fn(&mut World, &Command) -> Output>;
 #[derive(Clone)]
 pub struct FakeHost {
     world: Rc<RefCell<World>>,
+    disk: Rc<RefCell<Disk>>,
     react: Reaction,
     fault: Fault,
     steps: Cell<usize>,
+    syncs: Cell<usize>,
+    forgets: Option<usize>,
     dead: Cell<bool>,
     locked: Rc<Cell<bool>>,
     holds_lock: bool,
@@ -83,10 +77,13 @@ impl FakeHost {
     #[must_use]
     pub fn new(world: World, react: Reaction) -> Self {
         Self {
+            disk: Rc::new(RefCell::new(Disk::of(&world))),
             world: Rc::new(RefCell::new(world)),
             react,
             fault: Fault::Never,
             steps: Cell::new(0),
+            syncs: Cell::new(0),
+            forgets: None,
             dead: Cell::new(false),
             locked: Rc::default(),
             holds_lock: false,
@@ -109,9 +106,57 @@ impl FakeHost {
         Self {
             fault,
             steps: Cell::new(0),
+            syncs: Cell::new(0),
+            forgets: None,
             dead: Cell::new(false),
             holds_lock: false,
             ..self.clone()
+        }
+    }
+
+    /// Starts a new run on a copy of the world and of its disk, as after a kill.
+    #[must_use]
+    pub fn fork(&self, fault: Fault) -> Self {
+        Self {
+            world: Rc::new(RefCell::new(self.world())),
+            disk: Rc::new(RefCell::new(self.disk.borrow().clone())),
+            locked: Rc::default(),
+            ..self.next_run(fault)
+        }
+    }
+
+    /// Makes the n-th sync of this run, from 0, do nothing, as if the program had forgotten it; an append is one.
+    #[must_use]
+    pub fn forgets_sync(mut self, n: usize) -> Self {
+        self.forgets = Some(n);
+        self
+    }
+
+    /// Returns the number of syncs so far.
+    #[must_use]
+    pub fn syncs(&self) -> usize {
+        self.syncs.get()
+    }
+
+    /// Cuts the power and boots again: a world of its own, with one of the disks that may be left. Nothing runs, and
+    /// nothing listens.
+    #[must_use]
+    pub fn after_power_cut(&self, choose: Choose<'_>) -> Self {
+        let [tree, state] = self.disk.borrow().cut(choose);
+        let names = self.world.borrow().names.clone();
+        // What starts after a boot is not what ran before it.
+        let mut ran = self.world.borrow().ran.clone();
+        ran.push(vec!["boot".to_owned()]);
+        let world = World {
+            tree,
+            state,
+            names,
+            ran,
+            ..World::default()
+        };
+        Self {
+            live: self.live,
+            ..Self::new(world, Rc::clone(&self.react))
         }
     }
 
@@ -124,6 +169,7 @@ impl FakeHost {
     /// Changes the world from outside, as a third party does.
     pub fn meddle(&self, change: impl FnOnce(&mut World)) {
         change(&mut self.world.borrow_mut());
+        self.disk.borrow_mut().adopt(&self.world.borrow());
     }
 
     /// Returns the number of steps so far.
@@ -136,6 +182,12 @@ impl FakeHost {
     #[must_use]
     pub fn died(&self) -> bool {
         self.dead.get()
+    }
+
+    /// Counts a sync; false where this is the one that is forgotten.
+    fn syncs_now(&self) -> bool {
+        let n = self.syncs.replace(self.syncs.get() + 1);
+        self.forgets != Some(n)
     }
 
     fn alive(&self) -> Result<()> {
@@ -167,130 +219,6 @@ impl FakeHost {
             }
         }
     }
-}
-
-fn area<'w>(world: &'w mut World, place: &Place) -> &'w mut BTreeMap<HostPath, State> {
-    match place {
-        Place::Tree(_) => &mut world.tree,
-        Place::State(_) => &mut world.state,
-    }
-}
-
-fn get(area: &BTreeMap<HostPath, State>, path: &HostPath) -> State {
-    area.get(path).cloned().unwrap_or(State::Absent)
-}
-
-fn list(area: &BTreeMap<HostPath, State>, dir: &HostPath) -> Vec<Entry> {
-    let below = area
-        .range(dir.clone()..)
-        .take_while(|(path, _)| path.is_within(dir) || path.as_str().starts_with(dir.as_str()));
-    let children = below.filter(|(path, _)| path.parent().as_ref() == Some(dir));
-    let entry = |(path, state): (&HostPath, &State)| {
-        let kind = match state {
-            State::Present {
-                content: Content::Dir,
-                ..
-            } => EntryKind::Dir,
-            State::Present {
-                content: Content::File(_),
-                ..
-            } => EntryKind::File,
-            State::Present {
-                content: Content::Link(_),
-                ..
-            } => EntryKind::Link,
-            State::Present {
-                content: Content::Other,
-                ..
-            }
-            | State::Absent => EntryKind::Other,
-        };
-        Entry {
-            name: path.name().to_owned(),
-            kind,
-        }
-    };
-    let mut entries: Vec<_> = children.map(entry).collect();
-    entries.sort();
-    entries
-}
-
-fn torn(state: &State) -> State {
-    match state.bytes() {
-        Some(bytes) => State::file(
-            bytes.reveal()[..bytes.len() / 2].to_vec(),
-            Attrs {
-                mode: 0o600,
-                ..Attrs::default()
-            },
-        ),
-        None => state.clone(),
-    }
-}
-
-fn perform(world: &mut World, edit: &Edit, within: bool) -> io::Result<()> {
-    match edit {
-        Edit::Create { at, state } => {
-            let area = area(world, at);
-            let parent = at.path().parent().unwrap_or_default();
-            if parent != HostPath::default() && !get(area, &parent).is_dir() {
-                return Err(io::ErrorKind::NotFound.into());
-            }
-            if area.contains_key(at.path()) {
-                return Err(io::ErrorKind::AlreadyExists.into());
-            }
-            area.insert(
-                at.path().clone(),
-                if within { torn(state) } else { state.clone() },
-            );
-        }
-        Edit::Overwrite { at, state } => {
-            area(world, at).insert(
-                at.path().clone(),
-                if within { torn(state) } else { state.clone() },
-            );
-        }
-        // The kernel does a rename and a removal whole or not at all.
-        Edit::Rename { .. } | Edit::Remove { .. } if within => {}
-        Edit::Rename { from, to } => {
-            let Some(state) = area(world, from).remove(from.path()) else {
-                return Err(io::ErrorKind::NotFound.into());
-            };
-            area(world, to).insert(to.path().clone(), state);
-        }
-        Edit::Remove { at } => {
-            let area = area(world, at);
-            if !list(area, at.path()).is_empty() {
-                return Err(io::ErrorKind::DirectoryNotEmpty.into());
-            }
-            if area.remove(at.path()).is_none() {
-                return Err(io::ErrorKind::NotFound.into());
-            }
-        }
-        Edit::Append { at, bytes } => {
-            let area = area(world, at);
-            let mut all = get(area, at.path())
-                .bytes()
-                .map(|b| b.reveal().to_vec())
-                .unwrap_or_default();
-            all.extend_from_slice(if within {
-                &bytes[..bytes.len() / 2]
-            } else {
-                bytes
-            });
-            area.insert(
-                at.path().clone(),
-                State::file(
-                    all,
-                    Attrs {
-                        mode: 0o600,
-                        ..Attrs::default()
-                    },
-                ),
-            );
-        }
-    }
-    Ok(())
 }
 
 impl Tree for FakeHost {
@@ -382,15 +310,25 @@ impl Host for FakeHost {
 
     fn edit(&mut self, edit: &Edit) -> Result<()> {
         let within = self.step("edit")?;
-        let result =
-            perform(&mut self.world.borrow_mut(), edit, within).on("change", format!("{edit:?}"));
-        self.alive()?;
-        result
+        perform(&mut self.world.borrow_mut(), edit, within)
+            .on("change", format!("{edit:?}"))
+            .or_else(|error| self.alive().and(Err(error)))?;
+        let seen = seen(&self.world.borrow(), edit);
+        let durable = matches!(edit, Edit::Append { .. }) && self.syncs_now() && !within;
+        self.disk.borrow_mut().edit(edit, &seen, within);
+        if durable {
+            self.disk.borrow_mut().settle(edit);
+        }
+        self.alive()
     }
 
-    fn sync(&mut self, _places: &[Place]) -> Result<()> {
+    fn sync(&mut self, places: &[Place]) -> Result<()> {
         self.step("sync")?;
-        self.alive()
+        self.alive()?;
+        if !places.is_empty() && self.syncs_now() {
+            self.disk.borrow_mut().sync(places);
+        }
+        Ok(())
     }
 
     fn ask(&self, question: &Question) -> Result<Output> {
@@ -406,7 +344,9 @@ impl Host for FakeHost {
             self.alive()?;
         }
         self.world.borrow_mut().ran.push(command.argv.clone());
-        Ok((self.react)(&mut self.world.borrow_mut(), command))
+        let output = (self.react)(&mut self.world.borrow_mut(), command);
+        self.disk.borrow_mut().adopt(&self.world.borrow());
+        Ok(output)
     }
 
     fn end_marked(&self, marker: &str) -> Result<usize> {

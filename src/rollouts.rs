@@ -1,6 +1,6 @@
 //! Which rollout is meant: by flags, by a file of `/etc/certroll/rollouts.d`, or as remembered from the last time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     error::{Error, Result},
@@ -48,6 +48,8 @@ pub struct Resolved {
     pub findings: Vec<Finding>,
     /// What is owed from an earlier run.
     pub obligations: Vec<String>,
+    /// Units that a reload did not suffice for.
+    pub restart: BTreeSet<String>,
 }
 
 /// An entry of `/etc/certroll/rollouts.d`: paths in it are the root's.
@@ -150,6 +152,7 @@ pub fn resolve(host: &dyn Host, request: &Request) -> Result<Resolved> {
         identity,
         findings,
         obligations: before.obligations,
+        restart: before.restart,
     })
 }
 

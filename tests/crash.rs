@@ -227,6 +227,7 @@ fn plan(host: &FakeHost) -> Plan {
         config_test: None,
         limit: 2,
         on: Vec::new(),
+        serves: BTreeMap::new(),
     }];
     let units = service::observe(host, &services).unwrap();
     let probe = Probe::Tls {

@@ -39,6 +39,7 @@ pub fn recover(host: &mut dyn Host, boot: bool, progress: Progress<'_>) -> Resul
         key: key.as_ref(),
         progress,
         ran: &mut ran,
+        told: None,
         boot,
     };
     undo.run(generation, None).map(Some)

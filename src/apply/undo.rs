@@ -1,10 +1,10 @@
 //! The backward way: undo is `write(before)`, from the journal and nothing else.
 
-use super::{Progress, Recorded, all_owed, edits, record};
+use super::{Progress, Recorded, edits, prove::Case, record};
 use crate::{
     error::{Error, Result},
     host::{Edit, Host, Place, Writer},
-    journal::{DigestKey, Entry, Event, Generation, Record, Status, Store, create},
+    journal::{DigestKey, Entry, Event, Generation, Intent, Record, Status, Store, create},
     plan::Promise,
     probe::{self, Want},
     receipt::{Outcome, Receipt},
@@ -18,6 +18,9 @@ pub(super) struct Undo<'a, 'h, 'p> {
     pub(super) key: Option<&'a DigestKey>,
     pub(super) progress: Progress<'p>,
     pub(super) ran: &'a mut Vec<String>,
+    /// What the way forward ran: who was not told then is not told now. None where another run went it: since then
+    /// anything may have been loaded.
+    pub(super) told: Option<Vec<String>>,
     /// At boot nothing is started and nothing is probed: that stays owed.
     pub(super) boot: bool,
 }
@@ -281,6 +284,10 @@ impl Undo<'_, '_, '_> {
         if self.boot || !is_owed(generation) {
             return Ok(());
         }
+        let services = match &self.told {
+            Some(ran) => service::told(intent.services, &intent.units, ran),
+            None => intent.services,
+        };
         let progress = self.progress;
         let mut runner = Recorded {
             writer: self.writer,
@@ -288,12 +295,9 @@ impl Undo<'_, '_, '_> {
             ran: self.ran,
             progress: None,
         };
-        service::activate(
-            &mut runner,
-            &intent.services,
-            &intent.units,
-            &mut |message| progress(message),
-        )?;
+        let watched = service::activate(&mut runner, &services, &intent.units, &mut |message| {
+            progress(message);
+        })?;
         let as_before = |(promise, seen): (&Promise, &probe::Observation)| {
             (promise.probe.clone(), Want::Baseline(seen.clone()))
         };
@@ -303,27 +307,34 @@ impl Undo<'_, '_, '_> {
             .zip(&intent.baseline)
             .map(as_before)
             .collect();
-        let verdicts = probe::prove(
-            self.writer.host(),
-            &promises,
-            &intent.baseline,
-            intent.deadline,
-            &mut |m| progress(m),
-        )?;
-        match verdicts.iter().find(|v| v.judged && !v.good) {
-            None => Ok(()),
-            Some(v) => Err(Error::Unproved {
-                subject: v.probe.clone(),
-                want: v.want.clone(),
-                found: v.found.clone(),
-            }),
-        }
+        let case = Case {
+            services,
+            units: intent.units,
+            promises,
+            baseline: intent.baseline,
+            deadline: intent.deadline,
+        };
+        case.prove(&mut runner, &mut |message| progress(message))?;
+        watched.still(self.writer.host())
     }
 }
 
 /// Tells whether services may have loaded what is taken back, so that they are to be told again and the baseline proved.
 fn is_owed(generation: &Generation) -> bool {
     generation.intent.live && !generation.intent.deferred && generation.status.was_switched()
+}
+
+/// Says what is owed where no service was told and nothing was probed.
+pub(super) fn all_owed(intent: &Intent) -> Vec<String> {
+    let services = intent.services.iter().map(|s| match &s.command {
+        Some(command) if s.units.is_empty() => format!("run `{}`", command.line()),
+        _ => format!("{} {}", s.action.verb(), s.units.join(" ")),
+    });
+    let probes = intent
+        .promises
+        .iter()
+        .map(|p| format!("prove {}", probe::title(&p.probe)));
+    services.chain(probes).collect()
 }
 
 /// Returns the state that a generation found, its bytes from the saved copy.

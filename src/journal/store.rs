@@ -1,6 +1,9 @@
 //! The state directory: generations, the `pending` mark, and what is remembered of rollouts.
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -52,6 +55,9 @@ pub struct Remembered {
     pub obligations: Vec<String>,
     /// Steps for people that are still open.
     pub steps: Vec<crate::desired::Step>,
+    /// Units, full names, that a reload did not make present the new identity: they are restarted at once.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub restart: BTreeSet<String>,
 }
 
 /// Everything that is remembered, by name of the rollout.

@@ -168,6 +168,9 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
         }
         let (sensitivity, identity) = (target.sensitivity, target.identity);
         let after = target.wanted.over(&before, sensitivity, fresh);
+        observed
+            .findings
+            .extend(too_open(&target.path, target.at_most, &after));
         if same(&before, &after) {
             continue;
         }
@@ -216,6 +219,16 @@ fn same(before: &State, after: &State) -> bool {
         ) if matches!(a, Content::Link(_)) => a == b && x.uid == y.uid && x.gid == y.gid,
         _ => before == after,
     }
+}
+
+/// Says that a file would be open to more than its reader takes.
+fn too_open(path: &HostPath, at_most: Option<u32>, after: &State) -> Option<Finding> {
+    let (most, mode) = (at_most?, after.attrs()?.mode & 0o7777);
+    let message =
+        format!("`{path}` would be {mode:04o}, and who reads it takes at most {most:04o}");
+    let hint = format!("in the profile, say `mode: \"{most:04o}\"`");
+    let finding = Finding::host(Severity::Fatal, "mode-too-open", message).hinted(hint);
+    (mode & !most != 0).then_some(finding)
 }
 
 /// Says why a target cannot be written as it stands.

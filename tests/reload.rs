@@ -184,7 +184,7 @@ fn plan(host: &FakeHost, action: Action, restart: &[&str]) -> Plan {
         rollout: "test".to_owned(),
         changes: vec![Change {
             path: path("/leaf"),
-            kind: "pem".to_owned(),
+            kind: "pem".into(),
             before: file("old"),
             after: file("new"),
             sensitivity: Sensitivity::Public,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use similar::TextDiff;
 
-use super::{print::Printer, text};
+use super::{Saved, print::Printer, text};
 use crate::{
     apply::{self, Keep},
     error::{Error, ExitCode, Result},
@@ -102,7 +102,7 @@ pub(crate) fn apply(
 ) -> Result<ExitCode> {
     enter(host, go, printer)?;
     let saved = saved
-        .map(|path| super::look::Saved::read(host, path))
+        .map(|path| Saved::parse(path, host.read_input(path)?.reveal()))
         .transpose()?;
     let request = saved.as_ref().map_or_else(
         || request.clone(),

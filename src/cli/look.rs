@@ -19,7 +19,7 @@ use crate::{
 
 /// A saved plan: an approval of what a request would do, never a program.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Saved {
+pub struct Saved {
     /// `certroll/saved-plan/1`.
     format: String,
     name: Option<String>,
@@ -58,15 +58,17 @@ impl Saved {
         }
     }
 
-    /// Reads a saved plan.
-    pub(crate) fn read(host: &dyn Host, path: &str) -> Result<Self> {
-        let bytes = host.read_input(path)?;
+    /// Reads a saved plan; `path` is only for messages.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it is none, or of another version.
+    pub fn parse(path: &str, bytes: &[u8]) -> Result<Self> {
         let input = |message: String| Error::Input {
             subject: format!("`{path}`"),
             message,
             hint: "make one with `certroll plan --out FILE`".to_owned(),
         };
-        let mut saved: Self = serde_json::from_slice(bytes.reveal())
+        let mut saved: Self = serde_json::from_slice(bytes)
             .map_err(|e| input(format!("is not a saved plan: {e}")))?;
         if saved.format != SAVED {
             return Err(input(format!(
@@ -79,7 +81,8 @@ impl Saved {
     }
 
     /// Returns the request that the plan was made from.
-    pub(crate) fn request(&self) -> Request {
+    #[must_use]
+    pub fn request(&self) -> Request {
         let files = Files {
             cert: self.cert.clone(),
             key: self.key.clone(),

@@ -104,7 +104,7 @@ fn replay(target: &str) {
         judge(target, bytes, &path.display().to_string());
     }
     // As many mutations as the ring has time for, in the same order each time.
-    let time = Duration::from_secs(if depth() == Depth::Fast { 3 } else { 20 });
+    let time = Duration::from_secs(if depth() == Depth::Fast { 2 } else { 20 });
     let (start, mut dice, mut count) = (Instant::now(), Dice(0x9e37_79b9_7f4a_7c15), 0_u32);
     while start.elapsed() < time && count < 20_000 {
         let (path, bytes) = &inputs[dice.below(inputs.len())];

@@ -12,6 +12,7 @@ mod common;
 mod corner;
 #[path = "crowd/disturbance.rs"]
 mod disturbance;
+#[expect(dead_code, reason = "other tests of servers use more of it")]
 #[path = "common/nginx.rs"]
 mod nginx;
 #[path = "crowd/site.rs"]
@@ -25,8 +26,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Run, Running, Scratch, until};
-use corner::{APPLY, WAITS, corner, generations, kill, nothing_is_left, ready, run, start, tree};
+use common::{Run, Running, until};
+use corner::{APPLY, WAITS, corner, generations, kill, nothing_is_left, run, start, tree};
 use disturbance::Sort;
 use tally::{Depth, Tally, depth};
 

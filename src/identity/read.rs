@@ -110,6 +110,16 @@ fn text_of(bytes: &[u8]) -> Option<Zeroizing<String>> {
     pem::looks_like(text.as_bytes()).then_some(text)
 }
 
+/// A label as it may be shown: one whose end is damaged goes on with what may be a key.
+fn label(block: &pem::Block) -> String {
+    let is_plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == ' ';
+    if block.label.chars().all(is_plain) {
+        format!("(`{}`) ", block.label)
+    } else {
+        String::new()
+    }
+}
+
 struct Reader<'a> {
     input: &'a Input,
     password: Option<&'a Bytes>,
@@ -249,8 +259,8 @@ impl Reader<'_> {
             Shape::Unknown => {
                 let message = match block {
                     Some(block) => format!(
-                        "{place}(`{}`) holds neither a certificate nor a private key: it is damaged",
-                        dn::escape(&block.label)
+                        "{place}{}holds neither a certificate nor a private key: it is damaged",
+                        label(block)
                     ),
                     None => "is neither PEM, DER nor PKCS#12".to_owned(),
                 };

@@ -55,7 +55,13 @@ pub(super) fn claims(text: &str) -> Claims {
 
 /// Returns the remarks in a text.
 pub(super) fn of(input: &Input, text: &str, before: &str) -> Vec<Remark> {
-    lines(text)
+    // A block whose first line is damaged is text like any other, and may be a key.
+    let lines = if text.contains("PRIVATE KEY") {
+        vec!["(text that may hold a private key is not shown)".to_owned()]
+    } else {
+        lines(text)
+    };
+    lines
         .into_iter()
         .filter(|line| !line.is_empty())
         .take(MOST_LINES)
@@ -84,11 +90,12 @@ fn shown(line: &str) -> String {
     {
         return "(a line that may hold a password is not shown)".to_owned();
     }
+    // A piece of a key is one with a damaged character in it, too.
+    let digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
     let is_base64 = |word: &str| {
-        word.len() >= 24
-            && word
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+        word.as_bytes()
+            .split(|b| !digit(b))
+            .any(|run| run.len() >= 20)
     };
     let kept: Vec<&str> = line
         .split_whitespace()
@@ -128,6 +135,7 @@ mod tests {
             "MIIEvgIBADANBgkqhkiG9w0BAQEFAASC",
             "password: hunter2",
             "x MIIEvgIBADANBgkqhkiG9w0BAQEFAASC",
+            "MIIEvgIBADAN?gkqhkiG9w0BAQEFAASCBKg",
         ] {
             let shown = shown(line);
             assert!(

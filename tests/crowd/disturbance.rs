@@ -6,7 +6,7 @@
 )]
 
 use std::{
-    env,
+    env, fs,
     process::Command,
     thread::sleep,
     time::{Duration, SystemTime},
@@ -98,7 +98,15 @@ fn signalled(scratch: &Scratch, line: &str, whole: Duration, dice: &mut Dice) ->
         kill(id, signal).unwrap();
         how += &format!("{signal} after {at:?} ");
     }
+    let own = format!("certroll-{id}-");
     let run = running.end();
+    let left = fs::read_dir("/run")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left
+        .filter(|name| name.to_string_lossy().starts_with(&own))
+        .collect();
+    assert!(left.is_empty(), "{how}left {left:?} in /run: {run:#?}");
     Disturbed { how, run }
 }
 

@@ -7,7 +7,7 @@ use super::{
     certificate::Certificate,
     der, dn,
     key::Key,
-    locked::{self, Locked},
+    locked::{self, Locked, Work},
     pem, remark,
     shape::{Shape, shape},
 };
@@ -63,6 +63,7 @@ pub(super) fn read(input: &Input, password: Option<&Bytes>) -> Result<Contents> 
         input,
         password,
         curve: None,
+        work: Work::default(),
         found: Contents::default(),
     };
     match text_of(bytes) {
@@ -124,6 +125,7 @@ struct Reader<'a> {
     input: &'a Input,
     password: Option<&'a Bytes>,
     curve: Option<Zeroizing<Vec<u8>>>,
+    work: Work,
     found: Contents,
 }
 
@@ -211,10 +213,12 @@ impl Reader<'_> {
                 self.found.certificates.push(read);
             }
             Shape::Key => self.key(bytes, &place)?,
-            Shape::EncryptedKey => match locked::open_key(bytes, self.password, path, is_der) {
-                Ok(plain) => self.key(&plain, &place)?,
-                Err(locked) => self.found.locked.push(locked),
-            },
+            Shape::EncryptedKey => {
+                match locked::open_key(bytes, self.password, path, is_der, &mut self.work) {
+                    Ok(plain) => self.key(&plain, &place)?,
+                    Err(locked) => self.found.locked.push(locked),
+                }
+            }
             Shape::Store => self.store(bytes)?,
             Shape::Parameters => {
                 if let Some((tlv, _)) = der::first(bytes).filter(|(tlv, _)| tlv.tag == der::OID) {
@@ -288,7 +292,7 @@ impl Reader<'_> {
     }
 
     fn store(&mut self, bytes: &[u8]) -> Result<()> {
-        let archive = locked::open_store(bytes, self.password)
+        let archive = locked::open_store(bytes, self.password, &mut self.work)
             .map_err(|l| bad(self.input, l.message, l.hint))?;
         for bag in &archive.certs {
             let read = Certificate::from_der(bag.cert.as_der())

@@ -1,5 +1,7 @@
 //! Daemons' configuration directories: files as sections `== PATH`, links as `== PATH -> TARGET`.
 
+use std::sync::OnceLock;
+
 use certroll::{
     effective::{self, Body, Found, Table},
     facts,
@@ -18,10 +20,11 @@ const CANARY: &str = "CanaryOfAPassword";
 pub(super) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let host = hosts::host(world(&text));
-    let table = Table::parse("daemons.yaml", TABLE).unwrap();
+    static PARSED: OnceLock<Table> = OnceLock::new();
+    let table = PARSED.get_or_init(|| Table::parse("daemons.yaml", TABLE).unwrap());
     let dirs = facts::glob(&host, "/etc/{xivo,wazo}-*/conf.d").unwrap();
     let read = |release: Option<&String>| {
-        effective::discover(&host, &table, &dirs, "010-custom-certificate.yml", release).unwrap()
+        effective::discover(&host, table, &dirs, "010-custom-certificate.yml", release).unwrap()
     };
     let layered = read(None);
     for daemon in &layered.daemons {

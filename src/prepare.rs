@@ -28,11 +28,24 @@ pub struct Prepared {
     pub keep: Keep,
 }
 
-/// Finds out what a request would do.
+/// What a request asks of this host, before its targets are read.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    /// The rollout, nothing left to look up.
+    pub resolved: Resolved,
+    /// Its profiles, each with what it read of the host.
+    pub profiles: Vec<(Profile, Facts)>,
+    /// Who trusts the leaf.
+    pub trust: Trust,
+    /// What the profiles ask for, with every finding so far.
+    pub desired: Desired,
+}
+
+/// Finds out what a request asks of this host.
 ///
 /// # Errors
-/// Whatever keeps a plan from being made; fatal findings are in the plan. The host is unchanged.
-pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
+/// Whatever keeps that from being told. The host is unchanged.
+pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
     let resolved = rollouts::resolve(host, request)?;
     let set = &resolved.remembered.set;
     let mut profiles = Vec::new();
@@ -61,6 +74,22 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     };
     desired.findings.extend(resolved.findings.iter().cloned());
     desired.findings.extend(resolved.identity.findings(&checks));
+    Ok(Survey {
+        resolved,
+        profiles,
+        trust,
+        desired,
+    })
+}
+
+/// Finds out what a request would do.
+///
+/// # Errors
+/// Whatever keeps a plan from being made; fatal findings are in the plan. The host is unchanged.
+pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
+    let Survey {
+        resolved, desired, ..
+    } = survey(host, request)?;
     let keep = Keep {
         identity: kept(&resolved.identity),
         rollout: Some(resolved.remembered.clone()),
@@ -93,13 +122,16 @@ fn fits(profile: &Profile, host: &dyn Host) -> Result<()> {
     })
 }
 
+/// Returns owner and group of what did not exist: root, or whoever tries it out on a tree of their own.
+pub(crate) fn fresh(host: &dyn Host) -> (u32, u32) {
+    match host.effective_uid() {
+        0 => (0, 0),
+        uid => (uid, rustix::process::getegid().as_raw()),
+    }
+}
+
 fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Plan> {
-    let fresh = if host.effective_uid() == 0 {
-        (0, 0)
-    } else {
-        (host.effective_uid(), rustix::process::getegid().as_raw())
-    };
-    let observed = plan::observe(host, desired.targets, fresh)?;
+    let observed = plan::observe(host, desired.targets, fresh(host))?;
     let mut findings = desired.findings;
     findings.extend(observed.findings);
     findings.extend(never_touched(&desired.never_touch, &observed.changes));
@@ -305,17 +337,6 @@ fn add_consumers(
 
 /// Names every endpoint that still serves one of the platform's default identities.
 fn defaults(subjects: &[String], promises: &[Promise], baseline: &[Observation]) -> Vec<Finding> {
-    let parts = |subject: &str| {
-        subject
-            .split(", ")
-            .map(str::to_owned)
-            .collect::<HashSet<_>>()
-    };
-    let is_default = |found: &str| {
-        subjects
-            .iter()
-            .any(|subject| parts(subject).is_subset(&parts(found)))
-    };
     let mut findings = Vec::new();
     for (promise, seen) in promises.iter().zip(baseline) {
         let (Observation::Tls(endpoints), Want::Leaf { leaf, .. }) = (seen, &promise.want) else {
@@ -324,7 +345,9 @@ fn defaults(subjects: &[String], promises: &[Promise], baseline: &[Observation])
         let served = endpoints
             .iter()
             .filter_map(|end| Some((end.address, end.presented.as_ref()?)));
-        for (address, served) in served.filter(|(_, s)| s.leaf != *leaf && is_default(&s.subject)) {
+        for (address, served) in
+            served.filter(|(_, s)| s.leaf != *leaf && is_default(subjects, &s.subject))
+        {
             let message = format!(
                 "{} at {address} serves the platform's default identity `{}`",
                 probe::title(&promise.probe),
@@ -338,4 +361,17 @@ fn defaults(subjects: &[String], promises: &[Promise], baseline: &[Observation])
         }
     }
     findings
+}
+
+/// Tells whether a subject is that of one of the platform's default identities: every part of it is there.
+pub(crate) fn is_default(subjects: &[String], found: &str) -> bool {
+    let parts = |subject: &str| {
+        subject
+            .split(", ")
+            .map(str::to_owned)
+            .collect::<HashSet<_>>()
+    };
+    subjects
+        .iter()
+        .any(|subject| parts(subject).is_subset(&parts(found)))
 }

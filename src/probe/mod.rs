@@ -30,7 +30,7 @@ pub use judge::judge;
 pub use lookup::lookup_in_hosts;
 pub use prove::prove;
 pub use readable::{Identity, readable};
-pub use report::{EndpointReport, FORMAT, ProbeReport, parse_target, run};
+pub use report::{EndpointReport, FORMAT, PATIENCE, ProbeReport, parse_target, run};
 
 /// What one probe saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

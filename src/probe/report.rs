@@ -19,8 +19,8 @@ use crate::{
 /// Format of the report with `--json`.
 pub const FORMAT: &str = "certroll/probe/1";
 
-/// The longest one address may take.
-const LIMIT: Duration = Duration::from_secs(10);
+/// The longest that one address may take where a person asks.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The port of HTTPS (RFC 9110 section 4.2.2).
 const HTTPS: u16 = 443;
@@ -106,7 +106,7 @@ fn ask(host: &dyn Host, address: SocketAddr, name: &str) -> EndpointReport {
         chain: Vec::new(),
         silence: None,
     };
-    match host.handshake(address, name, LIMIT) {
+    match host.handshake(address, name, PATIENCE) {
         Ok(presented) => {
             let mut all = presented.certificates.iter().map(|der| details(der));
             report.leaf = all.next();

@@ -12,7 +12,6 @@ mod common;
 mod corner;
 #[path = "crowd/disturbance.rs"]
 mod disturbance;
-#[expect(dead_code, reason = "other tests of servers use more of it")]
 #[path = "common/nginx.rs"]
 mod nginx;
 #[path = "crowd/site.rs"]

@@ -6,7 +6,9 @@
 )]
 
 use std::{
-    env, fs,
+    env,
+    fmt::Write as _,
+    fs,
     process::Command,
     thread::sleep,
     time::{Duration, SystemTime},
@@ -96,7 +98,7 @@ fn signalled(scratch: &Scratch, line: &str, whole: Duration, dice: &mut Dice) ->
         sleep(at);
         // A run that has ended is not reaped yet, so that its number is nobody else's.
         kill(id, signal).unwrap();
-        how += &format!("{signal} after {at:?} ");
+        write!(how, "{signal} after {at:?} ").unwrap();
     }
     let own = format!("certroll-{id}-");
     let run = running.end();

@@ -329,7 +329,7 @@ impl Reader<'_> {
                 let message = format!(
                     "`{}`: the text before a certificate says {what} `{}`, the certificate says `{truth}`",
                     self.input.name,
-                    dn::escape(claim),
+                    remark::shown(claim),
                 );
                 self.found.findings.push(
                     Finding::input(Severity::Warning, "metadata-contradicts", message)

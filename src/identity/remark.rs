@@ -43,6 +43,9 @@ pub(super) struct Claims {
 /// Returns what a text claims.
 pub(super) fn claims(text: &str) -> Claims {
     let mut claims = Claims::default();
+    if may_be_key(text) {
+        return claims;
+    }
     for line in lines(text) {
         if let Some(subject) = line.strip_prefix("subject=") {
             claims.subject = Some(subject.trim().to_owned());
@@ -55,8 +58,7 @@ pub(super) fn claims(text: &str) -> Claims {
 
 /// Returns the remarks in a text.
 pub(super) fn of(input: &Input, text: &str, before: &str) -> Vec<Remark> {
-    // A block whose first line is damaged is text like any other, and may be a key.
-    let lines = if text.contains("PRIVATE KEY") {
+    let lines = if may_be_key(text) {
         vec!["(text that may hold a private key is not shown)".to_owned()]
     } else {
         lines(text)
@@ -73,6 +75,11 @@ pub(super) fn of(input: &Input, text: &str, before: &str) -> Vec<Remark> {
         .collect()
 }
 
+/// Tells whether a text may be a key: a block whose first line is damaged is text like any other.
+fn may_be_key(text: &str) -> bool {
+    text.contains("PRIVATE KEY")
+}
+
 fn lines(text: &str) -> Vec<String> {
     let mut text = text.replace("\\n", "\n").replace('\r', "\n");
     for start in STARTS {
@@ -82,7 +89,7 @@ fn lines(text: &str) -> Vec<String> {
 }
 
 /// Returns a line as it may be shown: what could be a piece of a key or a password is left out.
-fn shown(line: &str) -> String {
+pub(super) fn shown(line: &str) -> String {
     let lower = line.to_ascii_lowercase();
     if ["pass", "secret", "token", "pin=", "pin:"]
         .iter()

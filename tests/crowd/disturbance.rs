@@ -7,6 +7,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     fmt::Write as _,
     fs,
     process::Command,
@@ -88,6 +89,7 @@ pub(crate) fn run(
 
 fn signalled(scratch: &Scratch, line: &str, whole: Duration, dice: &mut Dice) -> Disturbed {
     let args: Vec<&str> = line.split(' ').collect();
+    let started = SystemTime::now();
     let running = Running::start(&mut scratch.command(&args));
     let id = Pid::from_raw(i32::try_from(running.id()).unwrap());
     let mut how = String::new();
@@ -100,16 +102,21 @@ fn signalled(scratch: &Scratch, line: &str, whole: Duration, dice: &mut Dice) ->
         kill(id, signal).unwrap();
         write!(how, "{signal} after {at:?} ").unwrap();
     }
-    let own = format!("certroll-{id}-");
     let run = running.end();
-    let left = fs::read_dir("/run")
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name());
-    let left: Vec<_> = left
-        .filter(|name| name.to_string_lossy().starts_with(&own))
-        .collect();
+    let left = working_directories(id, started);
     assert!(left.is_empty(), "{how}left {left:?} in /run: {run:#?}");
     Disturbed { how, run }
+}
+
+/// Working directories of a run's commands; older ones are of a killed run that had the same number.
+fn working_directories(id: Pid, started: SystemTime) -> Vec<OsString> {
+    let own = format!("certroll-{id}-");
+    let entries = fs::read_dir("/run").unwrap().map(Result::unwrap);
+    entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&own))
+        .filter(|entry| entry.metadata().unwrap().modified().unwrap() >= started)
+        .map(|entry| entry.file_name())
+        .collect()
 }
 
 fn shut(scratch: &Scratch, line: &str, whole: Duration, dice: &mut Dice) -> Disturbed {

@@ -14,13 +14,14 @@ use super::{hosts, sections};
 
 const TABLE: &str = include_str!("../../../../templates/wazo/daemons.yaml");
 
+static PARSED: OnceLock<Table> = OnceLock::new();
+
 /// A password of the seeds, which no message may hold.
 const CANARY: &str = "CanaryOfAPassword";
 
 pub(super) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let host = hosts::host(world(&text));
-    static PARSED: OnceLock<Table> = OnceLock::new();
     let table = PARSED.get_or_init(|| Table::parse("daemons.yaml", TABLE).unwrap());
     let dirs = facts::glob(&host, "/etc/{xivo,wazo}-*/conf.d").unwrap();
     let read = |release: Option<&String>| {

@@ -22,7 +22,7 @@ pub(super) fn check(data: &[u8]) {
     let (yaml, rest) = sections(text);
     let files: BTreeMap<String, String> = rest
         .into_iter()
-        .filter(|(name, _)| name.ends_with(".tera") || name.ends_with(".yaml"))
+        .filter(|(name, _)| matches!(name.rsplit_once('.'), Some((_, "tera" | "yaml"))))
         .map(|(name, text)| (name.to_owned(), text.to_owned()))
         .collect();
     match Profile::parse("d/profile.yaml", yaml, &files) {

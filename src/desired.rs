@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    effective::ReadBack,
     host::{Command, Tree},
     preflight::Finding,
     state::{HostPath, Sensitivity, Wanted},
@@ -169,6 +170,8 @@ pub struct Desired {
     pub services: Vec<Service>,
     /// Probes in order.
     pub probes: Vec<Probe>,
+    /// What daemons must read once everything is in place.
+    pub read_back: Vec<ReadBack>,
     /// Steps for people.
     pub steps: Vec<Step>,
     /// What the profiles found worth saying.

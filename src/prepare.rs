@@ -88,7 +88,10 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
 /// Whatever keeps a plan from being made; fatal findings are in the plan. The host is unchanged.
 pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let Survey {
-        resolved, desired, ..
+        resolved,
+        profiles,
+        desired,
+        ..
     } = survey(host, request)?;
     let keep = Keep {
         identity: kept(&resolved.identity),
@@ -96,6 +99,8 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         deferred: request.deferred,
         plan: Vec::new(),
     };
+    // What was read of a large host is not needed any more once it says what is wanted.
+    drop(profiles);
     let plan = assemble(host, &resolved, desired)?;
     Ok(Prepared { plan, keep })
 }
@@ -169,6 +174,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
         findings: preflight::allow(findings, &resolved.remembered.allow),
         consumers: desired.consumers,
         changes: observed.changes,
+        read_back: desired.read_back,
         steps: desired.steps,
         deadline: desired.deadline,
         services,

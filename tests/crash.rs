@@ -191,7 +191,7 @@ fn react(world: &mut World, command: &Command) -> Output {
 fn change(at: &str, before: State, after: State, identity: bool) -> Change {
     let at = path(at);
     Change {
-        kind: "test".to_owned(),
+        kind: "test".into(),
         sensitivity: if at.name() == "server.key" {
             Sensitivity::Secret
         } else {

@@ -1,24 +1,29 @@
 //! The forward way: begin, stage, switch, tell services, prove, commit. Whatever fails turns into [`Failed`], whose
 //! only way out is [`Failed::undo`].
 
+use std::collections::HashMap;
+
 use crate::{
     desired::Service,
+    effective::ReadBack,
     error::{Error, Result},
     hex::hex,
     host::{Command, Edit, Host, Output, Permit, Place, Writer},
-    journal::{DigestKey, Event, Generation, Intent, Remembered, Status, Store},
+    journal::{DigestKey, Event, Generation, Intent, Record, Remembered, Status, Store},
     plan::{Plan, Promise},
     probe::{self, Verdict},
     receipt::{Outcome, Receipt},
     service::{self, Runner, UnitState},
-    state::{Bytes, Content, HostPath, State},
+    state::{Bytes, HostPath},
 };
 
+mod begin;
 mod edits;
 mod recover;
 mod retention;
 mod undo;
 
+use begin::{new_bytes, permit, save};
 pub use recover::{abandon, recover};
 pub(crate) use undo::saved;
 
@@ -45,7 +50,9 @@ pub struct Journal<'h, 'p> {
     progress: Progress<'p>,
     generation: Generation,
     key: DigestKey,
-    plan: Plan,
+    /// The new bytes of files, by number of the change: the one thing of a plan that its intent does not say.
+    bytes: HashMap<usize, Bytes>,
+    read_back: Vec<ReadBack>,
     ran: Vec<String>,
 }
 
@@ -92,11 +99,11 @@ impl<'h, 'p> Journal<'h, 'p> {
         let number = Store::numbers(host)?.last().unwrap_or(&0) + 1;
         let mut writer = Writer::new(host, Permit::default(), String::new());
         let key = Store::make_key(&mut writer)?;
-        let mut intent = Intent::of(&plan, &key, number, keep.deferred);
-        intent.started = writer.host().now();
-        intent.operator = writer.host().operator();
-        intent.run = hex(&writer.host().random()?[..8]);
-        intent.remembered = keep.rollout.clone().map(|remembered| Remembered {
+        recover::sweep_unopened(&mut writer)?;
+        let (commands, deferred) = (plan.commands.clone(), keep.deferred);
+        let bytes = new_bytes(&plan.changes);
+        let read_back = plan.read_back.clone();
+        let remembered = keep.rollout.clone().map(|remembered| Remembered {
             generation: number,
             identity: if keep.identity.is_empty() {
                 remembered.identity
@@ -105,17 +112,23 @@ impl<'h, 'p> Journal<'h, 'p> {
             },
             ..remembered
         });
+        let mut places = save(&mut writer, number, &plan.changes, keep)?;
+        let mut intent = Intent::of(plan, &key, number, deferred);
+        intent.started = writer.host().now();
+        intent.operator = writer.host().operator();
+        intent.run = hex(&writer.host().random()?[..8]);
+        intent.remembered = remembered;
+        places.push(Store::begin(&mut writer, &intent)?);
+        writer.sync(&places)?;
         let generation = Generation {
             intent,
             status: Status::Open,
         };
-        recover::sweep_unopened(&mut writer)?;
-        write_generation(&mut writer, &generation.intent, &plan, keep)?;
         Store::open(&mut writer, number)?;
         drop(writer);
         let writer = Writer::new(
             host,
-            permit(&generation.intent, &plan.commands),
+            permit(&generation.intent, &commands),
             generation.intent.marker(),
         );
         Ok(Self {
@@ -123,7 +136,8 @@ impl<'h, 'p> Journal<'h, 'p> {
             progress,
             generation,
             key,
-            plan,
+            bytes,
+            read_back,
             ran: Vec::new(),
         })
     }
@@ -145,17 +159,12 @@ impl<'h, 'p> Journal<'h, 'p> {
 
     fn switch(&mut self) -> Result<()> {
         self.stage()?;
-        for change in &self.plan.changes {
-            let made_now = matches!(
-                change.after,
-                State::Present {
-                    content: Content::Dir,
-                    ..
-                }
-            );
-            if !made_now && self.writer.host().read(&change.path)? != change.before {
+        for entry in &self.generation.intent.entries {
+            let made_now = matches!(entry.after, Record::Dir { .. });
+            let found = |path| self.writer.host().read(path);
+            if !made_now && !entry.before.matches(&found(&entry.path)?, &self.key) {
                 return Err(Error::Changed {
-                    path: change.path.to_string(),
+                    path: entry.path.to_string(),
                 });
             }
         }
@@ -167,20 +176,20 @@ impl<'h, 'p> Journal<'h, 'p> {
 
     /// Returns the edits of one change; made anew for each pass, since a plan may hold a hundred thousand.
     fn edits(&self, n: usize) -> edits::Edits {
-        let (Some(entry), Some(change)) = (
-            self.generation.intent.entries.get(n),
-            self.plan.changes.get(n),
-        ) else {
+        let Some(entry) = self.generation.intent.entries.get(n) else {
             return edits::Edits::default();
         };
+        let after = entry
+            .after
+            .state(self.bytes.get(&n).cloned().unwrap_or_default());
         let staged = edits::staged(entry, self.generation.intent.generation, n, false);
-        edits::edits(&entry.path, &change.after, staged, entry.in_place)
+        edits::edits(&entry.path, &after, staged, entry.in_place)
     }
 
     /// Writes all new bytes aside, durable on return.
     fn stage(&mut self) -> Result<()> {
         let mut places = Vec::new();
-        for n in 0..self.plan.changes.len() {
+        for n in 0..self.generation.intent.entries.len() {
             for edit in self.edits(n).stage {
                 self.writer.edit(&edit)?;
                 if let Edit::Create { at, .. } = edit {
@@ -194,7 +203,7 @@ impl<'h, 'p> Journal<'h, 'p> {
     /// Makes them live back to back, durable on return.
     fn rename(&mut self) -> Result<()> {
         let (mut places, mut removals) = (Vec::new(), Vec::new());
-        for n in 0..self.plan.changes.len() {
+        for n in 0..self.generation.intent.entries.len() {
             for edit in self.edits(n).switch {
                 if matches!(edit, Edit::Remove { .. }) {
                     removals.push(edit);
@@ -216,7 +225,8 @@ impl<'h, 'p> Journal<'h, 'p> {
         if self.generation.intent.deferred || !self.generation.intent.live {
             return Ok(());
         }
-        let (services, units) = (self.plan.services.clone(), self.plan.units.clone());
+        let intent = &self.generation.intent;
+        let (services, units) = (intent.services.clone(), intent.units.clone());
         self.activate(&services, &units)?;
         // One that came during the last command.
         self.stop_if_asked()
@@ -229,11 +239,25 @@ impl<'h, 'p> Journal<'h, 'p> {
             writer: &mut self.writer,
             generation: &mut self.generation,
             ran: &mut self.ran,
-            heeds_signals: true,
+            progress: Some(progress),
         };
         service::activate(&mut runner, services, units, &mut |message| {
             progress(message);
         })
+    }
+
+    /// Asks again whether the daemons read what was written: a command of this very run may have changed their files.
+    fn read_back(&self) -> Result<()> {
+        for one in &self.read_back {
+            if let Some(finding) = one.again(self.writer.host().tree())?.into_iter().next() {
+                return Err(Error::Unproved {
+                    subject: format!("`{}`", one.file),
+                    want: "every value as its daemons end up with".to_owned(),
+                    found: finding.message,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn record(&mut self, event: &Event) -> Result<()> {
@@ -249,12 +273,15 @@ impl<'h, 'p> Journal<'h, 'p> {
 }
 
 impl<'h, 'p> Applied<'h, 'p> {
-    /// Probes until every verdict is good, or the deadline.
+    /// Reads back what daemons read, then probes until every verdict is good, or the deadline.
     ///
     /// # Errors
     /// [`Failed`], to be undone.
     pub fn verify(self) -> Stage<'h, 'p, Verified<'h, 'p>> {
         let Self(journal) = self;
+        if let Err(error) = journal.read_back() {
+            return Err(Box::new(Failed { journal, error }));
+        }
         let intent = &journal.generation.intent;
         if intent.deferred || !intent.live {
             return Ok(Verified(journal, Vec::new()));
@@ -341,12 +368,17 @@ impl Journal<'_, '_> {
         self.writer.sync(&[staged, Place::State(at)])?;
         self.record(&Event::Committed)?;
         // From here on the generation is final: what fails now is finished by the next run's recovery.
-        drop(
-            self.writer
-                .edit(&switch)
-                .and_then(|()| Store::close(&mut self.writer))
-                .and_then(|()| retention::prune(&mut self.writer, &rollouts)),
-        );
+        let closed = self
+            .writer
+            .edit(&switch)
+            .and_then(|()| Store::close(&mut self.writer));
+        match closed {
+            Ok(()) => drop(retention::prune(&mut self.writer, &rollouts)),
+            Err(error) => receipt.causes.push(format!(
+                "generation {number} is final, and still marked open, which `certroll recover` ends: {}",
+                undo::chain(&error).join(": ")
+            )),
+        }
         Ok(receipt)
     }
 }
@@ -354,15 +386,7 @@ impl Journal<'_, '_> {
 /// Says what a run that could not prove still owes.
 fn owed(intent: &Intent, verdicts: &[Verdict]) -> Vec<String> {
     if intent.deferred {
-        let services = intent.services.iter().map(|s| match &s.command {
-            Some(command) if s.units.is_empty() => format!("run `{}`", command.line()),
-            _ => format!("{} {}", s.action.verb(), s.units.join(" ")),
-        });
-        let probes = intent
-            .promises
-            .iter()
-            .map(|p| format!("prove {}", probe::title(&p.probe)));
-        return services.chain(probes).collect();
+        return undo::all_owed(intent);
     }
     verdicts
         .iter()
@@ -401,8 +425,8 @@ struct Recorded<'a, 'h> {
     writer: &'a mut Writer<'h>,
     generation: &'a mut Generation,
     ran: &'a mut Vec<String>,
-    /// Whether a signal stops it: on the way forward only, since the way back is the answer to one.
-    heeds_signals: bool,
+    /// Who is told that a signal has to wait. None: it heeds no signal, since the way back is the answer to one.
+    progress: Option<Progress<'a>>,
 }
 
 impl Runner for Recorded<'_, '_> {
@@ -411,11 +435,7 @@ impl Runner for Recorded<'_, '_> {
     }
 
     fn interrupted(&self) -> Option<&'static str> {
-        if self.heeds_signals {
-            self.writer.host().interrupted()
-        } else {
-            None
-        }
+        self.progress.and_then(|_| self.writer.host().interrupted())
     }
 
     fn run(&mut self, command: &Command) -> Result<Output> {
@@ -427,7 +447,7 @@ impl Runner for Recorded<'_, '_> {
             },
         )?;
         self.ran.push(command.line());
-        let output = self.writer.run(command);
+        let output = self.writer.run(command, self.progress.unwrap_or(&|_| {}));
         let status = output.as_ref().ok().and_then(|o| o.status);
         record(self.writer, self.generation, &Event::Ran { status })?;
         output
@@ -444,55 +464,4 @@ fn record(writer: &mut Writer<'_>, generation: &mut Generation, event: &Event) -
     Store::append(writer, number, event)?;
     generation.status = next;
     Ok(())
-}
-
-/// What a generation may touch: its paths, its staging directories, its commands.
-fn permit(intent: &Intent, commands: &[Command]) -> Permit {
-    Permit {
-        paths: intent.entries.iter().map(|e| e.path.clone()).collect(),
-        staging: intent.entries.iter().map(|e| e.staging.clone()).collect(),
-        commands: commands.iter().map(|c| c.argv.clone()).collect(),
-    }
-}
-
-/// Writes everything a generation needs to be taken back, durable on return.
-fn write_generation(
-    writer: &mut Writer<'_>,
-    intent: &Intent,
-    plan: &Plan,
-    keep: Keep,
-) -> Result<()> {
-    let number = intent.generation;
-    let mut edits = Vec::new();
-    if writer.host().load(&Store::generations())? == State::Absent {
-        edits.push(crate::journal::create_dir(&Store::generations()));
-    }
-    for name in ["", "before", "found", "identity"] {
-        edits.push(crate::journal::create_dir(&Store::file(number, name)));
-    }
-    for (n, change) in plan.changes.iter().enumerate() {
-        if let Some(bytes) = change.before.bytes() {
-            edits.push(crate::journal::create(
-                &Store::file(number, &format!("before/{n}")),
-                bytes.clone(),
-            ));
-        }
-    }
-    for (name, bytes) in keep.identity {
-        edits.push(crate::journal::create(
-            &Store::file(number, &format!("identity/{name}")),
-            bytes,
-        ));
-    }
-    let mut places = edits::places(&edits);
-    for edit in edits {
-        writer.edit(&edit)?;
-    }
-    // One large text at a time.
-    let plan = Store::file(number, "plan.json");
-    writer.edit(&crate::journal::create(&plan, keep.plan))?;
-    let journal = Store::file(number, "journal.jsonl");
-    writer.edit(&crate::journal::create(&journal, intent.line()))?;
-    places.extend([Place::State(plan), Place::State(journal)]);
-    writer.sync(&places)
 }

@@ -4,7 +4,7 @@ use super::{Progress, Recorded, edits, record};
 use crate::{
     error::{Error, Result},
     host::{Edit, Host, Place, Writer},
-    journal::{DigestKey, Entry, Event, Generation, Record, Status, Store, create},
+    journal::{DigestKey, Entry, Event, Generation, Intent, Record, Status, Store, create},
     plan::Promise,
     probe::{self, Want},
     receipt::{Outcome, Receipt},
@@ -18,7 +18,7 @@ pub(super) struct Undo<'a, 'h, 'p> {
     pub(super) key: Option<&'a DigestKey>,
     pub(super) progress: Progress<'p>,
     pub(super) ran: &'a mut Vec<String>,
-    /// At boot nothing is started and nothing is probed.
+    /// At boot nothing is started and nothing is probed: that stays owed.
     pub(super) boot: bool,
 }
 
@@ -60,6 +60,12 @@ impl Undo<'_, '_, '_> {
         causes.extend(left.iter().map(|l| {
             format!("`{l}` was changed by somebody else: it is kept, with all that belongs to it")
         }));
+        if self.boot && left.is_empty() && is_owed(&generation) {
+            // The generation stays open: its journal is the record of what is owed, and the next recovery honours it.
+            let mut receipt = self.receipt(&generation, Outcome::Placed, causes);
+            receipt.obligations = all_owed(&generation.intent);
+            return Ok(receipt);
+        }
         if let Err(error) = self.prove_baseline(&mut generation) {
             causes.extend(chain(&error));
             return Ok(self.receipt(&generation, Outcome::Stuck, causes));
@@ -186,15 +192,17 @@ impl Undo<'_, '_, '_> {
 
     fn remove_staged(&mut self, generation: &Generation) -> Result<()> {
         let number = generation.intent.generation;
+        let mut removed = Vec::new();
         for (n, entry) in generation.intent.entries.iter().enumerate() {
             for backward in [false, true] {
-                clear(
-                    self.writer,
-                    &Place::Tree(edits::staged(entry, number, n, backward)),
-                )?;
+                let place = Place::Tree(edits::staged(entry, number, n, backward));
+                if clear(self.writer, &place)? {
+                    removed.push(place);
+                }
             }
         }
-        Ok(())
+        // Nobody would look for them again once the generation is closed.
+        self.writer.sync(&removed)
     }
 
     fn needs(&self, generation: &Generation) -> Result<Vec<Need>> {
@@ -270,7 +278,7 @@ impl Undo<'_, '_, '_> {
     /// Tells the services that had been told, and probes until each sees what it saw before.
     fn prove_baseline(&mut self, generation: &mut Generation) -> Result<()> {
         let intent = generation.intent.clone();
-        if self.boot || !intent.live || intent.deferred || !generation.status.was_switched() {
+        if self.boot || !is_owed(generation) {
             return Ok(());
         }
         let progress = self.progress;
@@ -278,7 +286,7 @@ impl Undo<'_, '_, '_> {
             writer: self.writer,
             generation,
             ran: self.ran,
-            heeds_signals: false,
+            progress: None,
         };
         service::activate(
             &mut runner,
@@ -313,6 +321,24 @@ impl Undo<'_, '_, '_> {
     }
 }
 
+/// Tells whether services may have loaded what is taken back, so that they are to be told again and the baseline proved.
+fn is_owed(generation: &Generation) -> bool {
+    generation.intent.live && !generation.intent.deferred && generation.status.was_switched()
+}
+
+/// Says what is owed where no service was told and nothing was probed.
+pub(super) fn all_owed(intent: &Intent) -> Vec<String> {
+    let services = intent.services.iter().map(|s| match &s.command {
+        Some(command) if s.units.is_empty() => format!("run `{}`", command.line()),
+        _ => format!("{} {}", s.action.verb(), s.units.join(" ")),
+    });
+    let probes = intent
+        .promises
+        .iter()
+        .map(|p| format!("prove {}", probe::title(&p.probe)));
+    services.chain(probes).collect()
+}
+
 /// Returns the state that a generation found, its bytes from the saved copy.
 ///
 /// # Errors
@@ -324,35 +350,26 @@ pub(crate) fn saved(
     n: usize,
     before: &Record,
 ) -> Result<State> {
-    let (content, attrs) = match before {
-        Record::Absent => return Ok(State::Absent),
-        Record::Link { target, attrs } => (Content::Link(target.clone()), attrs),
-        Record::Dir { attrs } => (Content::Dir, attrs),
-        Record::Other => (Content::Other, &crate::state::Attrs::default()),
-        Record::File { digest, attrs, .. } => {
-            let at = Store::file(generation, &format!("before/{n}"));
-            let stored = |message: &str| Error::Stored {
-                path: at.to_string(),
-                message: message.to_owned(),
-            };
-            let copy = host.load(&at)?;
-            let bytes = copy
-                .bytes()
-                .ok_or_else(|| stored("the saved copy is gone: private keys are kept for the identity in force and the one before"))?;
-            if key.is_none_or(|key| key.digest(bytes) != *digest) {
-                return Err(stored("the saved copy is damaged"));
-            }
-            (Content::File(bytes.clone()), attrs)
-        }
+    let Record::File { digest, .. } = before else {
+        return Ok(before.state(Bytes::default()));
     };
-    Ok(State::Present {
-        content,
-        attrs: attrs.clone(),
-    })
+    let at = Store::file(generation, &format!("before/{n}"));
+    let stored = |message: &str| Error::Stored {
+        path: at.to_string(),
+        message: message.to_owned(),
+    };
+    let copy = host.load(&at)?;
+    let bytes = copy.bytes().ok_or_else(|| {
+        stored("the saved copy is gone: private keys are kept for the identity in force and the one before")
+    })?;
+    if key.is_none_or(|key| key.digest(bytes) != *digest) {
+        return Err(stored("the saved copy is damaged"));
+    }
+    Ok(before.state(bytes.clone()))
 }
 
 /// Returns an error and what caused it, a line each.
-fn chain(error: &Error) -> Vec<String> {
+pub(super) fn chain(error: &Error) -> Vec<String> {
     let mut lines = vec![error.to_string()];
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -362,15 +379,15 @@ fn chain(error: &Error) -> Vec<String> {
     lines
 }
 
-/// Removes an object where there is one.
-pub(super) fn clear(writer: &mut Writer<'_>, place: &Place) -> Result<()> {
+/// Removes an object; tells whether there was one.
+pub(super) fn clear(writer: &mut Writer<'_>, place: &Place) -> Result<bool> {
     let there = match place {
         Place::Tree(path) => writer.host().read(path)?,
         Place::State(path) => writer.host().load(path)?,
     };
     if there == State::Absent {
-        Ok(())
-    } else {
-        writer.edit(&Edit::Remove { at: place.clone() })
+        return Ok(false);
     }
+    writer.edit(&Edit::Remove { at: place.clone() })?;
+    Ok(true)
 }

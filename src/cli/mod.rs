@@ -13,6 +13,7 @@ use crate::{
 mod args;
 mod changes;
 mod doctor;
+mod hooks;
 pub mod inspect;
 pub(crate) mod look;
 pub(crate) mod print;
@@ -78,17 +79,12 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Apply {
             rollout,
             plan,
-            yes,
-            wait,
+            go,
             defer,
         } => {
             let mut request = rollout.request(profiles_dir)?;
             request.deferred = *defer;
-            let go = changes::Go {
-                yes: *yes,
-                wait: *wait,
-            };
-            changes::apply(host, &request, plan.as_deref(), go, printer)
+            changes::apply(host, &request, plan.as_deref(), *go, printer)
         }
         Command::Status { rollout } => look::status(host, &rollout.request(profiles_dir)?, printer),
         Command::Doctor {
@@ -105,16 +101,11 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             generation,
             name,
             selected,
-            yes,
-            wait,
+            go,
             allow,
         } => {
             let request = selected.request(name.clone(), profiles_dir);
-            let go = changes::Go {
-                yes: *yes,
-                wait: *wait,
-            };
-            changes::rollback(host, &request, *generation, allow, go, printer)
+            changes::rollback(host, &request, *generation, allow, *go, printer)
         }
         Command::Recover { boot, abandon } => changes::recover(host, *boot, *abandon, printer),
         Command::History => look::history(host, printer),
@@ -139,6 +130,7 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             })
         }
         Command::Probe { targets } => look::probe(host, targets, printer),
+        Command::Hooks { command } => hooks::run(host, command, cli.state.as_deref(), printer),
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

@@ -85,12 +85,12 @@ fn findings(out: &mut String, view: &View) {
 }
 
 fn render_change(out: &mut String, change: &ChangeView) {
-    let (sign, style) = match change.action.as_str() {
+    let (sign, style) = match &*change.action {
         "create" => ("+", GREEN),
         "remove" => ("-", RED),
         _ => ("~", YELLOW),
     };
-    let states = match change.action.as_str() {
+    let states = match &*change.action {
         "create" => change.after.clone(),
         "remove" => change.before.clone(),
         _ if change.before == change.after => change.after.clone(),

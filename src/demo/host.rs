@@ -89,7 +89,7 @@ impl Host for DemoHost {
         self.files.sync(places)
     }
 
-    fn run(&self, command: &Command, _: &str) -> Result<Output> {
+    fn run(&self, command: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
         manager::run(&mut self.fleet.borrow_mut(), command)
     }
 

@@ -50,7 +50,7 @@ fn show(change: &Change, path: &str) -> String {
     if change.before == State::Absent {
         return format!("ls -l {path}");
     }
-    match change.kind.as_str() {
+    match change.kind.as_ref() {
         "pem" if change.sensitivity == Sensitivity::Secret => {
             format!("openssl pkey -in {path} -pubout")
         }

@@ -390,7 +390,7 @@ impl Host for FakeHost {
         self.alive()
     }
 
-    fn run(&self, command: &Command, marker: &str) -> Result<Output> {
+    fn run(&self, command: &Command, marker: &str, _: &dyn Fn(&str)) -> Result<Output> {
         if marker.is_empty() {
             self.alive()?;
             return Ok((self.react)(&mut self.world.borrow_mut(), command));

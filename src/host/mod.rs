@@ -295,11 +295,12 @@ pub trait Host: Tree {
     fn sync(&mut self, places: &[Place]) -> Result<()>;
 
     /// Runs a command to its end, with `CERTROLL_RUN=marker` in its otherwise clean environment. Called by [`Writer`],
-    /// and for questions (`systemctl show`) by services, with an empty marker.
+    /// and for questions (`systemctl show`) by services, with an empty marker. A signal that asks this run to stop does
+    /// not end the command; `told` gets a line that says so.
     ///
     /// # Errors
     /// [`Error::Run`] where it cannot be started.
-    fn run(&self, command: &Command, marker: &str) -> Result<Output>;
+    fn run(&self, command: &Command, marker: &str, told: &dyn Fn(&str)) -> Result<Output>;
 
     /// Ends every process that still carries `CERTROLL_RUN=marker`, waits until they are gone, and returns their number.
     ///

@@ -73,18 +73,18 @@ impl<'h> Writer<'h> {
         self.host.edit(edit)
     }
 
-    /// Runs one command.
+    /// Runs one command; `told` gets a line where a signal has to wait for its end.
     ///
     /// # Errors
     /// [`Error::NotPlanned`] where the plan does not name it; else as [`Host::run`].
-    pub fn run(&mut self, command: &Command) -> Result<Output> {
+    pub fn run(&mut self, command: &Command, told: &dyn Fn(&str)) -> Result<Output> {
         if !self.permit.commands.contains(&command.argv) {
             return Err(Error::NotPlanned {
                 verb: "run",
                 what: command.line(),
             });
         }
-        self.host.run(command, &self.marker)
+        self.host.run(command, &self.marker, told)
     }
 
     /// Makes edits durable.

@@ -3,12 +3,16 @@
 //! A plan leaves no choice to execution: it holds whole states before and after, the commands and what each probe must
 //! see. It is made from values, and what holds it can only read.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     desired::{OnLink, Probe, Service, Step, Target},
+    effective::ReadBack,
     error::Result,
     host::{Command, Host, Tree},
     preflight::{Finding, Severity},
@@ -29,7 +33,7 @@ pub struct Change {
     /// Where.
     pub path: HostPath,
     /// Name of the kind that asks for it; `directory` for a missing parent.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// What is there.
     pub before: State,
     /// What will be there.
@@ -100,6 +104,8 @@ pub struct Plan {
     pub promises: Vec<Promise>,
     /// What the probes saw before.
     pub baseline: Vec<Observation>,
+    /// What daemons must read once everything is in place.
+    pub read_back: Vec<ReadBack>,
     /// Why services are told although nothing changes: obligations and endpoints that serve another leaf.
     pub owed: Vec<String>,
     /// Steps for people.
@@ -181,10 +187,9 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             Some(top) => top.parent().unwrap_or_default(),
             None => target.path.parent().unwrap_or_default(),
         };
-        let kind = target.kind.to_owned();
         observed.changes.push(Change {
             path: target.path,
-            kind,
+            kind: target.kind.into(),
             before,
             after,
             sensitivity,
@@ -285,7 +290,7 @@ fn missing_parents(
             continue;
         }
         observed.changes.push(Change {
-            kind: "directory".to_owned(),
+            kind: "directory".into(),
             before: State::Absent,
             after: wanted.over(&State::Absent, Sensitivity::Public, fresh),
             sensitivity: Sensitivity::Public,

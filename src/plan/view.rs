@@ -1,6 +1,6 @@
 //! A plan as people and programs see it: no secret in it, and equal for equal plans.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -75,9 +75,9 @@ pub struct ChangeView {
     /// Where.
     pub path: HostPath,
     /// Name of the kind.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// `create`, `change` or `remove`.
-    pub action: String,
+    pub action: Cow<'static, str>,
     /// What is there, in a line.
     pub before: String,
     /// What will be there, in a line.
@@ -241,7 +241,7 @@ fn change(change: &Change, names: &Names) -> ChangeView {
     ChangeView {
         path: change.path.clone(),
         kind: change.kind.clone(),
-        action: action.to_owned(),
+        action: action.into(),
         before: names.state(&change.before),
         after: names.state(&change.after),
         in_place: change.in_place,

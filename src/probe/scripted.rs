@@ -97,7 +97,7 @@ impl Host for Scripted {
     fn sync(&mut self, _: &[Place]) -> Result<()> {
         none()
     }
-    fn run(&self, command: &Command, marker: &str) -> Result<Output> {
+    fn run(&self, command: &Command, marker: &str, _: &dyn Fn(&str)) -> Result<Output> {
         assert_eq!(marker, "", "a question carries no marker");
         self.run.as_ref().map_or_else(none, |run| Ok(run(command)))
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     desired::{Desired, Manager, Probe, Reader, Service, Step, Target},
-    effective,
+    effective::ReadBack,
     error::{Error, Result},
     facts::Facts,
     host::Command,
@@ -211,8 +211,12 @@ impl One<'_> {
     }
 
     fn probe(&self, spec: &ProbeSpec, desired: &mut Desired) -> Result<()> {
-        let (probes, targets, findings) =
-            (&mut desired.probes, &desired.targets, &mut desired.findings);
+        let (probes, targets, findings, read_back) = (
+            &mut desired.probes,
+            &desired.targets,
+            &mut desired.findings,
+            &mut desired.read_back,
+        );
         self.for_each(spec.each.as_ref(), spec.when.as_ref(), |scope| {
             match &spec.what {
                 ProbeKind::Tls {
@@ -244,7 +248,9 @@ impl One<'_> {
                     })?;
                     let target = targets.iter().find(|t| t.path == path);
                     if let Some(Content::File(bytes)) = target.map(|t| &t.wanted.content) {
-                        findings.extend(effective::check(layered, &path, &bytes.text()));
+                        let (again, found) = ReadBack::of(layered, path, bytes.text());
+                        findings.extend(found);
+                        read_back.push(again);
                     }
                 }
             }

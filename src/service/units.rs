@@ -125,7 +125,7 @@ pub(super) fn show(host: &dyn Host, units: &[String]) -> Result<Vec<UnitState>> 
     argv.extend(units.iter().cloned());
     // A question to a busy manager is answered late; one that takes longer than this is not.
     let command = Command { argv, limit: 30 };
-    let output = host.run(&command, "")?;
+    let output = host.run(&command, "", &|_| {})?;
     let brief = Command {
         argv: vec!["systemctl".to_owned(), "show".to_owned()],
         limit: command.limit,

@@ -72,7 +72,7 @@ impl Host for Desk {
     fn sync(&mut self, _: &[Place]) -> Result<()> {
         absent("sync")
     }
-    fn run(&self, _: &Command, _: &str) -> Result<Output> {
+    fn run(&self, _: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
         absent("run")
     }
     fn end_marked(&self, _: &str) -> Result<usize> {

@@ -385,8 +385,8 @@ impl Host for SystemHost {
         self.sync_places(places)
     }
 
-    fn run(&self, command: &Command, marker: &str) -> Result<Output> {
-        commands::run(command, marker)
+    fn run(&self, command: &Command, marker: &str, told: &dyn Fn(&str)) -> Result<Output> {
+        commands::run(command, marker, told)
     }
 
     fn end_marked(&self, marker: &str) -> Result<usize> {

@@ -23,9 +23,17 @@ pub(super) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let host = hosts::host(world(&text));
     let table = PARSED.get_or_init(|| Table::parse("daemons.yaml", TABLE).unwrap());
-    let dirs = facts::glob(&host, "/etc/{xivo,wazo}-*/conf.d").unwrap();
+    let pattern = "/etc/{xivo,wazo}-*/conf.d";
+    let dirs = facts::glob(&host, pattern).unwrap();
     let read = |release: Option<&String>| {
-        effective::discover(&host, table, &dirs, "010-custom-certificate.yml", release).unwrap()
+        effective::discover(
+            &host,
+            table,
+            (pattern, &dirs),
+            "010-custom-certificate.yml",
+            release,
+        )
+        .unwrap()
     };
     let layered = read(None);
     for daemon in &layered.daemons {

@@ -48,7 +48,9 @@ pub(super) fn journal(data: &[u8]) {
             let (gist, also) = journal::replay::<Gist>("journal.jsonl", &text).unwrap();
             assert_eq!((also, gist.entries.len()), (*status, intent.entries.len()));
             let (_, rest) = text.split_once('\n').unwrap();
-            let line = String::from_utf8(intent.line()).unwrap();
+            let mut line = Vec::new();
+            intent.write_line(&mut line).unwrap();
+            let line = String::from_utf8(line).unwrap();
             let again = journal::replay("journal.jsonl", &(line + rest)).unwrap();
             assert_eq!((intent, *status), (&again.0, again.1), "written and read");
             let whole = text.rfind('\n').map_or("", |at| &text[..=at]);

@@ -12,7 +12,7 @@ use certroll::{
     rollouts::Request,
 };
 
-use super::{hosts, refused};
+use super::{hosts, keeps, refused};
 
 /// A settled journal, so that a receipt beside it is read.
 const COMMITTED: &str = include_str!("../../../../fixtures/formats/1/journal.jsonl");
@@ -42,7 +42,7 @@ pub(super) fn journal(data: &[u8]) {
     let replayed = journal::replay::<Intent>("journal.jsonl", &text);
     match &replayed {
         Err(error) => {
-            refused(error, CANARY);
+            keeps(CANARY, &refused(error), data);
         }
         Ok((intent, status)) => {
             let (gist, also) = journal::replay::<Gist>("journal.jsonl", &text).unwrap();
@@ -63,16 +63,16 @@ pub(super) fn journal(data: &[u8]) {
         ("/generations/000001/journal.jsonl", data),
         (PENDING, b"1\n"),
     ]);
-    recovers(&mut host, replayed.ok().map(|(intent, _)| intent).as_ref());
+    recovers(&mut host, replayed.ok().map(|(intent, _)| intent).as_ref(), data);
 }
 
 /// A recovery touches what the journal names and nothing else, and giving up always closes.
-fn recovers(host: &mut FakeHost, intent: Option<&Intent>) {
+fn recovers(host: &mut FakeHost, intent: Option<&Intent>, data: &[u8]) {
     let before = host.world().tree;
     let outcome = apply::recover(host, true, &|_| ());
     let after = host.world();
     if let Err(error) = &outcome {
-        refused(error, CANARY);
+        keeps(CANARY, &refused(error), data);
     }
     let named = |path: &certroll::state::HostPath| {
         intent.is_some_and(|intent| {
@@ -110,7 +110,7 @@ pub(super) fn receipt(data: &[u8]) {
     let before = host.world().tree;
     match apply::recover(&mut host, false, &|_| ()) {
         Err(error) => {
-            refused(&error, CANARY);
+            keeps(CANARY, &refused(&error), data);
             assert!(matches!(error, Error::Stored { .. }), "{error:?}");
         }
         Ok(receipt) => {
@@ -132,7 +132,7 @@ pub(super) fn plan(data: &[u8]) {
     let saved = match Saved::parse("saved.json", data) {
         Ok(saved) => saved,
         Err(error) => {
-            refused(&error, hosts::KEY);
+            keeps(hosts::KEY, &refused(&error), data);
             return;
         }
     };
@@ -143,7 +143,7 @@ pub(super) fn plan(data: &[u8]) {
         text,
         "written and read"
     );
-    plans(&with_state(&[]), &saved.request());
+    plans(&with_state(&[]), &saved.request(), data);
 }
 
 /// Reads what is remembered, and plans what that asks for.
@@ -151,7 +151,7 @@ pub(super) fn rollouts(data: &[u8]) {
     let host = with_state(&[("/rollouts.json", data)]);
     match Store::rollouts(&host) {
         Err(error) => {
-            refused(&error, CANARY);
+            keeps(CANARY, &refused(&error), data);
         }
         Ok(rollouts) => {
             let (Edit::Create { state, .. }, _) = Store::remember(&rollouts) else {
@@ -162,15 +162,15 @@ pub(super) fn rollouts(data: &[u8]) {
             assert_eq!(again, rollouts, "written and read");
         }
     }
-    plans(&host, &Request::default());
+    plans(&host, &Request::default(), data);
 }
 
 /// A plan is made or refused with a reason; the host is as it was.
-fn plans(host: &FakeHost, request: &Request) {
+fn plans(host: &FakeHost, request: &Request, data: &[u8]) {
     let host = host.clone().without_services();
     let before = host.world();
     if let Err(error) = prepare(&host, request) {
-        refused(&error, CANARY);
+        keeps(CANARY, &refused(&error), data);
     }
     assert!(host.world() == before, "a plan changed the host");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use similar::TextDiff;
 
-use super::{args::Go, print::Printer, text};
+use super::{Saved, args::Go, print::Printer, text};
 use crate::{
     apply::{self, Keep},
     error::{Error, ExitCode, Result},
@@ -92,9 +92,7 @@ pub(crate) fn apply(
     printer: &Printer,
 ) -> Result<ExitCode> {
     enter(host, go, printer)?;
-    let saved = saved
-        .map(|path| super::look::Saved::read(host, path))
-        .transpose()?;
+    let saved = saved.map(|path| Saved::read(host, path)).transpose()?;
     let request = saved.as_ref().map_or_else(
         || request.clone(),
         |saved| Request {

@@ -19,7 +19,7 @@ use crate::{
 
 /// A saved plan: an approval of what a request would do, never a program.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Saved {
+pub struct Saved {
     /// `certroll/saved-plan/1`.
     format: String,
     name: Option<String>,
@@ -58,7 +58,10 @@ impl Saved {
         }
     }
 
-    /// Reads a saved plan.
+    /// Reads a saved plan of a file that decides what is done.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where others than root may write it, or it is none.
     pub(crate) fn read(host: &dyn Host, path: &str) -> Result<Self> {
         let open = host.writable_by_others(Deciding::Named(path))?;
         if let Some(open) = open.filter(|_| host.effective_uid() == 0) {
@@ -70,14 +73,21 @@ impl Saved {
                 hint: "make the plan again, in a directory of root's".to_owned(),
             });
         }
-        let bytes = host.read_input(path)?;
+        Self::parse(path, host.read_input(path)?.reveal())
+    }
+
+    /// Parses a saved plan; `path` is only for messages.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it is none, or of another version.
+    pub fn parse(path: &str, bytes: &[u8]) -> Result<Self> {
         let input = |message: String| Error::Input {
             subject: format!("`{path}`"),
             message,
             hint: "make one with `certroll plan --out FILE`".to_owned(),
         };
         let other = |e: serde_json::Error| input(format!("is not a saved plan: {e}"));
-        let document: serde_json::Value = serde_json::from_slice(bytes.reveal()).map_err(other)?;
+        let document: serde_json::Value = serde_json::from_slice(bytes).map_err(other)?;
         if let Some(format) = document["format"].as_str().filter(|f| *f != SAVED) {
             return Err(input(other_format(format, SAVED)));
         }
@@ -87,7 +97,8 @@ impl Saved {
     }
 
     /// Returns the request that the plan was made from.
-    pub(crate) fn request(&self) -> Request {
+    #[must_use]
+    pub fn request(&self) -> Request {
         let files = Files {
             cert: self.cert.clone(),
             key: self.key.clone(),

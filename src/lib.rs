@@ -42,6 +42,7 @@ pub mod rollback;
 pub mod rollouts;
 pub mod service;
 pub mod source;
+pub mod starttls;
 pub mod state;
 pub mod yaml;
 

@@ -19,6 +19,9 @@ use crate::{
     state::{Bytes, HostPath},
 };
 
+mod defaults;
+mod never;
+
 /// A plan, and what a rollout of it leaves behind.
 #[derive(Debug)]
 pub struct Prepared {
@@ -39,7 +42,7 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     for name in &resolved.remembered.profiles {
         let profile = profile::load(name, host, request.profiles_dir.as_deref())?;
         fits(&profile, host)?;
-        let facts = facts::discover(&profile, host, set)?;
+        let facts = facts::discover(&profile, host, &profile::given_to(&profile, set))?;
         profiles.push((profile, facts));
     }
     if resolved.identity.key.is_none() {
@@ -102,7 +105,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     let observed = plan::observe(host, desired.targets, fresh)?;
     let mut findings = desired.findings;
     findings.extend(observed.findings);
-    findings.extend(never_touched(&desired.never_touch, &observed.changes));
+    findings.extend(never::touched(&desired.never_touch, &observed.changes));
     findings.extend(unreadable(host, &observed.changes, &desired.probes)?);
     let live = host.is_live();
     let promises = promises(&resolved.identity, desired.probes);
@@ -120,7 +123,12 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     } else {
         Vec::new()
     };
-    findings.extend(defaults(&desired.default_subjects, &promises, &baseline));
+    findings.extend(defaults::served(
+        host,
+        &desired.default_identities,
+        &promises,
+        &baseline,
+    ));
     let services = if live {
         due(desired.services, &observed.changes, &owed)
     } else {
@@ -239,23 +247,6 @@ fn due(services: Vec<Service>, changes: &[Change], owed: &[String]) -> Vec<Servi
     services.into_iter().filter(is_due).collect()
 }
 
-/// Finds changes that a profile's never-touch list forbids.
-fn never_touched(patterns: &[String], changes: &[Change]) -> Vec<Finding> {
-    let forbidden = |change: &&Change| {
-        patterns
-            .iter()
-            .any(|p| fast_glob::glob_match(p, change.path.as_str()))
-    };
-    let finding = |change: &Change| {
-        Finding::host(
-            Severity::Fatal,
-            "never-touch",
-            format!("`{}` must never be changed", change.path),
-        )
-    };
-    changes.iter().filter(forbidden).map(finding).collect()
-}
-
 /// Finds files that those who must read them could not read once the plan is applied.
 fn unreadable(host: &dyn Host, changes: &[Change], probes: &[Probe]) -> Result<Vec<Finding>> {
     let overlay = Overlay::new(host.tree(), changes);
@@ -301,41 +292,4 @@ fn add_consumers(
     found.retain(|consumer| !ours.contains(consumer.path.as_str()));
     desired.consumers = effective::files(&found);
     Ok(())
-}
-
-/// Names every endpoint that still serves one of the platform's default identities.
-fn defaults(subjects: &[String], promises: &[Promise], baseline: &[Observation]) -> Vec<Finding> {
-    let parts = |subject: &str| {
-        subject
-            .split(", ")
-            .map(str::to_owned)
-            .collect::<HashSet<_>>()
-    };
-    let is_default = |found: &str| {
-        subjects
-            .iter()
-            .any(|subject| parts(subject).is_subset(&parts(found)))
-    };
-    let mut findings = Vec::new();
-    for (promise, seen) in promises.iter().zip(baseline) {
-        let (Observation::Tls(endpoints), Want::Leaf { leaf, .. }) = (seen, &promise.want) else {
-            continue;
-        };
-        let served = endpoints
-            .iter()
-            .filter_map(|end| Some((end.address, end.presented.as_ref()?)));
-        for (address, served) in served.filter(|(_, s)| s.leaf != *leaf && is_default(&s.subject)) {
-            let message = format!(
-                "{} at {address} serves the platform's default identity `{}`",
-                probe::title(&promise.probe),
-                served.subject
-            );
-            findings.push(Finding::host(
-                Severity::Warning,
-                "default-identity",
-                message,
-            ));
-        }
-    }
-    findings
 }

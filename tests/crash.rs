@@ -22,6 +22,7 @@ use certroll::{
     probe::{self, Want},
     receipt::Outcome,
     rollback, service,
+    starttls::Protocol,
     state::{Attrs, Bytes, Content, HostPath, Sensitivity, State},
 };
 
@@ -230,6 +231,7 @@ fn plan(host: &FakeHost) -> Plan {
     }];
     let units = service::observe(host, &services).unwrap();
     let probe = Probe::Tls {
+        protocol: Protocol::Direct,
         name: "wazo.example.com".to_owned(),
         port: 443,
         addresses: vec!["127.0.0.1".parse().unwrap()],

@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     host::{Command, Edit, Entry, Host, Output, Place, Presented, Tree, User, system::SystemHost},
     probe::lookup_in_hosts,
+    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -98,7 +99,13 @@ impl Host for DemoHost {
         Ok(0)
     }
 
-    fn handshake(&self, address: SocketAddr, name: &str, limit: Duration) -> Result<Presented> {
+    fn handshake(
+        &self,
+        address: SocketAddr,
+        protocol: Protocol,
+        name: &str,
+        limit: Duration,
+    ) -> Result<Presented> {
         let real = self.fleet.borrow().ports().get(&address.port()).copied();
         let real = real.filter(|_| address.ip().is_loopback());
         let port = real.ok_or_else(|| Error::Unproved {
@@ -107,7 +114,7 @@ impl Host for DemoHost {
             found: "refused the connection".to_owned(),
         })?;
         self.files
-            .handshake(SocketAddr::new(address.ip(), port), name, limit)
+            .handshake(SocketAddr::new(address.ip(), port), protocol, name, limit)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

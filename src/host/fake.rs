@@ -15,6 +15,7 @@ use std::{
 use super::{Command, Edit, Entry, EntryKind, Host, Output, Place, Presented, Tree, User};
 use crate::{
     error::{Error, On as _, Result},
+    starttls::Protocol,
     state::{Attrs, Bytes, Content, HostPath, State},
 };
 
@@ -412,7 +413,13 @@ impl Host for FakeHost {
         Ok(before - world.leftovers.len())
     }
 
-    fn handshake(&self, address: SocketAddr, _name: &str, _limit: Duration) -> Result<Presented> {
+    fn handshake(
+        &self,
+        address: SocketAddr,
+        _: Protocol,
+        _: &str,
+        _: Duration,
+    ) -> Result<Presented> {
         self.alive()?;
         let refused = || Error::Unproved {
             subject: address.to_string(),

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     error::{Error, Result},
     host::{Command, Edit, Entry, Host, Output, Place, Presented, Tree, User},
+    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -104,7 +105,13 @@ impl Host for Scripted {
     fn end_marked(&self, _: &str) -> Result<usize> {
         none()
     }
-    fn handshake(&self, address: SocketAddr, _: &str, _: Duration) -> Result<Presented> {
+    fn handshake(
+        &self,
+        address: SocketAddr,
+        _: Protocol,
+        _: &str,
+        _: Duration,
+    ) -> Result<Presented> {
         *self.shakes.borrow_mut() += 1;
         self.shake
             .as_ref()

@@ -8,6 +8,7 @@ use std::{
 use certroll::{
     error::{Error, Result},
     host::{Command, Edit, Entry, Host, Output, Place, Presented, Tree, User},
+    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -78,7 +79,7 @@ impl Host for Desk {
     fn end_marked(&self, _: &str) -> Result<usize> {
         Ok(0)
     }
-    fn handshake(&self, _: SocketAddr, _: &str, _: Duration) -> Result<Presented> {
+    fn handshake(&self, _: SocketAddr, _: Protocol, _: &str, _: Duration) -> Result<Presented> {
         absent("handshake")
     }
     fn resolve(&self, _: &str) -> Vec<IpAddr> {

@@ -25,6 +25,7 @@ use rustix::{
 use super::{Command, Edit, Entry, Host, LARGEST_FILE, Output, Place, Presented, Tree, User};
 use crate::{
     error::{Error, On as _, Result},
+    starttls::Protocol,
     state::{Attrs, Bytes, Content, HostPath, State},
 };
 
@@ -393,8 +394,14 @@ impl Host for SystemHost {
         commands::end_marked(marker)
     }
 
-    fn handshake(&self, address: SocketAddr, name: &str, limit: Duration) -> Result<Presented> {
-        network::handshake(address, name, limit)
+    fn handshake(
+        &self,
+        address: SocketAddr,
+        protocol: Protocol,
+        name: &str,
+        limit: Duration,
+    ) -> Result<Presented> {
+        network::handshake(address, protocol, name, limit)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

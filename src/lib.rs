@@ -23,6 +23,7 @@ pub mod apply;
 pub mod cli;
 pub mod demo;
 pub mod desired;
+pub mod doctor;
 pub mod effective;
 pub mod error;
 pub mod facts;

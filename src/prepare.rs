@@ -22,6 +22,8 @@ use crate::{
 mod defaults;
 mod never;
 
+pub(crate) use defaults::Defaults;
+
 /// A plan, and what a rollout of it leaves behind.
 #[derive(Debug)]
 pub struct Prepared {
@@ -31,11 +33,24 @@ pub struct Prepared {
     pub keep: Keep,
 }
 
-/// Finds out what a request would do.
+/// What a request asks of this host, before its targets are read.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    /// The rollout, nothing left to look up.
+    pub resolved: Resolved,
+    /// Its profiles, each with what it read of the host.
+    pub profiles: Vec<(Profile, Facts)>,
+    /// Who trusts the leaf.
+    pub trust: Trust,
+    /// What the profiles ask for, with every finding so far.
+    pub desired: Desired,
+}
+
+/// Finds out what a request asks of this host.
 ///
 /// # Errors
-/// Whatever keeps a plan from being made; fatal findings are in the plan. The host is unchanged.
-pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
+/// Whatever keeps that from being told. The host is unchanged.
+pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
     let resolved = rollouts::resolve(host, request)?;
     let set = &resolved.remembered.set;
     let mut profiles = Vec::new();
@@ -64,6 +79,22 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     };
     desired.findings.extend(resolved.findings.iter().cloned());
     desired.findings.extend(resolved.identity.findings(&checks));
+    Ok(Survey {
+        resolved,
+        profiles,
+        trust,
+        desired,
+    })
+}
+
+/// Finds out what a request would do.
+///
+/// # Errors
+/// Whatever keeps a plan from being made; fatal findings are in the plan. The host is unchanged.
+pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
+    let Survey {
+        resolved, desired, ..
+    } = survey(host, request)?;
     let keep = Keep {
         identity: kept(&resolved.identity),
         rollout: Some(resolved.remembered.clone()),
@@ -96,13 +127,16 @@ fn fits(profile: &Profile, host: &dyn Host) -> Result<()> {
     })
 }
 
+/// Returns owner and group of what did not exist: root, or whoever tries it out on a tree of their own.
+pub(crate) fn fresh(host: &dyn Host) -> (u32, u32) {
+    match host.effective_uid() {
+        0 => (0, 0),
+        uid => (uid, rustix::process::getegid().as_raw()),
+    }
+}
+
 fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Plan> {
-    let fresh = if host.effective_uid() == 0 {
-        (0, 0)
-    } else {
-        (host.effective_uid(), rustix::process::getegid().as_raw())
-    };
-    let observed = plan::observe(host, desired.targets, fresh)?;
+    let observed = plan::observe(host, desired.targets, fresh(host))?;
     let mut findings = desired.findings;
     findings.extend(observed.findings);
     findings.extend(never::touched(&desired.never_touch, &observed.changes));
@@ -123,12 +157,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     } else {
         Vec::new()
     };
-    findings.extend(defaults::served(
-        host,
-        &desired.default_identities,
-        &promises,
-        &baseline,
-    ));
+    findings.extend(Defaults::read(host, &desired.default_identities).served(&promises, &baseline));
     let services = if live {
         due(desired.services, &observed.changes, &owed)
     } else {

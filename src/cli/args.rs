@@ -104,6 +104,21 @@ Asks before it changes anything; without a terminal it needs --yes.")]
         #[command(flatten)]
         rollout: Rollout,
     },
+    /// Say why it does not work: verdict, evidence, the command that shows it, the fix; changes nothing
+    #[command(after_help = "Examples:
+  certroll doctor                                 the remembered rollout: files, units, calls, endpoints
+  certroll doctor wazo.example.com:443            one endpoint, as its clients see it
+  certroll doctor --log /var/log/nginx/error.log  known lines of a log, explained
+
+Exits with 0 if no fault was found, 5 if one was; -v shows what is in order as well.")]
+    Doctor {
+        /// Name of the rollout, or HOST:PORT [default: the only remembered rollout]
+        #[command(flatten)]
+        rollout: Rollout,
+        /// Explain the known lines of FILE
+        #[arg(long, value_name = "FILE")]
+        log: Option<String>,
+    },
     /// Take the newest generation of a rollout back, or return to the state after generation N
     Rollback {
         /// Return to the state after this generation

@@ -12,6 +12,7 @@ use crate::{
 
 mod args;
 mod changes;
+mod doctor;
 pub mod inspect;
 pub(crate) mod look;
 pub(crate) mod print;
@@ -88,6 +89,16 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             changes::apply(host, &request, plan.as_deref(), go, printer)
         }
         Command::Status { rollout } => look::status(host, &rollout.request(profiles_dir)?, printer),
+        Command::Doctor {
+            rollout,
+            log: Some(log),
+        } if rollout.name.is_none() => doctor::log(host, log, printer),
+        Command::Doctor { rollout, log } => doctor::examine(
+            host,
+            &rollout.request(profiles_dir)?,
+            log.as_deref(),
+            printer,
+        ),
         Command::Rollback {
             generation,
             name,

@@ -124,14 +124,14 @@ fn masked(layered: &Layered, daemon: &Daemon, ours: &Rc<Document>, node: &Node) 
         if !reads {
             continue;
         }
-        for (key, _) in values.entries() {
+        for (key, wanted) in values.entries() {
             let found = lookup(&layers, &format!("{}.{}", block.name, key.name));
             match found {
                 Found::Masked(by, layer) => {
                     findings.push(null_block(daemon, &block.name, by, layer));
                     break;
                 }
-                Found::Value(value, layer) if layer.path != path => {
+                Found::Value(value, layer) if layer.path != path && value.value != wanted.value => {
                     findings.push(mask(daemon, (&block.name, &key.name), value, layer, &path));
                 }
                 Found::Value(..) | Found::Nothing => {}

@@ -11,7 +11,10 @@ use crate::{
     state::HostPath,
 };
 
-/// How a default identity is told.
+/// The default identities of the platforms of a rollout.
+pub(crate) struct Defaults(Vec<Default>);
+
+/// How one is told.
 enum Default {
     /// By parts of its subject.
     Subject(HashSet<String>),
@@ -50,35 +53,41 @@ fn leaf(host: &dyn Host, path: &HostPath) -> Option<String> {
     Some(identity.fingerprint().to_owned())
 }
 
-/// Names every endpoint that still serves one of the platform's default identities.
-pub(super) fn served(
-    host: &dyn Host,
-    defaults: &[String],
-    promises: &[Promise],
-    baseline: &[Observation],
-) -> Vec<Finding> {
-    let defaults: Vec<Default> = defaults.iter().map(|d| Default::read(d, host)).collect();
-    let mut findings = Vec::new();
-    for (promise, seen) in promises.iter().zip(baseline) {
-        let (Observation::Tls(endpoints), Want::Leaf { leaf, .. }) = (seen, &promise.want) else {
-            continue;
-        };
-        let served = endpoints
-            .iter()
-            .filter_map(|end| Some((end.address, end.presented.as_ref()?)));
-        let is_default = |served: &Served| defaults.iter().any(|default| default.is(served));
-        for (address, served) in served.filter(|(_, s)| s.leaf != *leaf && is_default(s)) {
-            let message = format!(
-                "{} at {address} serves the platform's default identity `{}`",
-                probe::title(&promise.probe),
-                served.subject
-            );
-            findings.push(Finding::host(
-                Severity::Warning,
-                "default-identity",
-                message,
-            ));
-        }
+impl Defaults {
+    /// Reads how a profile tells them: subjects, or paths of leaves.
+    pub(crate) fn read(host: &dyn Host, told: &[String]) -> Self {
+        Self(told.iter().map(|text| Default::read(text, host)).collect())
     }
-    findings
+
+    /// Tells whether what an endpoint presented is one of them.
+    pub(crate) fn have(&self, served: &Served) -> bool {
+        self.0.iter().any(|default| default.is(served))
+    }
+
+    /// Names every endpoint that still serves one of them.
+    pub(super) fn served(&self, promises: &[Promise], baseline: &[Observation]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (promise, seen) in promises.iter().zip(baseline) {
+            let (Observation::Tls(endpoints), Want::Leaf { leaf, .. }) = (seen, &promise.want)
+            else {
+                continue;
+            };
+            let served = endpoints
+                .iter()
+                .filter_map(|end| Some((end.address, end.presented.as_ref()?)));
+            for (address, served) in served.filter(|(_, s)| s.leaf != *leaf && self.have(s)) {
+                let message = format!(
+                    "{} at {address} serves the platform's default identity `{}`",
+                    probe::title(&promise.probe),
+                    served.subject
+                );
+                findings.push(Finding::host(
+                    Severity::Warning,
+                    "default-identity",
+                    message,
+                ));
+            }
+        }
+        findings
+    }
 }

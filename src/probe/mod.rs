@@ -31,7 +31,7 @@ pub use judge::judge;
 pub use lookup::lookup_in_hosts;
 pub use prove::prove;
 pub use readable::{Identity, readable};
-pub use report::{EndpointReport, FORMAT, ProbeReport, run};
+pub use report::{EndpointReport, FORMAT, PATIENCE, ProbeReport, run};
 
 /// What one probe saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,8 +20,8 @@ use crate::{
 /// Format of the report with `--json`.
 pub const FORMAT: &str = "certroll/probe/1";
 
-/// The longest one address may take.
-const LIMIT: Duration = Duration::from_secs(10);
+/// The longest that one address may take where a person asks.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a target presents at every address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -109,7 +109,7 @@ fn ask(host: &dyn Host, address: SocketAddr, peer: &Peer) -> EndpointReport {
         chain: Vec::new(),
         silence: None,
     };
-    match host.handshake(address, peer.protocol, &peer.name, LIMIT) {
+    match host.handshake(address, peer.protocol, &peer.name, PATIENCE) {
         Ok(presented) => {
             let mut all = presented.certificates.iter().map(|der| details(der));
             report.leaf = all.next();

@@ -76,10 +76,6 @@ impl Protocol {
 
     /// Tells whether TLS comes with the first byte.
     #[must_use]
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the signature that serde's skip_serializing_if has"
-    )]
     pub fn is_direct(&self) -> bool {
         *self == Self::Direct
     }

@@ -4,6 +4,7 @@
     reason = "tests start the servers that the program works on"
 )]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+#![allow(dead_code, reason = "each test file uses a part of these helpers")]
 
 use std::{
     net::TcpListener,

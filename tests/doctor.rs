@@ -1,0 +1,465 @@
+//! `certroll doctor`: one broken host for each verdict. The right verdict comes first, a healthy host has none, and the
+//! printed command, run, shows the fault.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests break hosts themselves, and fail by panicking"
+)]
+
+mod common;
+#[path = "common/nginx.rs"]
+mod nginx;
+
+use common::{Run, Running, Scratch, skip};
+use nginx::{Nginx, cannot, live, mint_expired};
+
+const A: &str = "--profile wazo --cert a.pem --key a.key";
+const NAME: &str = "wazo.example.com";
+
+/// A Wazo tree on which a rollout was placed, with two daemons that the platform knows.
+fn placed() -> Scratch {
+    let scratch = Scratch::wazo();
+    scratch.mint("a", NAME);
+    scratch.mint("b", NAME);
+    for daemon in ["wazo-auth", "wazo-calld"] {
+        scratch.dir(&format!("R/etc/{daemon}/conf.d"));
+        scratch.file(
+            &format!("R/etc/{daemon}/config.yml"),
+            "auth:\n  host: localhost\n  verify_certificate: False\n",
+        );
+    }
+    scratch
+        .on_root(&format!("apply {A} --set release=20.03 --yes"))
+        .exits(0);
+    scratch
+}
+
+/// Runs the doctor, and holds the first fault against a verdict; its command, run on the tree, must show `shows`.
+#[track_caller]
+fn first(scratch: &Scratch, verdict: &str, evidence: &str, shows: &str) -> serde_json::Value {
+    let run = scratch.on_root("--json doctor").exits(5);
+    let report = run.json();
+    let fault = report["faults"][0].clone();
+    assert_eq!(fault["verdict"], verdict, "{run:#?}");
+    let found = fault["evidence"].as_str().unwrap();
+    assert!(found.contains(evidence), "no {evidence:?} in {found:?}");
+    // The host sees its own paths; here they are below R.
+    let look = fault["look"]
+        .as_str()
+        .unwrap()
+        .replace(" /", &format!(" {}/", scratch.text("R")));
+    let seen = scratch.sh(&format!("({look}) 2>&1 || true"));
+    assert!(seen.contains(shows), "no {shows:?} in {seen:?} of {look}");
+    fault
+}
+
+#[test]
+fn a_healthy_tree_has_no_fault_and_says_what_is_no_fault() {
+    let scratch = placed();
+    let before = scratch.tree();
+    let run = scratch.on_root("doctor").exits(0);
+    assert!(run.last().starts_with("wazo: no fault found; "), "{run:#?}");
+    run.clone()
+        .says("`curl https://localhost` is expected to fail: the leaf has wazo.example.com");
+    scratch
+        .on_root("doctor -v")
+        .exits(0)
+        .says("good `wazo-calld` calls `auth` at `wazo.example.com`");
+    scratch.tree().is(&before);
+}
+
+#[test]
+fn a_key_that_its_reader_cannot_read_is_named_with_the_missing_bit() {
+    let scratch = placed();
+    scratch.mode("R/usr/share/xivo-certs", 0o700);
+    let fault = first(
+        &scratch,
+        "file-unreadable",
+        "xivo-certs` is 0700",
+        "Permission denied",
+    );
+    assert!(
+        fault["fix"]
+            .as_str()
+            .unwrap()
+            .starts_with("setfacl -m u:www-data:x /usr/share/xivo-certs")
+    );
+}
+
+#[test]
+fn a_leaf_that_a_package_replaced_is_named() {
+    let scratch = placed();
+    scratch.sh("cat b.pem > R/usr/share/xivo-certs/server.crt");
+    let shown = scratch.sh("openssl x509 -in b.pem -noout -fingerprint -sha256");
+    first(
+        &scratch,
+        "file-changed",
+        "`/usr/share/xivo-certs/server.crt`",
+        shown.trim(),
+    );
+}
+
+#[test]
+fn a_daemon_whose_link_is_gone_or_leads_elsewhere_is_named() {
+    let scratch = placed();
+    scratch.sh("ln -sfn /nowhere R/etc/wazo-auth/conf.d/010-custom-certificate.yml");
+    first(
+        &scratch,
+        "override-unlinked",
+        "leads to `/nowhere`",
+        "/nowhere",
+    );
+    scratch.sh("rm R/etc/wazo-auth/conf.d/010-custom-certificate.yml");
+    first(&scratch, "override-unlinked", "is gone", "");
+}
+
+#[test]
+fn a_file_that_comes_before_the_override_is_named_with_its_line() {
+    let scratch = placed();
+    scratch.file(
+        "R/etc/wazo-calld/conf.d/005-local.yml",
+        "auth:\n  host: localhost\n",
+    );
+    first(
+        &scratch,
+        "override-masked",
+        "/etc/wazo-calld/conf.d/005-local.yml:2: `auth.host` is `localhost`",
+        "host: localhost",
+    );
+}
+
+#[test]
+fn a_verify_mode_that_the_issuer_does_not_satisfy_is_named() {
+    let scratch = placed();
+    let file = "R/etc/xivo/custom/custom-certificate.yml";
+    let trusting = scratch
+        .read(file)
+        .replace("\"/usr/share/xivo-certs/server.crt\"", "True");
+    scratch.file("R/etc/wazo-calld/conf.d/001-trust.yml", trusting);
+    let run = scratch.on_root("--json doctor").exits(5).json();
+    let verdicts: Vec<&str> = run["faults"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["verdict"].as_str().unwrap())
+        .collect();
+    assert_eq!(verdicts[0], "override-masked");
+    let wrong = run["faults"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|f| f["verdict"] == "wrong-verify")
+        .unwrap();
+    assert!(
+        wrong["evidence"]
+            .as_str()
+            .unwrap()
+            .contains("is `True`: no trust anchor of this host leads to the leaf"),
+        "{wrong}"
+    );
+    assert_eq!(wrong["fix"], "certroll apply --set verify=file");
+}
+
+#[test]
+fn a_name_that_resolves_to_another_address_is_named() {
+    let scratch = placed();
+    scratch.sh("sed -i 's/^127.0.0.1\\(.*wazo.example.com\\)/127.0.1.1\\1/' R/etc/hosts");
+    first(
+        &scratch,
+        "wrong-address",
+        "resolves to 127.0.1.1, want 127.0.0.1 alone",
+        "",
+    );
+}
+
+#[test]
+fn a_run_that_died_comes_before_everything_else() {
+    let scratch = Scratch::wazo();
+    scratch.mint("b", NAME);
+    let inject = "inject=rename,renameat,renameat2:signal=KILL:when=6";
+    let mut command = scratch.program("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", inject]);
+    command.args([
+        common::CERTROLL,
+        "--root",
+        "R",
+        "apply",
+        "--yes",
+        "--profile",
+        "wazo",
+    ]);
+    let killed = Running::start(command.args(["--cert", "b.pem", "--key", "b.key"])).end();
+    assert_eq!(killed.code, 137, "{killed:#?}");
+    let run = scratch.on_root("--json doctor").exits(5).json();
+    assert_eq!(run["faults"][0]["verdict"], "rollout-open");
+    assert_eq!(run["faults"][0]["fix"], "certroll recover");
+}
+
+/// A directory with pairs, and certroll told to trust `root.pem`; none where servers cannot be started.
+fn desk() -> Option<Scratch> {
+    if let Some(reason) = cannot() {
+        skip(reason);
+        return None;
+    }
+    Some(Scratch::new())
+}
+
+/// Mints `root.pem`, and `NAME.pem` with `NAME.key`: a leaf of an intermediate of it; `NAME-full.pem` has the chain.
+fn issue(scratch: &Scratch, name: &str, dns: &str) {
+    scratch.sh(&format!(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout root.key -out root.pem -days 30 -subj /CN=Root 2>/dev/null\n\
+         ext() {{ printf \"$1\" > ext.cnf; }}\n\
+         openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout mid.key -out mid.csr -subj /CN=Middle 2>/dev/null\n\
+         ext 'basicConstraints=critical,CA:TRUE\\n'\n\
+         openssl x509 -req -in mid.csr -CA root.pem -CAkey root.key -CAcreateserial -days 30 -extfile ext.cnf -out mid.pem 2>/dev/null\n\
+         openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out leaf.csr -subj /CN={dns} 2>/dev/null\n\
+         ext 'subjectAltName=DNS:{dns}\\n'\n\
+         openssl x509 -req -in leaf.csr -CA mid.pem -CAkey mid.key -CAcreateserial -days 20 -extfile ext.cnf -out {name}.pem 2>/dev/null\n\
+         cat {name}.pem mid.pem > {name}-full.pem; cp {name}.key {name}-full.key"
+    ));
+}
+
+/// Runs the doctor on an endpoint as a client that trusts `root.pem`.
+fn endpoint(scratch: &Scratch, target: &str) -> Run {
+    let mut command = scratch.command(&["--state", "S", "--json", "doctor", target]);
+    command.env("SSL_CERT_FILE", scratch.path("root.pem"));
+    Running::start(&mut command).end()
+}
+
+#[track_caller]
+fn diagnosed(scratch: &Scratch, target: &str, verdict: &str, evidence: &str, shows: &str) {
+    let run = endpoint(scratch, target).exits(5);
+    let fault = run.json()["faults"][0].clone();
+    assert_eq!(fault["verdict"], verdict, "{run:#?}");
+    let found = fault["evidence"].as_str().unwrap();
+    assert!(found.contains(evidence), "no {evidence:?} in {found:?}");
+    let look = fault["look"].as_str().unwrap();
+    let seen = scratch.sh(&format!("({look}) 2>&1 || true"));
+    assert!(seen.contains(shows), "no {shows:?} in {seen:?} of {look}");
+}
+
+#[test]
+fn an_endpoint_that_clients_take_has_no_fault() {
+    let Some(scratch) = desk() else { return };
+    issue(&scratch, "site", "localhost");
+    let site = Nginx::serving(&scratch, "site", "site-full");
+    let run = endpoint(&scratch, &format!("localhost:{}", site.port));
+    // nginx listens on IPv4 alone: the other address of `localhost` is silent, which is the only fault there can be.
+    let report = run.json();
+    for fault in report["faults"].as_array().unwrap() {
+        assert_eq!(
+            (
+                &fault["verdict"],
+                fault["about"].as_str().unwrap().contains("[::1]")
+            ),
+            (&"silent".into(), true),
+            "{run:#?}"
+        );
+    }
+    assert!(
+        report["good"][0]
+            .as_str()
+            .unwrap()
+            .contains("presents a leaf that clients of this host take"),
+        "{run:#?}"
+    );
+}
+
+#[test]
+fn each_fault_of_an_endpoint_has_its_verdict() {
+    let Some(scratch) = desk() else { return };
+    issue(&scratch, "site", "site.example.com");
+    let bare = Nginx::serving(&scratch, "bare", "site");
+    let target = format!("127.0.0.1:{}", bare.port);
+    diagnosed(
+        &scratch,
+        &target,
+        "chain-incomplete",
+        "`CN=Middle`",
+        "CN = site.example.com",
+    );
+
+    let whole = Nginx::serving(&scratch, "whole", "site-full");
+    let target = format!("127.0.0.1:{}", whole.port);
+    diagnosed(
+        &scratch,
+        &target,
+        "name-uncovered",
+        "127.0.0.1",
+        "CN = site.example.com",
+    );
+
+    scratch.mint("own", "127.0.0.1");
+    let own = Nginx::serving(&scratch, "own", "own");
+    let target = format!("127.0.0.1:{}", own.port);
+    diagnosed(&scratch, &target, "name-uncovered", "127.0.0.1", "subject=");
+
+    mint_expired(&scratch, "late", "site.example.com");
+    let late = Nginx::serving(&scratch, "late", "late");
+    let target = format!("127.0.0.1:{}", late.port);
+    diagnosed(&scratch, &target, "expired", "2020", "Dec 31");
+
+    diagnosed(
+        &scratch,
+        "127.0.0.1:1",
+        "silent",
+        "refused the connection",
+        "onnection refused",
+    );
+}
+
+#[test]
+fn a_port_without_tls_is_told_from_a_silent_one() {
+    let Some(scratch) = desk() else { return };
+    issue(&scratch, "site", "site.example.com");
+    let script = "import http.server; s = http.server.HTTPServer(('127.0.0.1', 0), http.server.BaseHTTPRequestHandler); \
+                  open('port', 'w').write(str(s.server_port)); s.serve_forever()";
+    let mut command = scratch.program("setpriv");
+    command.args(["--pdeathsig", "KILL", "python3", "-c", script]);
+    let plain = Running::start(&mut command);
+    common::until("the port", || {
+        scratch.path("port").exists() && !scratch.read("port").is_empty()
+    });
+    let target = format!("127.0.0.1:{}", scratch.read("port"));
+    diagnosed(
+        &scratch,
+        &target,
+        "not-tls",
+        "not TLS",
+        "wrong version number",
+    );
+    plain.signal("KILL");
+}
+
+#[test]
+fn a_service_that_has_not_loaded_the_files_is_named() {
+    let Some(scratch) = desk() else { return };
+    scratch.mint("old", "site.example.com");
+    scratch.mint("new", "site.example.com");
+    let site = Nginx::serving(&scratch, "site", "old");
+    site.profile(&scratch, &["true".to_owned()]);
+    live(
+        &scratch,
+        "apply --profile site --cert new.pem --key new.key --yes --defer",
+    )
+    .exits(0);
+    let run = live(&scratch, "--json doctor").exits(5);
+    let fault = run.json()["faults"][0].clone();
+    assert_eq!(fault["verdict"], "old-leaf", "{run:#?}");
+    let evidence = fault["evidence"].as_str().unwrap();
+    assert!(
+        evidence.contains(&scratch.fingerprint("old.pem"))
+            && evidence.contains(&scratch.fingerprint("new.pem"))
+    );
+    let seen = scratch.sh(fault["look"].as_str().unwrap());
+    let colons = scratch.sh("openssl x509 -in old.pem -noout -fingerprint -sha256");
+    assert!(seen.contains(colons.trim()), "{seen}");
+    let text = live(&scratch, "doctor").exits(5);
+    text.says("1. the service has not loaded the files: site at 127.0.0.1:");
+}
+
+#[test]
+fn a_default_identity_is_told_from_an_old_leaf() {
+    let Some(scratch) = desk() else { return };
+    scratch.sh("openssl req -x509 -newkey rsa:2048 -nodes -keyout old.key -out old.pem -days 30 -subj '/CN=*/O=Maker' 2>/dev/null");
+    scratch.mint("new", "site.example.com");
+    let site = Nginx::serving(&scratch, "site", "old");
+    site.profile(&scratch, &["true".to_owned()]);
+    let profile = scratch.read("P/site/profile.yaml");
+    scratch.file(
+        "P/site/profile.yaml",
+        format!("{profile}default_identity: [\"CN=*, O=Maker\"]\n"),
+    );
+    live(
+        &scratch,
+        "apply --profile site --cert new.pem --key new.key --yes --defer",
+    )
+    .exits(0);
+    let run = live(&scratch, "--json doctor").exits(5);
+    assert_eq!(
+        run.json()["faults"][0]["verdict"],
+        "default-identity",
+        "{run:#?}"
+    );
+}
+
+#[test]
+fn a_clock_that_went_back_is_told_before_what_it_breaks() {
+    let scratch = placed();
+    let now = scratch.sh("date +%s");
+    let back = now.trim().parse::<i64>().unwrap() - 40 * 86_400;
+    let mut command = scratch.program("faketime");
+    command.args([
+        &format!("@{back}"),
+        common::CERTROLL,
+        "--root",
+        "R",
+        "--json",
+        "doctor",
+    ]);
+    let run = Running::start(&mut command).end().exits(5);
+    assert_eq!(
+        run.json()["faults"][0]["verdict"],
+        "clock-wrong",
+        "{run:#?}"
+    );
+}
+
+#[test]
+fn known_lines_of_a_log_are_explained_with_what_to_do() {
+    let scratch = Scratch::new();
+    let lines = [
+        (
+            "nginx: [emerg] cannot load certificate key \"/x/server.key\": BIO_new_file() failed (SSL: error:8000000D:system library::Permission denied)",
+            "file-unreadable",
+        ),
+        (
+            "nginx: [emerg] SSL_CTX_use_PrivateKey(\"/x/server.key\") failed (SSL: error:05800074:x509 certificate routines::key values mismatch)",
+            "file-changed",
+        ),
+        (
+            "requests.exceptions.SSLError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:992)",
+            "wrong-verify",
+        ),
+        (
+            "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: Hostname mismatch, certificate is not valid for 'localhost'. (_ssl.c:992)",
+            "name-uncovered",
+        ),
+        (
+            "routines:ssl3_read_bytes:tlsv1 alert unknown ca:../ssl/record/rec_layer_s3.c:1586:SSL alert number 48",
+            "untrusted",
+        ),
+        (
+            "javax.net.ssl.SSLHandshakeException: PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException",
+            "untrusted",
+        ),
+        (
+            "FATAL:  private key file \"/etc/ssl/private/x.key\" has group or world access",
+            "file-unreadable",
+        ),
+        (
+            "OSError: Could not find a suitable TLS CA certificate bundle, invalid path: /etc/xivo/custom/ca.pem",
+            "wrong-verify",
+        ),
+    ];
+    for (line, verdict) in lines {
+        scratch.file(
+            "log",
+            format!("Nov 21 10:00:00 something harmless\n{line}\n{line}\n"),
+        );
+        let run = scratch
+            .certroll("--state S --json doctor --log log")
+            .exits(5);
+        let found = &run.json()["log"][0];
+        assert_eq!(
+            (&found["verdict"], &found["times"], &found["last"]),
+            (&verdict.into(), &2.into(), &3.into()),
+            "{run:#?}"
+        );
+    }
+    scratch.file("log", "nothing of interest\n");
+    let run = scratch.certroll("--state S doctor --log log").exits(0);
+    assert!(run.out.starts_with("no known line"), "{run:#?}");
+    scratch.certroll("--state S doctor --log missing").exits(1);
+}

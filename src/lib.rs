@@ -28,6 +28,7 @@ pub mod effective;
 pub mod error;
 pub mod facts;
 mod hex;
+pub mod hooks;
 pub mod host;
 pub mod identity;
 pub mod journal;

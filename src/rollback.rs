@@ -128,6 +128,8 @@ pub fn plan(
 pub fn name(host: &dyn Host, request: &Request) -> Result<Option<String>> {
     let known: BTreeSet<String> = committed(host)?
         .into_iter()
+        // Hooks have no profile, and are removed by their own command.
+        .filter(|intent| !intent.profiles.is_empty())
         .map(|intent| intent.rollout)
         .collect();
     let given = request

@@ -131,6 +131,56 @@ fn at_boot_files_come_back_and_no_command_runs() {
 }
 
 #[test]
+fn what_recovery_at_boot_leaves_undone_is_owed_until_the_next_recovery() {
+    let scratch = dawdler();
+    let before = live(&scratch);
+    let running = halfway(&scratch);
+    running.signal("KILL");
+    running.end().exits(137);
+    let told = scratch.text("told");
+    scratch.file("slow.sh", format!("echo told >> {told}\n"));
+    // Any number of boots without a network come to the same.
+    for _ in 0..2 {
+        let boot = run(&scratch, "recover --boot").exits(0);
+        let owed = format!("still owed:\n  run `sh {}`\n", scratch.text("slow.sh"));
+        assert!(boot.out.starts_with(&owed), "{boot:#?}");
+        assert!(boot.last().starts_with("placed: "), "{boot:#?}");
+        run(&scratch, "status").exits(4);
+    }
+    assert!(!scratch.path("told").exists());
+    let rest = run(&scratch, "recover").exits(0);
+    assert_eq!(
+        rest.last(),
+        "rolled back: generation 1, everything as it was before"
+    );
+    assert_eq!(scratch.read("told"), "told\n");
+    live(&scratch).is(&before);
+    run(&scratch, "recover")
+        .exits(0)
+        .says("no generation is open");
+}
+
+#[test]
+fn recovery_at_boot_needs_the_journal_and_nothing_else() {
+    let scratch = dawdler();
+    let before = live(&scratch);
+    let running = halfway(&scratch);
+    running.signal("KILL");
+    running.end().exits(137);
+    scratch.sh("rm -r P a.pem a.key slow.sh; printf 'profiles: [\\n' > state/rollouts.json");
+    // No program can be found, no environment, no standard stream, an empty /run and /tmp, and no network at all.
+    let script = format!(
+        "mount -t tmpfs none /run; mount -t tmpfs none /etc/certroll 2>/dev/null || true; \
+         exec env -i PATH=/nonexistent {} --state state recover --boot <&- >&- 2>&-",
+        common::CERTROLL
+    );
+    let mut command = scratch.program("unshare");
+    command.args(["--mount", "--net", "--fork", "sh", "-c", &script]);
+    Running::start(&mut command).end().exits(0);
+    live(&scratch).is(&before);
+}
+
+#[test]
 fn a_command_that_fails_or_runs_past_its_limit_is_rolled_back() {
     for (command, cause) in [
         ("[\"false\"]", "`false` exited with 1"),

@@ -354,21 +354,26 @@ impl Journal<'_, '_> {
 /// Says what a run that could not prove still owes.
 fn owed(intent: &Intent, verdicts: &[Verdict]) -> Vec<String> {
     if intent.deferred {
-        let services = intent.services.iter().map(|s| match &s.command {
-            Some(command) if s.units.is_empty() => format!("run `{}`", command.line()),
-            _ => format!("{} {}", s.action.verb(), s.units.join(" ")),
-        });
-        let probes = intent
-            .promises
-            .iter()
-            .map(|p| format!("prove {}", probe::title(&p.probe)));
-        return services.chain(probes).collect();
+        return all_owed(intent);
     }
     verdicts
         .iter()
         .filter(|v| !v.judged)
         .map(|v| format!("prove {}: {}", v.probe, v.found))
         .collect()
+}
+
+/// Says what is owed where no service was told and nothing was probed.
+fn all_owed(intent: &Intent) -> Vec<String> {
+    let services = intent.services.iter().map(|s| match &s.command {
+        Some(command) if s.units.is_empty() => format!("run `{}`", command.line()),
+        _ => format!("{} {}", s.action.verb(), s.units.join(" ")),
+    });
+    let probes = intent
+        .promises
+        .iter()
+        .map(|p| format!("prove {}", probe::title(&p.probe)));
+    services.chain(probes).collect()
 }
 
 impl Failed<'_, '_> {

@@ -1,6 +1,6 @@
 //! The backward way: undo is `write(before)`, from the journal and nothing else.
 
-use super::{Progress, Recorded, edits, record};
+use super::{Progress, Recorded, all_owed, edits, record};
 use crate::{
     error::{Error, Result},
     host::{Edit, Host, Place, Writer},
@@ -18,7 +18,7 @@ pub(super) struct Undo<'a, 'h, 'p> {
     pub(super) key: Option<&'a DigestKey>,
     pub(super) progress: Progress<'p>,
     pub(super) ran: &'a mut Vec<String>,
-    /// At boot nothing is started and nothing is probed.
+    /// At boot nothing is started and nothing is probed: that stays owed.
     pub(super) boot: bool,
 }
 
@@ -60,6 +60,12 @@ impl Undo<'_, '_, '_> {
         causes.extend(left.iter().map(|l| {
             format!("`{l}` was changed by somebody else: it is kept, with all that belongs to it")
         }));
+        if self.boot && left.is_empty() && is_owed(&generation) {
+            // The generation stays open: its journal is the record of what is owed, and the next recovery honours it.
+            let mut receipt = self.receipt(&generation, Outcome::Placed, causes);
+            receipt.obligations = all_owed(&generation.intent);
+            return Ok(receipt);
+        }
         if let Err(error) = self.prove_baseline(&mut generation) {
             causes.extend(chain(&error));
             return Ok(self.receipt(&generation, Outcome::Stuck, causes));
@@ -270,7 +276,7 @@ impl Undo<'_, '_, '_> {
     /// Tells the services that had been told, and probes until each sees what it saw before.
     fn prove_baseline(&mut self, generation: &mut Generation) -> Result<()> {
         let intent = generation.intent.clone();
-        if self.boot || !intent.live || intent.deferred || !generation.status.was_switched() {
+        if self.boot || !is_owed(generation) {
             return Ok(());
         }
         let progress = self.progress;
@@ -311,6 +317,11 @@ impl Undo<'_, '_, '_> {
             }),
         }
     }
+}
+
+/// Tells whether services may have loaded what is taken back, so that they are to be told again and the baseline proved.
+fn is_owed(generation: &Generation) -> bool {
+    generation.intent.live && !generation.intent.deferred && generation.status.was_switched()
 }
 
 /// Returns the state that a generation found, its bytes from the saved copy.

@@ -89,12 +89,8 @@ Asks before it changes anything; without a terminal it needs --yes.")]
         /// Apply the plan saved in FILE, if the host and the inputs still give the same
         #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "profile", "cert", "key", "set"])]
         plan: Option<String>,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-        /// Wait up to SECS seconds for another run to end
-        #[arg(long, value_name = "SECS", default_value_t = 0)]
-        wait: u64,
+        #[command(flatten)]
+        go: Go,
         /// Change files now, leave services and proof to a later run
         #[arg(long)]
         defer: bool,
@@ -129,19 +125,15 @@ Exits with 0 if no fault was found, 5 if one was; -v shows what is in order as w
         name: Option<String>,
         #[command(flatten)]
         selected: Selected,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-        /// Wait up to SECS seconds for another run to end
-        #[arg(long, value_name = "SECS", default_value_t = 0)]
-        wait: u64,
+        #[command(flatten)]
+        go: Go,
         /// Accept FINDING by name
         #[arg(long, value_name = "FINDING")]
         allow: Vec<String>,
     },
     /// Finish what a run that died left open: everything back, services proved
     Recover {
-        /// Files only, from the journal alone: start and probe nothing
+        /// Files only, from the journal alone: nothing is started or probed, that stays owed to the next `recover`
         #[arg(long, conflicts_with = "abandon")]
         boot: bool,
         /// Give the open generation up and leave what is there
@@ -189,6 +181,11 @@ Schemes that ask for TLS in the clear first: ftp, imap, ldap, mysql, nntp, pop3,
         #[arg(value_name = "TARGET", required = true)]
         targets: Vec<String>,
     },
+    /// Have the host call certroll when it must: recovery at boot
+    Hooks {
+        #[command(subcommand)]
+        command: Hooks,
+    },
     /// List, show or check profiles
     Profiles {
         #[command(subcommand)]
@@ -202,6 +199,31 @@ Schemes that ask for TLS in the clear first: ftp, imap, ldap, mysql, nntp, pop3,
         /// Name of its unit
         unit: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Hooks {
+    /// Show the units that take an interrupted rollout back at boot, ask, and write them
+    Install {
+        #[command(flatten)]
+        go: Go,
+    },
+    /// Show what is there of them, ask, and remove it
+    Remove {
+        #[command(flatten)]
+        go: Go,
+    },
+}
+
+/// How a change is entered upon.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Go {
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Wait up to SECS seconds for another run to end
+    #[arg(long, value_name = "SECS", default_value_t = 0)]
+    pub(crate) wait: u64,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use similar::TextDiff;
 
-use super::{print::Printer, text};
+use super::{args::Go, print::Printer, text};
 use crate::{
     apply::{self, Keep},
     error::{Error, ExitCode, Result},
@@ -16,15 +16,6 @@ use crate::{
     rollback,
     rollouts::Request,
 };
-
-/// How a change is entered upon.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Go {
-    /// Without a question.
-    pub(crate) yes: bool,
-    /// Seconds to wait for another run.
-    pub(crate) wait: u64,
-}
 
 /// Takes the lock, and finishes what a run that died left open.
 fn enter(host: &mut dyn Host, go: Go, printer: &Printer) -> Result<()> {
@@ -199,6 +190,23 @@ pub(crate) fn recover(
             })
         }
     }
+}
+
+/// Installs or removes hooks: a rollout of files without an identity, which is not remembered.
+pub(crate) fn hooks(
+    host: &mut dyn Host,
+    go: Go,
+    printer: &Printer,
+    plan: impl FnOnce(&dyn Host) -> Result<Plan>,
+) -> Result<ExitCode> {
+    enter(host, go, printer)?;
+    let plan = plan(host)?;
+    if plan.is_empty() && !plan.is_blocked() {
+        return Ok(finish(&super::look::converged(host, &plan), printer));
+    }
+    agreed(&plan, host, go, printer)?;
+    let receipt = carry_out(host, plan, Keep::default(), printer)?;
+    Ok(finish(&receipt, printer))
 }
 
 pub(crate) fn forget(host: &mut dyn Host, name: &str, printer: &Printer) -> Result<ExitCode> {

@@ -6,7 +6,8 @@ use clap::Parser as _;
 use serde_json::json;
 
 use crate::{
-    error::{Error, ExitCode, Result},
+    error::{Error, ExitCode, On as _, Result},
+    hooks,
     host::{Host, system::SystemHost},
 };
 
@@ -20,7 +21,7 @@ mod probe;
 mod profiles;
 pub(crate) mod text;
 
-use args::{Cli, Command, Profiles};
+use args::{Cli, Command, Hooks, Profiles};
 use print::Printer;
 
 /// Runs the program on the machine, and returns its exit code.
@@ -76,17 +77,12 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Apply {
             rollout,
             plan,
-            yes,
-            wait,
+            go,
             defer,
         } => {
             let mut request = rollout.request(profiles_dir)?;
             request.deferred = *defer;
-            let go = changes::Go {
-                yes: *yes,
-                wait: *wait,
-            };
-            changes::apply(host, &request, plan.as_deref(), go, printer)
+            changes::apply(host, &request, plan.as_deref(), *go, printer)
         }
         Command::Status { rollout } => look::status(host, &rollout.request(profiles_dir)?, printer),
         Command::Doctor {
@@ -103,16 +99,11 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             generation,
             name,
             selected,
-            yes,
-            wait,
+            go,
             allow,
         } => {
             let request = selected.request(name.clone(), profiles_dir);
-            let go = changes::Go {
-                yes: *yes,
-                wait: *wait,
-            };
-            changes::rollback(host, &request, *generation, allow, go, printer)
+            changes::rollback(host, &request, *generation, allow, *go, printer)
         }
         Command::Recover { boot, abandon } => changes::recover(host, *boot, *abandon, printer),
         Command::History => look::history(host, printer),
@@ -137,6 +128,21 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             })
         }
         Command::Probe { targets } => look::probe(host, targets, printer),
+        Command::Hooks { command } => {
+            if let Some(dir) = &cli.state {
+                return Err(Error::Usage {
+                    message: format!("hooks look after the state below the root, not `{dir}`"),
+                    hint: "leave `--state` out".to_owned(),
+                });
+            }
+            match command {
+                Hooks::Install { go } => changes::hooks(host, *go, printer, |host| {
+                    let own = std::env::current_exe().on("find", "the program itself")?;
+                    hooks::install(host, &own.to_string_lossy())
+                }),
+                Hooks::Remove { go } => changes::hooks(host, *go, printer, hooks::remove),
+            }
+        }
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Fault, Report, Verdict, s_client};
+use super::{Fault, Report, Verdict, dial, s_client};
 use crate::{
     error::{Error, Result},
     host::{Host, Presented},
@@ -68,7 +68,7 @@ pub(super) fn unanswered(address: SocketAddr, peer: &Peer, reason: &str) -> Faul
             verdict: Verdict::NotTls,
             about,
             evidence: format!("{address} {reason}"),
-            look: s_client(address, peer),
+            look: format!("{} </dev/null", dial(address, peer)),
             fix: format!(
                 "switch TLS on in the configuration of what listens: `ss -ltnp sport = :{port}` names it"
             ),
@@ -78,7 +78,7 @@ pub(super) fn unanswered(address: SocketAddr, peer: &Peer, reason: &str) -> Faul
         verdict: Verdict::Silent,
         about,
         evidence: format!("{address} {reason}"),
-        look: s_client(address, peer),
+        look: format!("{} </dev/null", dial(address, peer)),
         fix: format!(
             "start what should listen, or open the way to it: `ss -ltnp sport = :{port}` shows whether it does"
         ),

@@ -174,15 +174,21 @@ fn s_client(address: std::net::SocketAddr, peer: &Peer) -> String {
     } else {
         format!(" -servername {name}")
     };
+    format!(
+        "{}{sni} -showcerts </dev/null 2>&1 | openssl x509 -noout -subject -dates -fingerprint -sha256",
+        dial(address, peer)
+    )
+}
+
+/// Says how to come to TLS with an address by hand.
+fn dial(address: std::net::SocketAddr, peer: &Peer) -> String {
     let starttls = match (peer.protocol, peer.protocol.scheme()) {
-        (Protocol::Xmpp, _) => format!(" -starttls xmpp -xmpphost {name}"),
+        (Protocol::Xmpp, _) => format!(" -starttls xmpp -xmpphost {}", shell_word(&peer.name)),
         // The schemes are its words for them (openssl-s_client(1)).
         (_, Some(scheme)) => format!(" -starttls {scheme}"),
         (_, None) => String::new(),
     };
-    format!(
-        "openssl s_client -connect {address}{sni}{starttls} -showcerts </dev/null 2>&1 | openssl x509 -noout -subject -dates -fingerprint -sha256"
-    )
+    format!("openssl s_client -connect {address}{starttls}")
 }
 
 /// Looks at what an argument names: an endpoint where it has a port, else a rollout.

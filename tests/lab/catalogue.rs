@@ -82,7 +82,7 @@ fn tried(daemon: &Daemon, host: &Host<'_>, client: &Host<'_>) -> Shown {
     let started = Instant::now();
     host.sh(&format!("{PRELUDE}{}", daemon.before));
     let [a, b] = ["/root/a.pem", "/root/b.pem"].map(|pem| host.fingerprint(pem));
-    let default = settled(client, host, daemon, |leaf| leaf.is_some());
+    let default = settled(client, host, daemon, Option::is_some);
     assert!(
         default.is_some(),
         "serves nothing to begin with: {}",
@@ -178,9 +178,10 @@ fn measured(daemon: &Daemon, host: &Host<'_>, client: &Host<'_>, new: &str) -> &
     }
     let plain = format!("systemctl reload {}", daemon.unit);
     let run = host.exec(&["sh", "-c", daemon.reload.unwrap_or(&plain)]);
-    match run.code == 0 && brings() {
-        true => "yes",
-        false => "no",
+    if run.code == 0 && brings() {
+        "yes"
+    } else {
+        "no"
     }
 }
 

@@ -264,7 +264,7 @@ systemctl start cups
         reload: None,
         before: r#"
 pair /etc/bind/tls bind
-printf 'tls site { cert-file "/etc/bind/tls/site.pem";\n key-file "/etc/bind/tls/site.key"; };\n' >>/etc/bind/named.conf.local
+printf 'tls site {\n  cert-file "/etc/bind/tls/site.pem";\n  key-file "/etc/bind/tls/site.key";\n};\n' >>/etc/bind/named.conf.local
 sed -i 's/listen-on-v6 .*/listen-on port 853 tls site { any; };/' /etc/bind/named.conf.options
 systemctl start named
 "#,
@@ -339,7 +339,8 @@ systemctl start coturn
         before: r"
 cd /etc/freeradius/3.0
 pair certs freerad
-sed -e 's|private_key_file = .*|private_key_file = ${certdir}/site.key|' -e 's|certificate_file = .*|certificate_file = ${certdir}/site.pem|' -e 's|ca_file = .*|ca_file = /etc/ssl/certs/ca-certificates.crt|' sites-available/tls >sites-enabled/tls
+sed -e 's|private_key_file = .*|private_key_file = /etc/freeradius/3.0/certs/site.key|' -e 's|certificate_file = .*|certificate_file = /etc/freeradius/3.0/certs/site.pem|' -e 's|ca_file = .*|ca_file = /etc/ssl/certs/ca-certificates.crt|' sites-available/tls >sites-enabled/tls
+sed -i '0,/ipaddr = 127.0.0.1/s//ipaddr = 0.0.0.0\/0/' sites-enabled/tls
 systemctl start freeradius
 ",
     },

@@ -309,7 +309,7 @@ fn config_tests_of_all_services_come_before_the_first_restart_and_stop_everythin
 fn a_failed_reload_fails_although_the_unit_is_still_active() {
     let mut world = World::new(&[unit("nginx", "active", "running", "1")]);
     world.ends.insert(
-        "systemctl reload --no-ask-password -- nginx.service".to_owned(),
+        "systemctl reload-or-restart --no-ask-password -- nginx.service".to_owned(),
         (1, "Job failed"),
     );
     let reload = service(Manager::Systemd, Action::Reload, &["nginx"], None);

@@ -90,7 +90,7 @@ systemctl start dovecot
         reload: None,
         before: r#"
 echo "listen_addresses = '*'" >/etc/postgresql/15/main/conf.d/listen.conf
-systemctl start postgresql@15-main
+systemctl start postgresql
 "#,
     },
     Daemon {
@@ -240,6 +240,7 @@ systemctl start mosquitto
 pair /etc/ldap/tls openldap
 sed -i 's|^SLAPD_SERVICES=.*|SLAPD_SERVICES="ldap:/// ldaps:/// ldapi:///"|' /etc/default/slapd
 systemctl start slapd
+for _ in $(seq 50); do ldapwhoami -Q -Y EXTERNAL -H ldapi:/// && break; sleep 0.2; done
 printf 'dn: cn=config\nchangetype: modify\nadd: olcTLSCertificateFile\nolcTLSCertificateFile: /etc/ldap/tls/site.pem\n-\nadd: olcTLSCertificateKeyFile\nolcTLSCertificateKeyFile: /etc/ldap/tls/site.key\n' | ldapmodify -Q -Y EXTERNAL -H ldapi:///
 "#,
     },

@@ -21,8 +21,10 @@ use crate::{
 
 mod defaults;
 mod never;
+mod readers;
 
 pub(crate) use defaults::Defaults;
+use readers::{unreadable, unreadable_by_units};
 
 /// A plan, and what a rollout of it leaves behind.
 #[derive(Debug)]
@@ -93,7 +95,10 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
 /// Whatever keeps a plan from being made; fatal findings are in the plan. The host is unchanged.
 pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let Survey {
-        resolved, desired, ..
+        resolved,
+        profiles,
+        desired,
+        ..
     } = survey(host, request)?;
     let keep = Keep {
         identity: kept(&resolved.identity),
@@ -101,6 +106,8 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         deferred: request.deferred,
         plan: Vec::new(),
     };
+    // What was read of a large host is not needed any more once it says what is wanted.
+    drop(profiles);
     let plan = assemble(host, &resolved, desired)?;
     Ok(Prepared { plan, keep })
 }
@@ -140,7 +147,13 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     let mut findings = desired.findings;
     findings.extend(observed.findings);
     findings.extend(never::touched(&desired.never_touch, &observed.changes));
-    findings.extend(unreadable(host, &observed.changes, &desired.probes)?);
+    let overlay = Overlay::new(host.tree(), &observed.changes);
+    findings.extend(unreadable(
+        host,
+        &overlay,
+        &desired.probes,
+        &observed.changes,
+    )?);
     let live = host.is_live();
     let promises = promises(&resolved.identity, desired.probes);
     let baseline: Vec<Observation> = if live {
@@ -159,11 +172,22 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     };
     findings.extend(Defaults::read(host, &desired.default_identities).served(&promises, &baseline));
     let services = if live {
-        due(desired.services, &observed.changes, &owed)
+        let due = due(desired.services, &observed.changes, &owed);
+        service::learned(due, &resolved.restart)
     } else {
         Vec::new()
     };
     let units = service::observe(host, &services)?;
+    findings.extend(service::findings(&services, &units));
+    for reads in &desired.reads {
+        findings.extend(unreadable_by_units(
+            host,
+            &overlay,
+            reads,
+            &units,
+            &observed.changes,
+        ));
+    }
     Ok(Plan {
         rollout: resolved.name.clone(),
         profiles: desired.profiles,
@@ -173,7 +197,9 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
         promises: if live { promises } else { Vec::new() },
         findings: preflight::allow(findings, &resolved.remembered.allow),
         consumers: desired.consumers,
+        holders: plan::holders(host, &observed.changes),
         changes: observed.changes,
+        read_back: desired.read_back,
         steps: desired.steps,
         deadline: desired.deadline,
         services,
@@ -274,24 +300,6 @@ fn due(services: Vec<Service>, changes: &[Change], owed: &[String]) -> Vec<Servi
             }
     };
     services.into_iter().filter(is_due).collect()
-}
-
-/// Finds files that those who must read them could not read once the plan is applied.
-fn unreadable(host: &dyn Host, changes: &[Change], probes: &[Probe]) -> Result<Vec<Finding>> {
-    let overlay = Overlay::new(host.tree(), changes);
-    let mut findings = Vec::new();
-    for probe in probes {
-        let Probe::Readable { paths, by } = probe else {
-            continue;
-        };
-        let reader = probe::Identity::of(host, by)?;
-        for path in paths {
-            if let Err(why) = probe::readable(&overlay, path, &reader) {
-                findings.push(Finding::host(Severity::Fatal, "unreadable", why));
-            }
-        }
-    }
-    Ok(findings)
 }
 
 /// Finds the files and units that use the identity, and servers that use another one.

@@ -1,8 +1,12 @@
 //! Receipts: what was done, from what to what, by whom; kept with the generation.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{error::ExitCode, journal::Intent, plan::IdentityLine, probe::Verdict};
+use crate::{
+    error::ExitCode, journal::Intent, plan::IdentityLine, probe::Verdict, state::HostPath,
+};
 
 /// Version of the receipt's format; a fixture of each must stay readable.
 pub const FORMAT: &str = "certroll/receipt/1";
@@ -51,9 +55,9 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// The path.
-    pub path: String,
+    pub path: HostPath,
     /// Name of the kind.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
 }
 
 /// What one run did.
@@ -122,7 +126,7 @@ impl Receipt {
     #[must_use]
     pub fn of(intent: &Intent, outcome: Outcome, finished: i64) -> Self {
         let line = |entry: &crate::journal::Entry| Line {
-            path: entry.path.to_string(),
+            path: entry.path.clone(),
             kind: entry.kind.clone(),
         };
         Self {

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result, backticked},
     host::Host,
     journal::{DigestKey, Entry, Generation, Intent, Record, Remembered, Status, Store},
-    plan::{Change, Plan, Promise},
+    plan::{self, Change, Plan, Promise},
     preflight::{Finding, Severity, allow},
     probe::Want,
     rollouts::Request,
@@ -68,15 +68,18 @@ pub fn plan(
             .rfind(|i| i.generation < oldest.generation && i.undoes.is_none() && !undone(i)),
     };
     refuse_entangled(&committed, rollout, &back)?;
-    let (changes, findings) = changes(host, &key, &back)?;
-    let findings = allow(findings, allowed);
+    let (mut changes, mut findings) = changes(host, &key, &back)?;
+    findings.extend(plan::settle(host, &mut changes)?);
     let remembered = target.and_then(|i| i.remembered.clone());
     let live = host.is_live() && newest.live;
-    let units = if live {
-        service::observe(host, &newest.services)?
+    let services = if live {
+        let known = Store::rollouts(host)?.rollouts.remove(rollout);
+        service::learned(newest.services.clone(), &known.unwrap_or_default().restart)
     } else {
         Vec::new()
     };
+    let units = service::observe(host, &services)?;
+    findings.extend(service::findings(&services, &units));
     let promise = |(promise, seen): (&Promise, &crate::probe::Observation)| Promise {
         probe: promise.probe.clone(),
         want: Want::Baseline(seen.clone()),
@@ -98,21 +101,14 @@ pub fn plan(
     let plan = Plan {
         rollout: rollout.to_owned(),
         profiles: newest.profiles.clone(),
-        commands: if live {
-            service::commands(&newest.services, &units)
-        } else {
-            Vec::new()
-        },
-        services: if live {
-            newest.services.clone()
-        } else {
-            Vec::new()
-        },
+        commands: service::commands(&services, &units),
+        services,
         units,
         promises: if live { promises } else { Vec::new() },
         baseline,
+        holders: plan::holders(host, &changes),
         changes,
-        findings,
+        findings: allow(findings, allowed),
         deadline: newest.deadline,
         live,
         undoes: Some(oldest.generation),

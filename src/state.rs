@@ -3,15 +3,19 @@
 //! A state is a value. The planner compares states, the journal describes them, and undo writes the one from before;
 //! none of them looks inside for what kind of resource it belongs to.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::acl;
+
 /// An absolute path as the host sees it: `/` separated, normalised, never with `.` or `..`.
+///
+/// Copies share their text: a plan, its journal and its permit name the same hundred thousand paths.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct HostPath(String);
+pub struct HostPath(Arc<str>);
 
 /// Why a text is not a [`HostPath`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +34,7 @@ pub enum NotAPath {
 impl Default for HostPath {
     /// Returns `/`.
     fn default() -> Self {
-        Self("/".to_owned())
+        Self(Arc::from("/"))
     }
 }
 
@@ -57,7 +61,7 @@ impl HostPath {
         if path.is_empty() {
             path.push('/');
         }
-        Ok(Self(path))
+        Ok(Self(path.into()))
     }
 
     /// Returns the path as text.
@@ -69,12 +73,12 @@ impl HostPath {
     /// Returns the directory that holds this path, or none for `/`.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
-        if self.0 == "/" {
+        if self.as_str() == "/" {
             return None;
         }
         match self.0.rfind('/') {
             Some(0) | None => Some(Self::default()),
-            Some(at) => Some(Self(self.0[..at].to_owned())),
+            Some(at) => Some(Self(Arc::from(&self.0[..at]))),
         }
     }
 
@@ -87,10 +91,10 @@ impl HostPath {
     /// Returns the path of `name` inside this directory; `name` is one component.
     #[must_use]
     pub fn join(&self, name: &str) -> Self {
-        if self.0 == "/" {
-            Self(format!("/{name}"))
+        if self.as_str() == "/" {
+            Self(format!("/{name}").into())
         } else {
-            Self(format!("{}/{name}", self.0))
+            Self(format!("{}/{name}", self.0).into())
         }
     }
 
@@ -98,7 +102,7 @@ impl HostPath {
     #[must_use]
     pub fn link_target(&self, target: &str) -> Self {
         let mut parts: Vec<&str> = Vec::new();
-        let base = self.parent().map(|p| p.0).unwrap_or_default();
+        let base = self.parent().unwrap_or_default();
         let joined = if target.starts_with('/') {
             target.to_owned()
         } else {
@@ -113,17 +117,17 @@ impl HostPath {
                 name => parts.push(name),
             }
         }
-        Self(format!("/{}", parts.join("/")))
+        Self(format!("/{}", parts.join("/")).into())
     }
 
     /// Tells whether this path is `dir` or lies below it.
     #[must_use]
     pub fn is_within(&self, dir: &Self) -> bool {
-        dir.0 == "/"
-            || self.0 == dir.0
+        dir.as_str() == "/"
+            || self == dir
             || self
                 .0
-                .strip_prefix(&dir.0)
+                .strip_prefix(&*dir.0)
                 .is_some_and(|rest| rest.starts_with('/'))
     }
 }
@@ -149,7 +153,7 @@ impl TryFrom<String> for HostPath {
 
 impl From<HostPath> for String {
     fn from(path: HostPath) -> Self {
-        path.0
+        path.as_str().to_owned()
     }
 }
 
@@ -390,6 +394,9 @@ impl Wanted {
         attrs.uid = self.uid.unwrap_or(attrs.uid);
         attrs.gid = self.gid.unwrap_or(attrs.gid);
         attrs.mode = self.mode.unwrap_or(attrs.mode);
+        if let Some(value) = attrs.xattrs.get_mut(acl::ACL) {
+            *value = acl::with_mode(value, attrs.mode);
+        }
         State::Present {
             content: self.content,
             attrs,

@@ -36,11 +36,9 @@ const OWNERS: &[&str] = &[
 fn host(files: &[(&str, &str)]) -> Scratch {
     let scratch = Scratch::new();
     scratch.mint("a", "mail.example.com");
-    let users: String = OWNERS
-        .iter()
-        .map(|n| format!("{n}:x:0:0::/:/bin/sh\n"))
-        .collect();
-    let groups: String = OWNERS.iter().map(|n| format!("{n}:x:0:\n")).collect();
+    let all = |line: fn(&&str) -> String| OWNERS.iter().map(line).collect::<Vec<_>>().join("\n");
+    let users = all(|name| format!("{name}:x:0:0::/:/bin/sh"));
+    let groups = all(|name| format!("{name}:x:0:"));
     scratch.file("R/etc/passwd", users);
     scratch.file("R/etc/group", groups);
     for (path, text) in files {

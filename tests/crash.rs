@@ -192,7 +192,7 @@ fn react(world: &mut World, command: &Command) -> Output {
 fn change(at: &str, before: State, after: State, identity: bool) -> Change {
     let at = path(at);
     Change {
-        kind: "test".to_owned(),
+        kind: "test".into(),
         sensitivity: if at.name() == "server.key" {
             Sensitivity::Secret
         } else {
@@ -228,6 +228,7 @@ fn plan(host: &FakeHost) -> Plan {
         config_test: None,
         limit: 2,
         on: Vec::new(),
+        serves: BTreeMap::new(),
     }];
     let units = service::observe(host, &services).unwrap();
     let probe = Probe::Tls {

@@ -282,3 +282,28 @@ fn every_test_and_file_that_is_named_as_proof_exists() {
     }
     assert!(named > 25, "only {named} tests are named");
 }
+
+#[test]
+fn the_page_of_reliability_has_a_table_for_each_section_and_no_failure_in_any() {
+    let script = document("scripts/reliability");
+    let all = script.split("\nall=(").nth(1).unwrap();
+    let page = document("docs/reliability.md");
+    for section in all.split(')').next().unwrap().split(' ') {
+        let start = format!("\n<!-- {section} -->\n");
+        let end = format!("<!-- end of {section} -->\n");
+        let table = page
+            .split(&start)
+            .nth(1)
+            .unwrap_or_else(|| panic!("no mark for {section}"));
+        let table = table.split(&end).next().unwrap();
+        assert!(!table.contains("<!--"), "{section} has no end");
+        for row in rows(table) {
+            let [_, cases, not_reached, failures, command] = row[..] else {
+                panic!("{section}: {row:?}");
+            };
+            assert_ne!(cases, "0", "{row:?}");
+            assert_eq!((not_reached, failures), ("0", "0"), "{row:?}");
+            assert_eq!(command, format!("`scripts/reliability {section}`"));
+        }
+    }
+}

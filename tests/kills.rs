@@ -13,16 +13,16 @@ mod root;
 #[path = "common/tally.rs"]
 mod tally;
 
-use common::{Running, Scratch, moment, until};
+use common::{Running, moment, until};
 use matrix::{
-    Counts, Judged, WORKERS,
+    Counts, Judged,
     disks::{Kind, in_a_room_of_its_own},
     in_parallel,
     phases::{self, Phase},
-    site::Site,
+    site::{self, Site},
     trace::{self, Injected, Point},
 };
-use tally::Tally;
+use tally::{Depth, depth};
 
 #[derive(Debug)]
 struct Case {
@@ -91,26 +91,19 @@ fn kill_during_a_command(site: &mut Site<'_>, &(after, recovers): &(u64, bool)) 
     }
 }
 
-/// Makes a pair of hosts on disks of a kind, kills what there is to kill, and settles the row.
-fn matrix(kind: Kind, place: u8, every: usize) {
-    if !in_a_room_of_its_own(&["strace", "setfattr", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs"]) {
+/// Kills what there is to kill on file systems of a kind, and settles the row. In the fast ring that is every so manieth
+/// call.
+fn matrix(kind: Kind, place: u8, fast: usize) {
+    if !in_a_room_of_its_own() {
         return;
     }
-    let scratch = Scratch::new();
-    scratch.mint("old", "site.example.com");
-    scratch.mint("new", "site.example.com");
-    let mut sites: Vec<Site<'_>> = (0..WORKERS)
-        .map(|n| Site::new(&scratch, kind, &format!("w{n}")))
-        .collect();
-    phases::die(&sites);
+    let every = if depth() == Depth::Fast { fast } else { 1 };
+    let scratch = site::pairs();
+    let mut sites = phases::sites(&scratch, kind);
     let mut counts = Counts::default();
     for phase in Phase::all() {
-        let points = phase.points(&sites[0]);
-        let cases: Vec<Case> = points
-            .into_iter()
-            .step_by(every)
-            .map(|point| Case { phase, point })
-            .collect();
+        let points = phase.points(&sites[0]).into_iter().step_by(every);
+        let cases: Vec<Case> = points.map(|point| Case { phase, point }).collect();
         let ends = in_parallel(&mut sites, &cases, kill_and_recover);
         counts.add(&cases, &ends);
         assert!(
@@ -118,6 +111,7 @@ fn matrix(kind: Kind, place: u8, every: usize) {
             "{phase:?} was final and then was not: {ends:?}"
         );
     }
+    let (killed, mut counts) = (counts, Counts::default());
     let moments = [
         (0, true),
         (1, true),
@@ -126,24 +120,52 @@ fn matrix(kind: Kind, place: u8, every: usize) {
         (150, true),
         (0, false),
     ];
-    let ends = in_parallel(&mut sites, &moments, kill_during_a_command);
-    counts.add(&moments, &ends);
+    let moments = if every == 1 {
+        &moments[..]
+    } else {
+        &moments[4..]
+    };
+    let ends = in_parallel(&mut sites, moments, kill_during_a_command);
+    counts.add(moments, &ends);
     drop(sites);
-    Tally {
-        row: format!("{place}-kills-{}", kind.name()),
-        section: "kills",
-        tried: format!(
-            "{}: apply, rollback and recover killed at each call",
-            kind.name()
-        ),
-        cases: counts.cases,
-        not_reached: counts.not_reached,
-        failures: counts.failures,
-    }
-    .settle();
+    let name = kind.name();
+    killed
+        .tally(
+            format!("{place}-kills-{name}"),
+            "kills",
+            format!("{name}: `apply`, `rollback` and `recover` killed at each call"),
+        )
+        .settle();
+    counts
+        .tally(
+            format!("{place}-kills-{name}-command"),
+            "kills",
+            format!("{name}: killed during a command that leaves a writer behind"),
+        )
+        .settle();
 }
 
 #[test]
 fn a_run_killed_at_any_call_leaves_all_old_or_all_new_on_ext4() {
-    matrix(Kind::Ext4, 10, 40);
+    matrix(Kind::Ext4, 10, 1);
+}
+
+#[test]
+fn a_run_killed_at_any_call_leaves_all_old_or_all_new_on_xfs() {
+    matrix(Kind::Xfs, 11, 17);
+}
+
+#[test]
+fn a_run_killed_at_any_call_leaves_all_old_or_all_new_on_btrfs() {
+    matrix(Kind::Btrfs, 12, 19);
+}
+
+#[test]
+fn a_run_killed_at_any_call_leaves_all_old_or_all_new_on_tmpfs() {
+    matrix(Kind::Tmpfs, 13, 23);
+}
+
+#[test]
+fn a_run_killed_at_any_call_leaves_all_old_or_all_new_on_overlayfs() {
+    matrix(Kind::Overlayfs, 14, 29);
 }

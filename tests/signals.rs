@@ -147,6 +147,32 @@ fn a_signal_while_a_service_is_told_rolls_back_and_leaves_nothing() {
 }
 
 #[test]
+fn a_signal_that_has_to_wait_for_a_command_says_for_which_and_how_long() {
+    let Some(scratch) = corner(WAITS) else {
+        return;
+    };
+    let before = tree(&scratch);
+    let at = scratch.text("");
+    let line = format!("exec {CERTROLL} --state {at}state --profiles {at}P {APPLY} 2>told");
+    let running = Running::start(scratch.program("sh").args(["-euc", &line]));
+    ready(&scratch);
+    running.signal("TERM");
+    let said = format!("SIGTERM: waiting for `{at}act` to end, at most ");
+    until("the line about the signal", || {
+        scratch.read("told").contains(&said)
+    });
+    scratch.file("go", "");
+    running.end().exits(3);
+    let told = scratch.read("told");
+    assert_eq!(told.matches(&said).count(), 1, "{told}");
+    let (_, rest) = told.split_once(&said).unwrap();
+    let seconds: u64 = rest.split_once(" s\n").unwrap().0.parse().unwrap();
+    assert!((1..=120).contains(&seconds), "{told}");
+    tree(&scratch).is(&before);
+    nothing_is_left(&scratch);
+}
+
+#[test]
 fn two_signals_and_those_that_come_on_the_way_back_change_nothing_more() {
     let Some(scratch) = corner(
         "[ -e back ] && exit 0; [ -e ready ] && : >back && sleep 0.5; : >ready; [ -e go ] || sleep 0.5; : >go",

@@ -1,17 +1,16 @@
 //! From one state to another: the same primitive edits forward and backward.
 
 use crate::{
-    host::{Edit, Place},
+    host::{Edit, Place, staged_name},
     journal::Entry,
     state::{Content, HostPath, State},
 };
 
-/// The name under which the n-th change of a generation is staged; the backward way has its own.
+/// Where the n-th change of a generation is staged.
 pub(super) fn staged(entry: &Entry, generation: u64, index: usize, backward: bool) -> HostPath {
-    let way = if backward { "u" } else { "" };
     entry
         .staging
-        .join(&format!(".certroll-{generation}-{way}{index}"))
+        .join(&staged_name(generation, index, backward))
 }
 
 /// The edits that bring one path from a state to another.

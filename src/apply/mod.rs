@@ -1,24 +1,32 @@
 //! The forward way: begin, stage, switch, tell services, prove, commit. Whatever fails turns into [`Failed`], whose
 //! only way out is [`Failed::undo`].
 
+use std::collections::HashMap;
+
 use crate::{
-    desired::Service,
+    effective::ReadBack,
     error::{Error, Result},
     hex::hex,
-    host::{Command, Edit, Host, Output, Permit, Place, Writer},
-    journal::{DigestKey, Event, Generation, Intent, Remembered, Status, Store},
+    host::{Edit, Host, Permit, Place, Writer},
+    journal::{DigestKey, Event, Generation, Intent, Record, Remembered, Status, Store},
     plan::{Plan, Promise},
-    probe::{self, Verdict},
+    probe::Verdict,
     receipt::{Outcome, Receipt},
-    service::{self, Runner, UnitState},
-    state::{Bytes, Content, HostPath, State},
+    service::{self, Watched},
+    state::{Bytes, HostPath},
 };
 
+mod begin;
 mod edits;
+mod prove;
+mod recorded;
 mod recover;
 mod retention;
 mod undo;
 
+use begin::{new_bytes, permit, save};
+use prove::Case;
+use recorded::Recorded;
 pub use recover::{abandon, recover};
 pub(crate) use undo::saved;
 
@@ -45,8 +53,12 @@ pub struct Journal<'h, 'p> {
     progress: Progress<'p>,
     generation: Generation,
     key: DigestKey,
-    plan: Plan,
+    /// The new bytes of files, by number of the change: the one thing of a plan that its intent does not say.
+    bytes: HashMap<usize, Bytes>,
+    read_back: Vec<ReadBack>,
     ran: Vec<String>,
+    watched: Watched,
+    restarted: Vec<String>,
 }
 
 impl std::fmt::Debug for Journal<'_, '_> {
@@ -90,13 +102,13 @@ impl<'h, 'p> Journal<'h, 'p> {
         progress: Progress<'p>,
     ) -> Result<Self> {
         let number = Store::numbers(host)?.last().unwrap_or(&0) + 1;
-        let mut writer = Writer::new(host, Permit::default(), String::new());
+        let mut writer = Writer::new(host, Permit::of_state(number), String::new());
         let key = Store::make_key(&mut writer)?;
-        let mut intent = Intent::of(&plan, &key, number, keep.deferred);
-        intent.started = writer.host().now();
-        intent.operator = writer.host().operator();
-        intent.run = hex(&writer.host().random()?[..8]);
-        intent.remembered = keep.rollout.clone().map(|remembered| Remembered {
+        recover::sweep_unopened(&mut writer)?;
+        let (commands, deferred) = (plan.commands.clone(), keep.deferred);
+        let bytes = new_bytes(&plan.changes);
+        let read_back = plan.read_back.clone();
+        let remembered = keep.rollout.clone().map(|remembered| Remembered {
             generation: number,
             identity: if keep.identity.is_empty() {
                 remembered.identity
@@ -105,17 +117,23 @@ impl<'h, 'p> Journal<'h, 'p> {
             },
             ..remembered
         });
+        let mut places = save(&mut writer, number, &plan.changes, keep)?;
+        let mut intent = Intent::of(plan, &key, number, deferred);
+        intent.started = writer.host().now();
+        intent.operator = writer.host().operator();
+        intent.run = hex(&writer.host().random()?[..8]);
+        intent.remembered = remembered;
+        places.push(Store::begin(&mut writer, &intent)?);
+        writer.sync(&places)?;
         let generation = Generation {
             intent,
             status: Status::Open,
         };
-        recover::sweep_unopened(&mut writer)?;
-        write_generation(&mut writer, &generation.intent, &plan, keep)?;
         Store::open(&mut writer, number)?;
         drop(writer);
         let writer = Writer::new(
             host,
-            permit(&generation.intent, &plan.commands),
+            permit(&generation.intent, &commands),
             generation.intent.marker(),
         );
         Ok(Self {
@@ -123,8 +141,11 @@ impl<'h, 'p> Journal<'h, 'p> {
             progress,
             generation,
             key,
-            plan,
+            bytes,
+            read_back,
             ran: Vec::new(),
+            watched: Watched::default(),
+            restarted: Vec::new(),
         })
     }
 
@@ -145,17 +166,12 @@ impl<'h, 'p> Journal<'h, 'p> {
 
     fn switch(&mut self) -> Result<()> {
         self.stage()?;
-        for change in &self.plan.changes {
-            let made_now = matches!(
-                change.after,
-                State::Present {
-                    content: Content::Dir,
-                    ..
-                }
-            );
-            if !made_now && self.writer.host().read(&change.path)? != change.before {
+        for entry in &self.generation.intent.entries {
+            let made_now = matches!(entry.after, Record::Dir { .. });
+            let found = |path| self.writer.host().read(path);
+            if !made_now && !entry.before.matches(&found(&entry.path)?, &self.key) {
                 return Err(Error::Changed {
-                    path: change.path.to_string(),
+                    path: entry.path.to_string(),
                 });
             }
         }
@@ -167,20 +183,20 @@ impl<'h, 'p> Journal<'h, 'p> {
 
     /// Returns the edits of one change; made anew for each pass, since a plan may hold a hundred thousand.
     fn edits(&self, n: usize) -> edits::Edits {
-        let (Some(entry), Some(change)) = (
-            self.generation.intent.entries.get(n),
-            self.plan.changes.get(n),
-        ) else {
+        let Some(entry) = self.generation.intent.entries.get(n) else {
             return edits::Edits::default();
         };
+        let after = entry
+            .after
+            .state(self.bytes.get(&n).cloned().unwrap_or_default());
         let staged = edits::staged(entry, self.generation.intent.generation, n, false);
-        edits::edits(&entry.path, &change.after, staged, entry.in_place)
+        edits::edits(&entry.path, &after, staged, entry.in_place)
     }
 
     /// Writes all new bytes aside, durable on return.
     fn stage(&mut self) -> Result<()> {
         let mut places = Vec::new();
-        for n in 0..self.plan.changes.len() {
+        for n in 0..self.generation.intent.entries.len() {
             for edit in self.edits(n).stage {
                 self.writer.edit(&edit)?;
                 if let Edit::Create { at, .. } = edit {
@@ -194,7 +210,7 @@ impl<'h, 'p> Journal<'h, 'p> {
     /// Makes them live back to back, durable on return.
     fn rename(&mut self) -> Result<()> {
         let (mut places, mut removals) = (Vec::new(), Vec::new());
-        for n in 0..self.plan.changes.len() {
+        for n in 0..self.generation.intent.entries.len() {
             for edit in self.edits(n).switch {
                 if matches!(edit, Edit::Remove { .. }) {
                     removals.push(edit);
@@ -216,24 +232,57 @@ impl<'h, 'p> Journal<'h, 'p> {
         if self.generation.intent.deferred || !self.generation.intent.live {
             return Ok(());
         }
-        let (services, units) = (self.plan.services.clone(), self.plan.units.clone());
-        self.activate(&services, &units)?;
-        // One that came during the last command.
-        self.stop_if_asked()
-    }
-
-    /// Tells services to load what is there, with a record before and after each command.
-    fn activate(&mut self, services: &[Service], units: &[UnitState]) -> Result<()> {
+        let intent = &self.generation.intent;
+        let (services, units) = (intent.services.clone(), intent.units.clone());
         let progress = self.progress;
         let mut runner = Recorded {
             writer: &mut self.writer,
             generation: &mut self.generation,
             ran: &mut self.ran,
-            heeds_signals: true,
+            progress: Some(progress),
         };
-        service::activate(&mut runner, services, units, &mut |message| {
+        self.watched = service::activate(&mut runner, &services, &units, &mut |message| {
             progress(message);
-        })
+        })?;
+        // One that came during the last command.
+        self.stop_if_asked()
+    }
+
+    /// Probes until every verdict is good, and looks at the units once more.
+    fn prove(&mut self) -> Result<Vec<Verdict>> {
+        let intent = &self.generation.intent;
+        let case = Case {
+            services: intent.services.clone(),
+            units: intent.units.clone(),
+            promises: Promise::pairs(&intent.promises),
+            baseline: intent.baseline.clone(),
+            deadline: intent.deadline,
+        };
+        let progress = self.progress;
+        let mut runner = Recorded {
+            writer: &mut self.writer,
+            generation: &mut self.generation,
+            ran: &mut self.ran,
+            progress: Some(progress),
+        };
+        let (verdicts, restarted) = case.prove(&mut runner, &mut |message| progress(message))?;
+        self.restarted = restarted;
+        self.watched.still(self.writer.host())?;
+        Ok(verdicts)
+    }
+
+    /// Asks again whether the daemons read what was written: a command of this very run may have changed their files.
+    fn read_back(&self) -> Result<()> {
+        for one in &self.read_back {
+            if let Some(finding) = one.again(self.writer.host().tree())?.into_iter().next() {
+                return Err(Error::Unproved {
+                    subject: format!("`{}`", one.file),
+                    want: "every value as its daemons end up with".to_owned(),
+                    found: finding.message,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn record(&mut self, event: &Event) -> Result<()> {
@@ -249,36 +298,23 @@ impl<'h, 'p> Journal<'h, 'p> {
 }
 
 impl<'h, 'p> Applied<'h, 'p> {
-    /// Probes until every verdict is good, or the deadline.
+    /// Reads back what daemons read, then probes until every verdict is good, or the deadline.
     ///
     /// # Errors
     /// [`Failed`], to be undone.
     pub fn verify(self) -> Stage<'h, 'p, Verified<'h, 'p>> {
-        let Self(journal) = self;
+        let Self(mut journal) = self;
+        if let Err(error) = journal.read_back() {
+            return Err(Box::new(Failed { journal, error }));
+        }
         let intent = &journal.generation.intent;
         if intent.deferred || !intent.live {
             return Ok(Verified(journal, Vec::new()));
         }
-        let progress = journal.progress;
-        let proved = probe::prove(
-            journal.writer.host(),
-            &Promise::pairs(&intent.promises),
-            &intent.baseline,
-            intent.deadline,
-            &mut |message| progress(message),
-        );
-        let error = match proved {
-            Ok(verdicts) => match verdicts.iter().find(|v| v.judged && !v.good) {
-                None => return Ok(Verified(journal, verdicts)),
-                Some(v) => Error::Unproved {
-                    subject: v.probe.clone(),
-                    want: v.want.clone(),
-                    found: v.found.clone(),
-                },
-            },
-            Err(error) => error,
-        };
-        Err(Box::new(Failed { journal, error }))
+        match journal.prove() {
+            Ok(verdicts) => Ok(Verified(journal, verdicts)),
+            Err(error) => Err(Box::new(Failed { journal, error })),
+        }
     }
 }
 
@@ -309,7 +345,7 @@ impl Journal<'_, '_> {
             Outcome::Placed
         };
         let mut receipt = Receipt::of(intent, outcome, self.writer.host().now());
-        receipt.commands = std::mem::take(&mut self.ran);
+        receipt.commands.clone_from(&self.ran);
         if intent.live && outcome == Outcome::Placed {
             receipt.obligations = owed(intent, &verdicts);
         }
@@ -320,6 +356,9 @@ impl Journal<'_, '_> {
             Some(mut remembered) => {
                 remembered.obligations.clone_from(&receipt.obligations);
                 remembered.steps.clone_from(&receipt.steps);
+                let known = rollouts.rollouts.get(&receipt.rollout);
+                remembered.restart = known.map(|r| r.restart.clone()).unwrap_or_default();
+                remembered.restart.extend(self.restarted.iter().cloned());
                 rollouts
                     .rollouts
                     .insert(receipt.rollout.clone(), remembered);
@@ -341,12 +380,17 @@ impl Journal<'_, '_> {
         self.writer.sync(&[staged, Place::State(at)])?;
         self.record(&Event::Committed)?;
         // From here on the generation is final: what fails now is finished by the next run's recovery.
-        drop(
-            self.writer
-                .edit(&switch)
-                .and_then(|()| Store::close(&mut self.writer))
-                .and_then(|()| retention::prune(&mut self.writer, &rollouts)),
-        );
+        let closed = self
+            .writer
+            .edit(&switch)
+            .and_then(|()| Store::close(&mut self.writer));
+        match closed {
+            Ok(()) => drop(retention::prune(&mut self.writer, &rollouts)),
+            Err(error) => receipt.causes.push(format!(
+                "generation {number} is final, and still marked open, which `certroll recover` ends: {}",
+                undo::chain(&error).join(": ")
+            )),
+        }
         Ok(receipt)
     }
 }
@@ -354,26 +398,13 @@ impl Journal<'_, '_> {
 /// Says what a run that could not prove still owes.
 fn owed(intent: &Intent, verdicts: &[Verdict]) -> Vec<String> {
     if intent.deferred {
-        return all_owed(intent);
+        return undo::all_owed(intent);
     }
     verdicts
         .iter()
         .filter(|v| !v.judged)
         .map(|v| format!("prove {}: {}", v.probe, v.found))
         .collect()
-}
-
-/// Says what is owed where no service was told and nothing was probed.
-fn all_owed(intent: &Intent) -> Vec<String> {
-    let services = intent.services.iter().map(|s| match &s.command {
-        Some(command) if s.units.is_empty() => format!("run `{}`", command.line()),
-        _ => format!("{} {}", s.action.verb(), s.units.join(" ")),
-    });
-    let probes = intent
-        .promises
-        .iter()
-        .map(|p| format!("prove {}", probe::title(&p.probe)));
-    services.chain(probes).collect()
 }
 
 impl Failed<'_, '_> {
@@ -394,48 +425,11 @@ impl Failed<'_, '_> {
             writer: &mut writer,
             key: Some(&key),
             progress,
+            told: Some(ran.clone()),
             ran: &mut ran,
             boot: false,
         };
         back.run(generation, Some(self.error))
-    }
-}
-
-/// Runs commands for services, with a durable record before and after each.
-struct Recorded<'a, 'h> {
-    writer: &'a mut Writer<'h>,
-    generation: &'a mut Generation,
-    ran: &'a mut Vec<String>,
-    /// Whether a signal stops it: on the way forward only, since the way back is the answer to one.
-    heeds_signals: bool,
-}
-
-impl Runner for Recorded<'_, '_> {
-    fn host(&self) -> &dyn Host {
-        self.writer.host()
-    }
-
-    fn interrupted(&self) -> Option<&'static str> {
-        if self.heeds_signals {
-            self.writer.host().interrupted()
-        } else {
-            None
-        }
-    }
-
-    fn run(&mut self, command: &Command) -> Result<Output> {
-        record(
-            self.writer,
-            self.generation,
-            &Event::Running {
-                argv: command.argv.clone(),
-            },
-        )?;
-        self.ran.push(command.line());
-        let output = self.writer.run(command);
-        let status = output.as_ref().ok().and_then(|o| o.status);
-        record(self.writer, self.generation, &Event::Ran { status })?;
-        output
     }
 }
 
@@ -449,55 +443,4 @@ fn record(writer: &mut Writer<'_>, generation: &mut Generation, event: &Event) -
     Store::append(writer, number, event)?;
     generation.status = next;
     Ok(())
-}
-
-/// What a generation may touch: its paths, its staging directories, its commands.
-fn permit(intent: &Intent, commands: &[Command]) -> Permit {
-    Permit {
-        paths: intent.entries.iter().map(|e| e.path.clone()).collect(),
-        staging: intent.entries.iter().map(|e| e.staging.clone()).collect(),
-        commands: commands.iter().map(|c| c.argv.clone()).collect(),
-    }
-}
-
-/// Writes everything a generation needs to be taken back, durable on return.
-fn write_generation(
-    writer: &mut Writer<'_>,
-    intent: &Intent,
-    plan: &Plan,
-    keep: Keep,
-) -> Result<()> {
-    let number = intent.generation;
-    let mut edits = Vec::new();
-    if writer.host().load(&Store::generations())? == State::Absent {
-        edits.push(crate::journal::create_dir(&Store::generations()));
-    }
-    for name in ["", "before", "found", "identity"] {
-        edits.push(crate::journal::create_dir(&Store::file(number, name)));
-    }
-    for (n, change) in plan.changes.iter().enumerate() {
-        if let Some(bytes) = change.before.bytes() {
-            edits.push(crate::journal::create(
-                &Store::file(number, &format!("before/{n}")),
-                bytes.clone(),
-            ));
-        }
-    }
-    for (name, bytes) in keep.identity {
-        edits.push(crate::journal::create(
-            &Store::file(number, &format!("identity/{name}")),
-            bytes,
-        ));
-    }
-    let mut places = edits::places(&edits);
-    for edit in edits {
-        writer.edit(&edit)?;
-    }
-    // One large text at a time.
-    let plan = Store::file(number, "plan.json");
-    writer.edit(&crate::journal::create(&plan, keep.plan))?;
-    let journal = Store::file(number, "journal.jsonl");
-    writer.edit(&crate::journal::create(&journal, intent.line()))?;
-    places.extend([Place::State(plan), Place::State(journal)]);
-    writer.sync(&places)
 }

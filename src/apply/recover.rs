@@ -1,7 +1,8 @@
 //! What a run that died leaves behind: taken back, finished, given up or swept away, from the journal and nothing else.
 
 use super::{
-    Progress, permit,
+    Progress,
+    begin::permit,
     undo::{Undo, clear},
 };
 use crate::{
@@ -39,6 +40,7 @@ pub fn recover(host: &mut dyn Host, boot: bool, progress: Progress<'_>) -> Resul
         key: key.as_ref(),
         progress,
         ran: &mut ran,
+        told: None,
         boot,
     };
     undo.run(generation, None).map(Some)
@@ -53,7 +55,7 @@ pub fn abandon(host: &mut dyn Host) -> Result<Option<u64>> {
         return Ok(None);
     };
     let generation = Store::generation(host, number);
-    let mut writer = Writer::new(host, Permit::default(), String::new());
+    let mut writer = Writer::new(host, Permit::of_state(number), String::new());
     if generation.is_ok() {
         Store::cut(&mut writer, number, b"")?;
         Store::append(&mut writer, number, &Event::Abandoned)?;

@@ -50,16 +50,18 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
         if !befores.is_empty() {
             kept.befores += 1;
             for n in befores.into_iter().filter(|_| kept.befores > 1) {
-                clear(
-                    writer,
-                    &Place::State(Store::file(number, &format!("before/{n}"))),
-                )?;
+                for name in ["before", "found"] {
+                    let copy = Store::file(number, &format!("{name}/{n}"));
+                    clear(writer, &Place::State(copy))?;
+                }
             }
         }
         let key = Store::file(number, "identity/key.pem");
         if !in_force && writer.host().load(&key)? != State::Absent {
             let undone = kept.undone_from.is_some_and(|from| from <= number);
-            if !kept.keeps(intent.identity.fingerprint, undone) {
+            // One that was taken back in its own run was never in force, and is not the one before either.
+            let never = status == Status::RolledBack;
+            if never || !kept.keeps(intent.identity.fingerprint, undone) {
                 clear(writer, &Place::State(key))?;
             }
         }

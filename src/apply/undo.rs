@@ -1,10 +1,10 @@
 //! The backward way: undo is `write(before)`, from the journal and nothing else.
 
-use super::{Progress, Recorded, all_owed, edits, record};
+use super::{Progress, Recorded, edits, prove::Case, record};
 use crate::{
     error::{Error, Result},
     host::{Edit, Host, Place, Writer},
-    journal::{DigestKey, Entry, Event, Generation, Record, Status, Store, create},
+    journal::{DigestKey, Entry, Event, Generation, Intent, Record, Status, Store, create},
     plan::Promise,
     probe::{self, Want},
     receipt::{Outcome, Receipt},
@@ -18,6 +18,9 @@ pub(super) struct Undo<'a, 'h, 'p> {
     pub(super) key: Option<&'a DigestKey>,
     pub(super) progress: Progress<'p>,
     pub(super) ran: &'a mut Vec<String>,
+    /// What the way forward ran: who was not told then is not told now. None where another run went it: since then
+    /// anything may have been loaded.
+    pub(super) told: Option<Vec<String>>,
     /// At boot nothing is started and nothing is probed: that stays owed.
     pub(super) boot: bool,
 }
@@ -104,6 +107,9 @@ impl Undo<'_, '_, '_> {
         let bytes = serde_json::to_vec_pretty(receipt).unwrap_or_default();
         Store::put(self.writer, &at, bytes)?;
         record(self.writer, generation, &Event::RolledBack)?;
+        // The key of an identity that is not in force; where it cannot be removed now, the next commit does it.
+        let key = Store::file(generation.intent.generation, "identity/key.pem");
+        drop(clear(self.writer, &Place::State(key)));
         Store::close(self.writer)
     }
 
@@ -192,15 +198,17 @@ impl Undo<'_, '_, '_> {
 
     fn remove_staged(&mut self, generation: &Generation) -> Result<()> {
         let number = generation.intent.generation;
+        let mut removed = Vec::new();
         for (n, entry) in generation.intent.entries.iter().enumerate() {
             for backward in [false, true] {
-                clear(
-                    self.writer,
-                    &Place::Tree(edits::staged(entry, number, n, backward)),
-                )?;
+                let place = Place::Tree(edits::staged(entry, number, n, backward));
+                if clear(self.writer, &place)? {
+                    removed.push(place);
+                }
             }
         }
-        Ok(())
+        // Nobody would look for them again once the generation is closed.
+        self.writer.sync(&removed)
     }
 
     fn needs(&self, generation: &Generation) -> Result<Vec<Need>> {
@@ -279,19 +287,20 @@ impl Undo<'_, '_, '_> {
         if self.boot || !is_owed(generation) {
             return Ok(());
         }
+        let services = match &self.told {
+            Some(ran) => service::told(intent.services, &intent.units, ran),
+            None => intent.services,
+        };
         let progress = self.progress;
         let mut runner = Recorded {
             writer: self.writer,
             generation,
             ran: self.ran,
-            heeds_signals: false,
+            progress: None,
         };
-        service::activate(
-            &mut runner,
-            &intent.services,
-            &intent.units,
-            &mut |message| progress(message),
-        )?;
+        let watched = service::activate(&mut runner, &services, &intent.units, &mut |message| {
+            progress(message);
+        })?;
         let as_before = |(promise, seen): (&Promise, &probe::Observation)| {
             (promise.probe.clone(), Want::Baseline(seen.clone()))
         };
@@ -301,27 +310,34 @@ impl Undo<'_, '_, '_> {
             .zip(&intent.baseline)
             .map(as_before)
             .collect();
-        let verdicts = probe::prove(
-            self.writer.host(),
-            &promises,
-            &intent.baseline,
-            intent.deadline,
-            &mut |m| progress(m),
-        )?;
-        match verdicts.iter().find(|v| v.judged && !v.good) {
-            None => Ok(()),
-            Some(v) => Err(Error::Unproved {
-                subject: v.probe.clone(),
-                want: v.want.clone(),
-                found: v.found.clone(),
-            }),
-        }
+        let case = Case {
+            services,
+            units: intent.units,
+            promises,
+            baseline: intent.baseline,
+            deadline: intent.deadline,
+        };
+        case.prove(&mut runner, &mut |message| progress(message))?;
+        watched.still(self.writer.host())
     }
 }
 
 /// Tells whether services may have loaded what is taken back, so that they are to be told again and the baseline proved.
 fn is_owed(generation: &Generation) -> bool {
     generation.intent.live && !generation.intent.deferred && generation.status.was_switched()
+}
+
+/// Says what is owed where no service was told and nothing was probed.
+pub(super) fn all_owed(intent: &Intent) -> Vec<String> {
+    let services = intent.services.iter().map(|s| match &s.command {
+        Some(command) if s.units.is_empty() => format!("run `{}`", command.line()),
+        _ => format!("{} {}", s.action.verb(), s.units.join(" ")),
+    });
+    let probes = intent
+        .promises
+        .iter()
+        .map(|p| format!("prove {}", probe::title(&p.probe)));
+    services.chain(probes).collect()
 }
 
 /// Returns the state that a generation found, its bytes from the saved copy.
@@ -335,35 +351,26 @@ pub(crate) fn saved(
     n: usize,
     before: &Record,
 ) -> Result<State> {
-    let (content, attrs) = match before {
-        Record::Absent => return Ok(State::Absent),
-        Record::Link { target, attrs } => (Content::Link(target.clone()), attrs),
-        Record::Dir { attrs } => (Content::Dir, attrs),
-        Record::Other => (Content::Other, &crate::state::Attrs::default()),
-        Record::File { digest, attrs, .. } => {
-            let at = Store::file(generation, &format!("before/{n}"));
-            let stored = |message: &str| Error::Stored {
-                path: at.to_string(),
-                message: message.to_owned(),
-            };
-            let copy = host.load(&at)?;
-            let bytes = copy
-                .bytes()
-                .ok_or_else(|| stored("the saved copy is gone: private keys are kept for the identity in force and the one before"))?;
-            if key.is_none_or(|key| key.digest(bytes) != *digest) {
-                return Err(stored("the saved copy is damaged"));
-            }
-            (Content::File(bytes.clone()), attrs)
-        }
+    let Record::File { digest, .. } = before else {
+        return Ok(before.state(Bytes::default()));
     };
-    Ok(State::Present {
-        content,
-        attrs: attrs.clone(),
-    })
+    let at = Store::file(generation, &format!("before/{n}"));
+    let stored = |message: &str| Error::Stored {
+        path: at.to_string(),
+        message: message.to_owned(),
+    };
+    let copy = host.load(&at)?;
+    let bytes = copy.bytes().ok_or_else(|| {
+        stored("the saved copy is gone: private keys are kept for the identity in force and the one before")
+    })?;
+    if key.is_none_or(|key| key.digest(bytes) != *digest) {
+        return Err(stored("the saved copy is damaged"));
+    }
+    Ok(before.state(bytes.clone()))
 }
 
 /// Returns an error and what caused it, a line each.
-fn chain(error: &Error) -> Vec<String> {
+pub(super) fn chain(error: &Error) -> Vec<String> {
     let mut lines = vec![error.to_string()];
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -373,15 +380,15 @@ fn chain(error: &Error) -> Vec<String> {
     lines
 }
 
-/// Removes an object where there is one.
-pub(super) fn clear(writer: &mut Writer<'_>, place: &Place) -> Result<()> {
+/// Removes an object; tells whether there was one.
+pub(super) fn clear(writer: &mut Writer<'_>, place: &Place) -> Result<bool> {
     let there = match place {
         Place::Tree(path) => writer.host().read(path)?,
         Place::State(path) => writer.host().load(path)?,
     };
     if there == State::Absent {
-        Ok(())
-    } else {
-        writer.edit(&Edit::Remove { at: place.clone() })
+        return Ok(false);
     }
+    writer.edit(&Edit::Remove { at: place.clone() })?;
+    Ok(true)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{print::Printer, text};
 use crate::{
     error::{Error, ExitCode, Result},
-    host::Host,
+    host::{Deciding, Host},
     journal::{Intent, Status, Store},
     plan::{Plan, View},
     prepare, probe,
@@ -60,6 +60,16 @@ impl Saved {
 
     /// Reads a saved plan.
     pub(crate) fn read(host: &dyn Host, path: &str) -> Result<Self> {
+        let open = host.writable_by_others(Deciding::Named(path))?;
+        if let Some(open) = open.filter(|_| host.effective_uid() == 0) {
+            return Err(Error::Input {
+                subject: format!("`{path}`"),
+                message: format!(
+                    "`{open}` can be written by others than root: whose approval is this?"
+                ),
+                hint: "make the plan again, in a directory of root's".to_owned(),
+            });
+        }
         let bytes = host.read_input(path)?;
         let input = |message: String| Error::Input {
             subject: format!("`{path}`"),

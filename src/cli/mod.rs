@@ -6,14 +6,14 @@ use clap::Parser as _;
 use serde_json::json;
 
 use crate::{
-    error::{Error, ExitCode, On as _, Result},
-    hooks,
+    error::{Error, ExitCode, Result},
     host::{Host, system::SystemHost},
 };
 
 mod args;
 mod changes;
 mod doctor;
+mod hooks;
 pub mod inspect;
 pub(crate) mod look;
 pub(crate) mod print;
@@ -21,7 +21,7 @@ mod probe;
 mod profiles;
 pub(crate) mod text;
 
-use args::{Cli, Command, Hooks, Profiles};
+use args::{Cli, Command, Profiles};
 use print::Printer;
 
 /// Runs the program on the machine, and returns its exit code.
@@ -128,21 +128,7 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             })
         }
         Command::Probe { targets } => look::probe(host, targets, printer),
-        Command::Hooks { command } => {
-            if let Some(dir) = &cli.state {
-                return Err(Error::Usage {
-                    message: format!("hooks look after the state below the root, not `{dir}`"),
-                    hint: "leave `--state` out".to_owned(),
-                });
-            }
-            match command {
-                Hooks::Install { go } => changes::hooks(host, *go, printer, |host| {
-                    let own = std::env::current_exe().on("find", "the program itself")?;
-                    hooks::install(host, &own.to_string_lossy())
-                }),
-                Hooks::Remove { go } => changes::hooks(host, *go, printer, hooks::remove),
-            }
-        }
+        Command::Hooks { command } => hooks::run(host, command, cli.state.as_deref(), printer),
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

@@ -57,6 +57,7 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
     section(&mut out, "proved by", &view.probes);
     section(&mut out, "owed", &view.owed);
     section(&mut out, "found to use the identity", &view.consumers);
+    section(&mut out, "on the old files still", &view.holders);
     section(&mut out, "steps for people", &view.steps);
     let _ = writeln!(out, "\n{}", summary(view));
     out
@@ -85,12 +86,12 @@ fn findings(out: &mut String, view: &View) {
 }
 
 fn render_change(out: &mut String, change: &ChangeView) {
-    let (sign, style) = match change.action.as_str() {
+    let (sign, style) = match &*change.action {
         "create" => ("+", GREEN),
         "remove" => ("-", RED),
         _ => ("~", YELLOW),
     };
-    let states = match change.action.as_str() {
+    let states = match &*change.action {
         "create" => change.after.clone(),
         "remove" => change.before.clone(),
         _ if change.before == change.after => change.after.clone(),

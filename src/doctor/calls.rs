@@ -4,7 +4,7 @@ use super::{Fault, Verdict};
 use crate::{
     effective::{self, Block, Daemon, Found, Layered},
     error::Result,
-    facts::Fact,
+    facts::glob,
     host::Host,
     identity::Trust,
     prepare::Survey,
@@ -22,23 +22,13 @@ pub(super) fn judge(
     good: &mut Vec<String>,
 ) -> Result<Vec<Fault>> {
     let mut faults = Vec::new();
-    for (profile, facts) in &survey.profiles {
-        for (_, fact) in &profile.facts {
-            let Fact::Layered { dirs, release, .. } = fact else {
-                continue;
-            };
-            let Some(without) = facts.layered.values().next() else {
-                continue;
-            };
-            let release = release
-                .as_ref()
-                .and_then(|name| survey.resolved.remembered.set.get(name));
-            let mut listed = Vec::new();
-            for dir in facts.globbed(dirs) {
-                listed.push((dir.clone(), host.list(dir)?));
-            }
+    for (_, facts) in &survey.profiles {
+        for without in facts.layered.values() {
+            let (pattern, release) = (&without.dirs, without.release.as_ref());
+            let dirs = glob(host.tree(), pattern)?;
             // With our own file among the others this time.
-            let now = effective::discover(host.tree(), &without.table, &listed, "", release)?;
+            let now =
+                effective::discover(host.tree(), &without.table, (pattern, &dirs), "", release)?;
             faults.extend(calls(host, survey, &now, good));
         }
     }

@@ -8,6 +8,7 @@ mod check;
 mod consumers;
 mod document;
 mod evidence;
+mod readback;
 mod release;
 mod report;
 mod table;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 pub use check::check;
 pub use consumers::{Consumer, Pair, consumers, elsewhere, files};
 pub use document::{Body, Document, Documents, Found, Layer, document, is_read, lookup};
+pub use readback::ReadBack;
 pub use release::Release;
 pub use report::{BlockConfig, DaemonConfig, effective};
 pub use table::{BlockRow, DaemonRow, Era, Table};
@@ -123,20 +125,24 @@ pub struct Layered {
     pub ours: String,
     /// The table it was read by.
     pub table: Table,
+    /// The pattern of the directories it was read below.
+    pub dirs: String,
+    /// The release that was given, where one was.
+    pub release: Option<String>,
 }
 
 /// Reads the configuration of every daemon below the directories that a pattern matched.
 ///
 /// # Errors
-/// [`crate::error::Error::Usage`] where `release` is none; [`crate::error::Error::Io`] where a path cannot be looked at.
+/// [`crate::error::Error::Usage`] where `given` is no release; [`crate::error::Error::Io`] where a path cannot be looked at.
 pub fn discover(
     tree: &dyn Tree,
     table: &Table,
-    dirs: &[(HostPath, Vec<Entry>)],
+    (pattern, dirs): (&str, &[(HostPath, Vec<Entry>)]),
     ours: &str,
-    release: Option<&String>,
+    given: Option<&String>,
 ) -> Result<Layered> {
-    let release = release.map(|r| Release::given(r)).transpose()?;
+    let release = given.map(|r| Release::given(r)).transpose()?;
     let mut documents = Documents::default();
     let mut daemons = Vec::new();
     let mut bare = 0;
@@ -160,6 +166,8 @@ pub fn discover(
         bare,
         ours: ours.to_owned(),
         table: table.clone(),
+        dirs: pattern.to_owned(),
+        release: given.cloned(),
     };
     for daemon in &mut layered.daemons {
         daemon.unit = table

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Daemons and blocks of every era of a platform.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     /// Eras, oldest first.
     pub eras: Vec<Era>,
@@ -29,7 +29,7 @@ pub struct Table {
 }
 
 /// A span of releases with the same names.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Era {
     /// Its name.
     pub name: String,
@@ -46,7 +46,7 @@ pub struct Era {
 }
 
 /// One block of an era.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BlockRow {
     /// Its key.
     pub name: String,
@@ -57,7 +57,7 @@ pub struct BlockRow {
 }
 
 /// One daemon of an era.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DaemonRow {
     /// Name of its configuration directory below `/etc`, or of the unit where it has none there.
     pub name: String,

@@ -239,8 +239,8 @@ pub fn discover_in(
                     return Err(table.error("table is missing", ""));
                 };
                 let release = release.as_ref().and_then(|r| set.get(r));
-                let dirs = found.get(dirs.as_str()).map_or(&[][..], Vec::as_slice);
-                let layered = effective::discover(tree, table, dirs, ours, release)?;
+                let globbed = found.get(dirs.as_str()).map_or(&[][..], Vec::as_slice);
+                let layered = effective::discover(tree, table, (dirs, globbed), ours, release)?;
                 let value = layered.json();
                 facts.layered.insert(name.clone(), layered);
                 value

@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Command, Edit, Entry, EntryKind, Host, Output, Place, Presented, Tree, User};
+use super::{
+    Command, Deciding, Edit, Entry, EntryKind, Footing, Host, Output, Place, Presented, Question,
+    Tree, User,
+};
 use crate::{
     error::{Error, On as _, Result},
     starttls::Protocol,
@@ -352,8 +355,8 @@ impl Host for FakeHost {
         self.user_name(gid)
     }
 
-    fn is_mount_point(&self, _path: &HostPath) -> Result<bool> {
-        self.alive().map(|()| false)
+    fn footing(&self, _path: &HostPath) -> Result<Footing> {
+        self.alive().map(|()| Footing::default())
     }
 
     fn load(&self, path: &HostPath) -> Result<State> {
@@ -391,11 +394,13 @@ impl Host for FakeHost {
         self.alive()
     }
 
-    fn run(&self, command: &Command, marker: &str) -> Result<Output> {
-        if marker.is_empty() {
-            self.alive()?;
-            return Ok((self.react)(&mut self.world.borrow_mut(), command));
-        }
+    fn ask(&self, question: &Question) -> Result<Output> {
+        self.alive()?;
+        let mut world = self.world.borrow_mut();
+        Ok((self.react)(&mut world, question.command()))
+    }
+
+    fn run(&mut self, command: &Command, marker: &str, _: &dyn Fn(&str)) -> Result<Output> {
         if self.step("run")? {
             // The run dies while its command goes on: what it does is seen when recovery ends it.
             self.world.borrow_mut().leftovers.push(marker.to_owned());
@@ -492,7 +497,7 @@ impl Host for FakeHost {
         Err(io::Error::from(io::ErrorKind::NotFound)).on("list", path)
     }
 
-    fn writable_by_others(&self, _path: &str) -> Result<Option<String>> {
+    fn writable_by_others(&self, _: Deciding<'_>) -> Result<Option<String>> {
         Ok(None)
     }
 

@@ -3,6 +3,8 @@
 //! One durable intent names every change before the first byte of the host moves, and only a durable `committed`
 //! completes. Recovery is replay through the same total function, [`Status::next`], so it cannot disagree with the run.
 
+use std::{borrow::Cow, io::Write};
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -11,7 +13,7 @@ use crate::{
     plan::{Change, IdentityLine, Plan, Promise},
     probe::Observation,
     service::UnitState,
-    state::{Attrs, Content, HostPath, Sensitivity, State},
+    state::{Attrs, Bytes, Content, HostPath, Sensitivity, State},
 };
 
 mod store;
@@ -77,6 +79,19 @@ impl Record {
         }
     }
 
+    /// Returns the state described; the bytes of a file are given, since only their digest is here.
+    #[must_use]
+    pub fn state(&self, bytes: Bytes) -> State {
+        let (content, attrs) = match self {
+            Self::Absent => return State::Absent,
+            Self::File { attrs, .. } => (Content::File(bytes), attrs.clone()),
+            Self::Link { target, attrs } => (Content::Link(target.clone()), attrs.clone()),
+            Self::Dir { attrs } => (Content::Dir, attrs.clone()),
+            Self::Other => (Content::Other, Attrs::default()),
+        };
+        State::Present { content, attrs }
+    }
+
     /// Tells whether a state is the one described; a link's permission bits mean nothing.
     #[must_use]
     pub fn matches(&self, state: &State, key: &DigestKey) -> bool {
@@ -102,7 +117,7 @@ pub struct Entry {
     /// Where.
     pub path: HostPath,
     /// Name of the kind.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// What was there; the bytes of a file are in `before/N`.
     pub before: Record,
     /// What is to be there.
@@ -118,15 +133,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn of(change: &Change, key: &DigestKey) -> Self {
+    fn of(change: Change, key: &DigestKey) -> Self {
         Self {
-            path: change.path.clone(),
-            kind: change.kind.clone(),
+            path: change.path,
+            kind: change.kind,
             before: Record::of(&change.before, key),
             after: Record::of(&change.after, key),
             sensitivity: change.sensitivity,
             identity: change.identity,
-            staging: change.staging.clone(),
+            staging: change.staging,
             in_place: change.in_place,
         }
     }
@@ -179,28 +194,28 @@ pub struct Intent {
 }
 
 impl Intent {
-    /// Describes a plan.
+    /// Turns a plan into what is written down of it: of a hundred thousand changes there is one copy.
     #[must_use]
-    pub fn of(plan: &Plan, key: &DigestKey, generation: u64, deferred: bool) -> Self {
+    pub fn of(plan: Plan, key: &DigestKey, generation: u64, deferred: bool) -> Self {
         Self {
             format: FORMAT.to_owned(),
             generation,
-            rollout: plan.rollout.clone(),
-            profiles: plan.profiles.clone(),
-            identity: plan.identity.clone(),
+            rollout: plan.rollout,
+            profiles: plan.profiles,
+            identity: plan.identity,
             started: 0,
             operator: String::new(),
             run: String::new(),
             entries: plan
                 .changes
-                .iter()
+                .into_iter()
                 .map(|change| Entry::of(change, key))
                 .collect(),
-            services: plan.services.clone(),
-            units: plan.units.clone(),
-            promises: plan.promises.clone(),
-            baseline: plan.baseline.clone(),
-            steps: plan.steps.clone(),
+            services: plan.services,
+            units: plan.units,
+            promises: plan.promises,
+            baseline: plan.baseline,
+            steps: plan.steps,
             deadline: plan.deadline,
             live: plan.live,
             deferred,
@@ -209,9 +224,11 @@ impl Intent {
         }
     }
 
-    /// Returns the first line of its journal: [`Event::Begun`], without a copy of what may be a hundred thousand entries.
-    #[must_use]
-    pub fn line(&self) -> Vec<u8> {
+    /// Writes the first line of its journal, [`Event::Begun`], without a copy of what may be a hundred thousand entries.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn write_line(&self, mut out: impl Write) -> std::io::Result<()> {
         #[derive(Serialize)]
         struct Begun<'a> {
             event: &'static str,
@@ -222,9 +239,8 @@ impl Intent {
             event: "begun",
             intent: self,
         };
-        let mut line = serde_json::to_vec(&begun).unwrap_or_default();
-        line.push(b'\n');
-        line
+        serde_json::to_writer(&mut out, &begun)?;
+        out.write_all(b"\n")
     }
 
     /// Returns the mark that this generation's commands carry in their environment.

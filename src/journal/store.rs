@@ -1,13 +1,16 @@
 //! The state directory: generations, the `pending` mark, and what is remembered of rollouts.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Event, Gist, Intent, Status, replay};
 use crate::{
-    error::{Error, Result},
+    error::{Error, On as _, Result},
     hex::hex,
     host::{Edit, Host, Place, Writer},
     state::{Attrs, Bytes, Content, HostPath, State},
@@ -52,6 +55,9 @@ pub struct Remembered {
     pub obligations: Vec<String>,
     /// Steps for people that are still open.
     pub steps: Vec<crate::desired::Step>,
+    /// Units, full names, that a reload did not make present the new identity: they are restarted at once.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub restart: BTreeSet<String>,
 }
 
 /// Everything that is remembered, by name of the rollout.
@@ -250,6 +256,26 @@ impl Store {
         writer.sync(&[Place::State(at.clone())])
     }
 
+    /// Writes the first line of a generation's journal, and returns where; the caller syncs it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the line missing or cut short, and no generation open.
+    pub fn begin(writer: &mut Writer<'_>, intent: &Intent) -> Result<Place> {
+        let at = Self::file(intent.generation, "journal.jsonl");
+        let mut pieces = Pieces {
+            writer,
+            at: &at,
+            begun: false,
+            piece: Vec::new(),
+            failed: None,
+        };
+        let written = intent.write_line(&mut pieces).and_then(|()| pieces.put());
+        match (written, pieces.failed) {
+            (_, Some(error)) => Err(error),
+            (written, None) => written.on("write", at.as_str()).map(|()| Place::State(at)),
+        }
+    }
+
     /// Adds an event to a generation's journal, durable on return.
     ///
     /// # Errors
@@ -300,7 +326,12 @@ impl Store {
     /// # Errors
     /// [`Error::Io`] with no generation open.
     pub fn open(writer: &mut Writer<'_>, generation: u64) -> Result<()> {
-        Self::put(writer, &path("/pending"), format!("{generation}\n"))
+        let opened = Self::put(writer, &path("/pending"), format!("{generation}\n"));
+        if opened.is_err() {
+            // It may be there all the same, only not known to be durable, and would stand for a run that goes on.
+            drop(Self::close(writer));
+        }
+        opened
     }
 
     /// Marks no generation open.
@@ -343,6 +374,50 @@ impl Store {
                 at: Place::State(at.clone()),
             })?;
         }
+        Ok(())
+    }
+}
+
+/// The most of a first line that is held in memory (4 MiB): one of a hundred thousand changes has ten times that.
+const PIECE: usize = 4 << 20;
+
+/// A new file of the state directory that is written a piece at a time.
+struct Pieces<'a, 'h> {
+    writer: &'a mut Writer<'h>,
+    at: &'a HostPath,
+    begun: bool,
+    piece: Vec<u8>,
+    /// What a writer to memory and disk cannot say by itself.
+    failed: Option<Error>,
+}
+
+impl Pieces<'_, '_> {
+    fn put(&mut self) -> io::Result<()> {
+        let bytes = std::mem::take(&mut self.piece);
+        let edit = if self.begun {
+            let at = Place::State(self.at.clone());
+            Edit::Append { at, bytes }
+        } else {
+            create(self.at, bytes)
+        };
+        self.begun = true;
+        self.writer.edit(&edit).map_err(|error| {
+            self.failed = Some(error);
+            io::ErrorKind::Other.into()
+        })
+    }
+}
+
+impl io::Write for Pieces<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.piece.len() + bytes.len() > PIECE {
+            self.put()?;
+        }
+        self.piece.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -3,12 +3,16 @@
 //! A plan leaves no choice to execution: it holds whole states before and after, the commands and what each probe must
 //! see. It is made from values, and what holds it can only read.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     desired::{OnLink, Probe, Service, Step, Target},
+    effective::ReadBack,
     error::Result,
     host::{Command, Host, Tree},
     preflight::{Finding, Severity},
@@ -18,9 +22,12 @@ use crate::{
 };
 
 mod overlay;
+mod redact;
+mod settle;
 mod view;
 
 pub use overlay::Overlay;
+pub(crate) use settle::{holders, settle};
 pub use view::{ChangeView, FORMAT, View};
 
 /// One before and after of one path.
@@ -29,7 +36,7 @@ pub struct Change {
     /// Where.
     pub path: HostPath,
     /// Name of the kind that asks for it; `directory` for a missing parent.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// What is there.
     pub before: State,
     /// What will be there.
@@ -100,6 +107,8 @@ pub struct Plan {
     pub promises: Vec<Promise>,
     /// What the probes saw before.
     pub baseline: Vec<Observation>,
+    /// What daemons must read once everything is in place.
+    pub read_back: Vec<ReadBack>,
     /// Why services are told although nothing changes: obligations and endpoints that serve another leaf.
     pub owed: Vec<String>,
     /// Steps for people.
@@ -108,6 +117,8 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// Files and units found to use the identity, for people.
     pub consumers: Vec<String>,
+    /// Who keeps the old files that are replaced, for people.
+    pub holders: Vec<String>,
     /// Seconds that the probes may take together.
     pub deadline: u64,
     /// Whether this is a live machine whose services and endpoints can be asked.
@@ -160,8 +171,17 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             observed.findings.push(finding);
             continue;
         }
-        let (sensitivity, identity) = (target.sensitivity, target.identity);
+        let identity = target.identity;
+        let sensitivity = if before.bytes().is_some_and(view::holds_key) {
+            // Where a pair was one file before, its copy is a key's, and goes when keys go.
+            Sensitivity::Secret
+        } else {
+            target.sensitivity
+        };
         let after = target.wanted.over(&before, sensitivity, fresh);
+        observed
+            .findings
+            .extend(too_open(&target.path, target.at_most, &after));
         if same(&before, &after) {
             continue;
         }
@@ -175,24 +195,23 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
                 &mut observed,
             )?;
         }
-        let in_place =
-            before != State::Absent && wants_file && host.is_mount_point(&target.path)?;
         let staging = match &target.swept {
             Some(top) => top.parent().unwrap_or_default(),
             None => target.path.parent().unwrap_or_default(),
         };
-        let kind = target.kind.to_owned();
         observed.changes.push(Change {
             path: target.path,
-            kind,
+            kind: target.kind.into(),
             before,
             after,
             sensitivity,
             identity,
             staging,
-            in_place,
+            in_place: false,
         });
     }
+    let standing = settle(host, &mut observed.changes)?;
+    observed.findings.extend(standing);
     Ok(observed)
 }
 
@@ -211,6 +230,16 @@ fn same(before: &State, after: &State) -> bool {
         ) if matches!(a, Content::Link(_)) => a == b && x.uid == y.uid && x.gid == y.gid,
         _ => before == after,
     }
+}
+
+/// Says that a file would be open to more than its reader takes.
+fn too_open(path: &HostPath, at_most: Option<u32>, after: &State) -> Option<Finding> {
+    let (most, mode) = (at_most?, after.attrs()?.mode & 0o7777);
+    let message =
+        format!("`{path}` would be {mode:04o}, and who reads it takes at most {most:04o}");
+    let hint = format!("in the profile, say `mode: \"{most:04o}\"`");
+    let finding = Finding::host(Severity::Fatal, "mode-too-open", message).hinted(hint);
+    (mode & !most != 0).then_some(finding)
 }
 
 /// Says why a target cannot be written as it stands.
@@ -285,7 +314,7 @@ fn missing_parents(
             continue;
         }
         observed.changes.push(Change {
-            kind: "directory".to_owned(),
+            kind: "directory".into(),
             before: State::Absent,
             after: wanted.over(&State::Absent, Sensitivity::Public, fresh),
             sensitivity: Sensitivity::Public,

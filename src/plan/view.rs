@@ -1,12 +1,12 @@
 //! A plan as people and programs see it: no secret in it, and equal for equal plans.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use similar::TextDiff;
 
-use super::{Change, IdentityLine, Plan, Promise};
+use super::{Change, IdentityLine, Plan, Promise, redact};
 use crate::{
     host::Host,
     identity::Input,
@@ -46,6 +46,9 @@ pub struct View {
     pub findings: Vec<FindingView>,
     /// Files and units found to use the identity.
     pub consumers: Vec<String>,
+    /// Who keeps the old files that are replaced: as it is now, and no part of what is approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<String>,
     /// Steps for people.
     pub steps: Vec<String>,
     /// Whether services and endpoints are asked.
@@ -75,9 +78,9 @@ pub struct ChangeView {
     /// Where.
     pub path: HostPath,
     /// Name of the kind.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// `create`, `change` or `remove`.
-    pub action: String,
+    pub action: Cow<'static, str>,
     /// What is there, in a line.
     pub before: String,
     /// What will be there, in a line.
@@ -196,6 +199,7 @@ impl View {
             owed: plan.owed.clone(),
             findings: plan.findings.iter().map(finding).collect(),
             consumers: plan.consumers.clone(),
+            holders: plan.holders.clone(),
             steps: plan.steps.iter().map(|s| s.text.clone()).collect(),
             live: plan.live,
         }
@@ -241,7 +245,7 @@ fn change(change: &Change, names: &Names) -> ChangeView {
     ChangeView {
         path: change.path.clone(),
         kind: change.kind.clone(),
-        action: action.to_owned(),
+        action: action.into(),
         before: names.state(&change.before),
         after: names.state(&change.after),
         in_place: change.in_place,
@@ -277,15 +281,12 @@ fn diff(change: &Change) -> Vec<String> {
             change.path.to_string()
         }
     };
-    let unified = diff
-        .unified_diff()
-        .header(&header(&change.before), &header(&change.after))
-        .to_string();
-    unified.lines().map(str::to_owned).collect()
+    let heads = (header(&change.before), header(&change.after));
+    redact::unified(&diff, &heads.0, &heads.1)
 }
 
 /// Tells whether a private key is in a file that is not meant to hold one, as where a pair was one file before.
-fn holds_key(bytes: &Bytes) -> bool {
+pub(super) fn holds_key(bytes: &Bytes) -> bool {
     // A block that is cut short or damaged is not read as a key, and must not be shown either.
     let mark = b"PRIVATE KEY-----";
     let input = || Input {

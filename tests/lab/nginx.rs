@@ -22,6 +22,12 @@ pub(crate) fn serve(host: &Host<'_>, action: &str) {
          ssl_certificate_key /etc/nginx/pki/site.key;\n    return 200 \"site\\n\";\n}\n",
     );
     let dns = host.dns();
+    // A restart finds a broken configuration out by itself.
+    let test = if action == "reload" {
+        ", config_test: [nginx, -t]"
+    } else {
+        ""
+    };
     host.file(
         "/root/profiles/site/profile.yaml",
         format!(
@@ -35,7 +41,7 @@ resources:
   - {{kind: pem, path: /etc/nginx/pki/site.pem, form: fullchain, mode: "0644"}}
   - {{kind: template, path: /etc/nginx/conf.d/directive.conf, from: directive.conf.tera, mode: "0644"}}
 services:
-  - {{manager: systemd, action: {action}, units: [nginx], limit: 20}}
+  - {{manager: systemd, action: {action}, units: [nginx], limit: 20{test}}}
 probes:
   - {{tls: "{dns}:443", addresses: [127.0.0.1], service: nginx}}
 deadline: 5

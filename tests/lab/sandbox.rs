@@ -29,23 +29,28 @@ fn a_whole_rollout_and_a_rollback_run_in_the_sandbox_of_the_units() {
     let inside = |line: &str| {
         let mut argv = vec!["systemd-run", "--quiet", "--wait", "--pipe"];
         argv.extend(options.iter().map(String::as_str));
-        argv.extend(["--", "certroll"]);
+        argv.push("--");
         argv.extend(line.split(' '));
         web.exec(&argv)
     };
-    let run = inside(&format!("apply {NEW} --yes")).exits(0);
+    let run = inside(&format!("certroll apply {NEW} --yes")).exits(0);
     assert_eq!(run.last(), "committed: generation 2, 1 probes good");
     let new = web.fingerprint("/root/new.pem");
     assert_eq!(client.leaf(&web, 443), Some(new));
-    inside("rollback --yes").exits(0);
+    inside("certroll rollback --yes").exits(0);
     let old = web.fingerprint("/root/old.pem");
     assert_eq!(client.leaf(&web, 443), Some(old));
 
-    // The sandbox is there: what it forbids is refused in it.
-    let mut argv = vec!["systemd-run", "--quiet", "--wait", "--pipe"];
-    argv.extend(options.iter().map(String::as_str));
-    argv.extend(["--", "unshare", "--mount", "true"]);
-    assert_ne!(web.exec(&argv).code, 0);
+    // The sandbox is there: what can be done without it cannot be done in it.
+    for forbidden in [
+        "unshare --mount true",
+        "chrt --rr 1 true",
+        "mknod /root/null c 1 3",
+    ] {
+        web.sh(&format!("{forbidden}; rm -f /root/null"));
+        let refused = inside(forbidden);
+        assert_ne!(refused.code, 0, "{refused:#?}");
+    }
     for unit in ["certroll-recover", "certroll-recover-network"] {
         let score = web.sh(&format!(
             "systemd-analyze security --no-pager {unit}.service | tail -1"

@@ -27,6 +27,7 @@ fn look(web: &Host<'_>, units: &[&str]) -> Vec<UnitState> {
         config_test: None,
         limit: 5,
         on: Vec::new(),
+        serves: std::collections::BTreeMap::new(),
     };
     // The question first, then the real answer to it.
     let asked = Rc::new(RefCell::new(Vec::new()));
@@ -83,12 +84,11 @@ fn every_state_of_a_unit_is_read_in_the_order_asked() {
         "loops",
         "ExecStart=/bin/false\nRestart=always\nRestartSec=300ms\n[Unit]\nStartLimitIntervalSec=0",
     );
-    unit(&web, "hidden", "ExecStart=/bin/sleep infinity");
     unit(&web, "edited", "ExecStart=/bin/sleep infinity");
     web.sh(
         "systemctl daemon-reload; systemctl start runs stops reloads edited; systemctl start fails || true; \
          systemctl start --no-block starts loops; systemctl stop --no-block stops; \
-         systemctl reload --no-block reloads; systemctl mask --runtime hidden 2>&1",
+         systemctl reload --no-block reloads; systemctl mask haproxy 2>&1",
     );
     unit(&web, "edited", "ExecStart=/bin/sleep 1000");
     until("the states", || {
@@ -97,7 +97,7 @@ fn every_state_of_a_unit_is_read_in_the_order_asked() {
     });
     // None of them in the order of its name or of its start, and one that nobody ever heard of in the middle.
     let names = [
-        "stops", "no-such", "runs", "fails", "hidden", "reloads", "loops", "edited", "starts",
+        "stops", "no-such", "runs", "fails", "haproxy", "reloads", "loops", "edited", "starts",
         "stopped", "nginx",
     ];
     let states = look(&web, &names);
@@ -111,7 +111,7 @@ fn every_state_of_a_unit_is_read_in_the_order_asked() {
         ("no-such.service", "not-found", "inactive"),
         ("runs.service", "loaded", "active"),
         ("fails.service", "loaded", "failed"),
-        ("hidden.service", "masked", "inactive"),
+        ("haproxy.service", "masked", "inactive"),
         ("reloads.service", "loaded", "reloading"),
         ("edited.service", "loaded", "active"),
         ("starts.service", "loaded", "activating"),
@@ -125,7 +125,7 @@ fn every_state_of_a_unit_is_read_in_the_order_asked() {
     assert_eq!(state("runs").invocation.len(), 32);
     assert_eq!(state("stopped").invocation, "");
     assert_eq!(state("fails").condition(), "failed (exit-code)");
-    assert_eq!(state("hidden").condition(), "masked");
+    assert_eq!(state("haproxy").condition(), "masked");
     assert_eq!(state("no-such").condition(), "not found");
     assert!(state("reloads").is_active());
     web.sh("systemctl restart runs");
@@ -156,12 +156,12 @@ fn invocations(web: &Host<'_>, units: &[&str]) -> Vec<String> {
 fn many_units_are_restarted_by_one_call_and_those_that_were_down_stay_so() {
     let lab = Lab::take();
     let [web] = lab.hosts(["web"]);
-    for name in ["a", "b", "c", "down", "hidden"] {
+    for name in ["a", "b", "c", "down"] {
         unit(&web, name, "ExecStart=/bin/sleep infinity");
     }
-    web.sh("systemctl daemon-reload; systemctl start a b c; systemctl mask --runtime hidden 2>&1");
+    web.sh("systemctl daemon-reload; systemctl start a b c; systemctl mask haproxy 2>&1");
     let before = invocations(&web, &["a", "b", "c"]);
-    let apply = restarts(&web, "c, a, down, hidden, no-such, b", 20);
+    let apply = restarts(&web, "c, a, down, haproxy, no-such, b", 20);
     let run = web.certroll(&apply).exits(0);
     assert_eq!(run.last(), "committed: generation 1, 0 probes good");
     let command = "systemctl restart --no-ask-password -- c.service a.service b.service";
@@ -173,7 +173,7 @@ fn many_units_are_restarted_by_one_call_and_those_that_were_down_stay_so() {
             .zip(&after)
             .all(|(b, a)| a != b && !a.is_empty())
     );
-    for name in ["down", "hidden", "no-such"] {
+    for name in ["down", "haproxy", "no-such"] {
         assert_eq!(web.unit(name, "ActiveState"), "inactive");
     }
 }
@@ -206,7 +206,7 @@ fn a_unit_that_does_not_stop_in_time_or_start_again_takes_everything_back() {
     unit(
         &web,
         "picky",
-        "TimeoutStopSec=8\nExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 1; done'",
+        "TimeoutStopSec=14\nExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 1; done'",
     );
     web.sh("systemctl daemon-reload; systemctl restart picky");
     let apply = restarts(&web, "good, picky", 5);

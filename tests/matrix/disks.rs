@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use super::PROGRAMS;
 use crate::common::{Scratch, skip};
 
 /// Names the directory in which everything is mounted, for the process that works in a namespace of its own.
@@ -57,11 +58,11 @@ impl Kind {
 }
 
 /// Runs the calling test once more in a mount namespace of its own; true in there, where the test is to go on.
-pub(crate) fn in_a_room_of_its_own(programs: &[&str]) -> bool {
+pub(crate) fn in_a_room_of_its_own() -> bool {
     if std::env::var_os(ROOM).is_some() {
         return true;
     }
-    if let Some(reason) = missing(programs) {
+    if let Some(reason) = missing() {
         skip(&reason);
         return false;
     }
@@ -70,7 +71,9 @@ pub(crate) fn in_a_room_of_its_own(programs: &[&str]) -> bool {
     scratch.dir("room");
     // libtest calls the thread by the name of the test.
     let test = thread::current().name().unwrap().to_owned();
-    let script = "mount -t tmpfs -o mode=755 room \"$CERTROLL_TEST_ROOM\" && mount -t tmpfs -o mode=755 run /run && exec \"$@\"";
+    // Private of the host, and shared by the namespaces of single runs: a file system that is gone here is gone there.
+    let script = "mount --make-rshared / && mount -t tmpfs -o mode=755 room \"$CERTROLL_TEST_ROOM\" && \
+        mount -t tmpfs -o mode=755 run /run && exec \"$@\"";
     let status = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", script])
         .arg("sh")
@@ -85,7 +88,7 @@ pub(crate) fn in_a_room_of_its_own(programs: &[&str]) -> bool {
 }
 
 /// Says why no file system can be made here.
-fn missing(programs: &[&str]) -> Option<String> {
+fn missing() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("only root may mount file systems".to_owned());
     }
@@ -97,7 +100,7 @@ fn missing(programs: &[&str]) -> Option<String> {
             .iter()
             .any(|dir| Path::new(dir).join(program).exists())
     };
-    programs
+    PROGRAMS
         .iter()
         .chain(&["unshare", "mount", "umount"])
         .find(|program| !there(program))

@@ -20,6 +20,18 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use crate::tally::Tally;
+
+/// The programs that every matrix needs, beside those of its file systems.
+pub(crate) const PROGRAMS: [&str; 6] = [
+    "strace",
+    "setfattr",
+    "mkfs.ext4",
+    "mkfs.xfs",
+    "mkfs.btrfs",
+    "xfs_io",
+];
+
 /// Cases run two at a time, each on a disk of its own.
 pub(crate) const WORKERS: usize = 2;
 
@@ -96,6 +108,18 @@ impl Counts {
                     println!("BROKEN: {case:?}: {why}");
                 }
             }
+        }
+    }
+
+    /// Makes a row of them.
+    pub(crate) fn tally(self, row: String, section: &'static str, tried: String) -> Tally {
+        Tally {
+            row,
+            section,
+            tried,
+            cases: self.cases,
+            not_reached: self.not_reached,
+            failures: self.failures,
         }
     }
 }

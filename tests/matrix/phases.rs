@@ -1,10 +1,12 @@
 //! What is interrupted: a rollout, a rollback, and recoveries of runs that were interrupted themselves.
 
 use super::{
-    Judged,
+    Judged, WORKERS,
+    disks::Kind,
     site::Site,
     trace::{self, Injected, Point},
 };
+use crate::common::Scratch;
 
 /// A command that starts from a state that was kept.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +101,11 @@ impl Phase {
             .collect()
     }
 
+    /// Tells whether the new tree is there once it has ended well.
+    pub(crate) fn ends_new(self) -> bool {
+        self.verb == "apply" || self.from == "committed" || self.from == "back-split"
+    }
+
     /// Returns the calls of the phase that change something, in order.
     pub(crate) fn points(self, site: &Site<'_>) -> Vec<Point> {
         site.restore(self.from);
@@ -116,8 +123,16 @@ impl Phase {
     }
 }
 
-/// Makes and keeps on every site what the recoveries start from.
-pub(crate) fn die(sites: &[Site<'_>]) {
+/// Makes a host for each worker on disks of a kind, and keeps on each what the phases start from.
+pub(crate) fn sites(scratch: &Scratch, kind: Kind) -> Vec<Site<'_>> {
+    let sites: Vec<Site<'_>> = (0..WORKERS)
+        .map(|n| Site::new(scratch, kind, &format!("w{n}")))
+        .collect();
+    die(&sites);
+    sites
+}
+
+fn die(sites: &[Site<'_>]) {
     for death in &DEATHS {
         let points = death.phase.points(&sites[0]);
         let mut these = points

@@ -26,6 +26,14 @@ pub(crate) struct Site<'s> {
     pub(crate) new: Snapshot,
 }
 
+/// A scratch directory with the pair of before, `old`, and the one to roll out, `new`.
+pub(crate) fn pairs() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.mint("old", "site.example.com");
+    scratch.mint("new", "site.example.com");
+    scratch
+}
+
 impl<'s> Site<'s> {
     /// Makes the host, and keeps it before (`fresh`) and after (`placed`) the rollout.
     pub(crate) fn new(scratch: &'s Scratch, kind: Kind, name: &str) -> Self {
@@ -102,14 +110,9 @@ impl<'s> Site<'s> {
         )
         .unwrap();
         // Owners, modes and an attribute that nobody would make by default, to be found again.
-        let attribute = if self.disk.kind == Kind::Tmpfs {
-            "trusted.note"
-        } else {
-            "user.note"
-        };
         self.scratch.sh(&format!(
             "cd {}; chown 12:34 usr/share/certs/server.key; chmod 400 usr/share/certs/server.key; chmod 664 etc/hosts
-             setfattr -n {attribute} -v kept etc/hosts; chown 56:78 etc/svc02/conf.d; chmod 2750 etc/svc02/conf.d
+             setfattr -n trusted.note -v kept etc/hosts; chown 56:78 etc/svc02/conf.d; chmod 2750 etc/svc02/conf.d
              ln -s /nowhere etc/svc03/conf.d/other",
             host.display()
         ));

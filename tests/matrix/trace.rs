@@ -248,27 +248,26 @@ pub(crate) enum Injected {
 
 /// Runs certroll and kills it as it enters a call.
 pub(crate) fn kill(scratch: &Scratch, worker: &str, point: &Point, line: &str) -> Injected {
-    inject(scratch, worker, point, "signal=KILL", line, |text| {
+    let what = format!("signal=KILL:when={}", point.n);
+    inject(scratch, worker, point, &what, line, |text| {
         text.contains("+++ killed by SIGKILL +++")
     })
 }
 
-/// Runs certroll and lets a call fail once.
+/// Runs certroll and lets a call fail, once or from then on.
 pub(crate) fn fail(
     scratch: &Scratch,
     worker: &str,
     point: &Point,
     error: &str,
+    lasting: bool,
     line: &str,
 ) -> Injected {
-    inject(
-        scratch,
-        worker,
-        point,
-        &format!("error={error}"),
-        line,
-        |text| text.contains("(INJECTED)"),
-    )
+    let lasting = if lasting { "+" } else { "" };
+    let what = format!("error={error}:when={}{lasting}", point.n);
+    inject(scratch, worker, point, &what, line, |text| {
+        text.contains("(INJECTED)")
+    })
 }
 
 fn inject(
@@ -282,7 +281,7 @@ fn inject(
     let log = scratch.path(&format!("{worker}.trace"));
     let (trace, inject) = (
         format!("trace={}", point.call),
-        format!("inject={}:{what}:when={}", point.call, point.n),
+        format!("inject={}:{what}", point.call),
     );
     let run = strace(scratch, &log, &["-e", &trace, "-e", &inject], line);
     let text = fs::read_to_string(&log).unwrap();
@@ -315,6 +314,8 @@ fn strace(scratch: &Scratch, log: &Path, options: &[&str], line: &str) -> Run {
             "--fork",
             "--kill-child",
             "--mount-proc",
+            "--propagation",
+            "slave",
             "sh",
             "-c",
             script,

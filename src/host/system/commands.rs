@@ -26,6 +26,7 @@ use nix::{
 };
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
+use super::clock::interrupted;
 use crate::{
     error::{Error, On, Result},
     host::{Command, Output},
@@ -58,11 +59,11 @@ const TICK: Duration = Duration::from_millis(20);
 /// Clean environment (`PATH`, `LANG=C.UTF-8`, and `CERTROLL_RUN=marker` unless that is empty), own process group, an
 /// empty working directory, no standard input, no inherited descriptor or signal mask. At its limit the whole group
 /// gets SIGTERM and two seconds later SIGKILL. Where util-linux's `setpriv --pdeathsig` is there, the command dies with
-/// the thread that called this.
+/// the thread that called this. A signal that asks this run to stop ends it no sooner: `told` gets a line about it.
 ///
 /// # Errors
 /// [`Error::Run`] where it cannot be found or started, [`Error::Io`] where there is no room for a working directory.
-pub(super) fn run(command: &Command, marker: &str) -> Result<Output> {
+pub(super) fn run(command: &Command, marker: &str, told: &dyn Fn(&str)) -> Result<Output> {
     let program = command
         .argv
         .first()
@@ -74,12 +75,24 @@ pub(super) fn run(command: &Command, marker: &str) -> Result<Output> {
     let mut argv: Vec<String> = deathbed().iter().map(|part| (*part).to_owned()).collect();
     argv.push(program);
     argv.extend(command.argv.iter().skip(1).cloned());
-    execute(&argv, marker, Duration::from_secs(command.limit)).map_err(|error| match error {
-        Failure::Room(error) => error,
-        Failure::Start(error) => Error::Run {
-            command: command.line(),
-            outcome: format!("could not be run: {error}"),
-        },
+    let mut heard = interrupted().is_some();
+    let mut tick = |left: Duration| {
+        if let (false, Some(signal)) = (heard, interrupted()) {
+            heard = true;
+            let (line, seconds) = (command.line(), left.as_secs() + 1);
+            told(&format!(
+                "{signal}: waiting for `{line}` to end, at most {seconds} s"
+            ));
+        }
+    };
+    execute(&argv, marker, Duration::from_secs(command.limit), &mut tick).map_err(|error| {
+        match error {
+            Failure::Room(error) => error,
+            Failure::Start(error) => Error::Run {
+                command: command.line(),
+                outcome: format!("could not be run: {error}"),
+            },
+        }
     })
 }
 
@@ -114,7 +127,7 @@ fn deathbed() -> &'static [&'static str] {
         const SETPRIV: &str = "/usr/bin/setpriv";
         let asked = [SETPRIV.to_owned(), "--help".to_owned()];
         let knows = find(SETPRIV).is_some()
-            && execute(&asked, "", Duration::from_secs(5))
+            && execute(&asked, "", Duration::from_secs(5), &mut |_| {})
                 .is_ok_and(|output| output.stdout.contains("--pdeathsig"));
         if knows {
             &[SETPRIV, "--pdeathsig", "KILL", "--"]
@@ -124,7 +137,13 @@ fn deathbed() -> &'static [&'static str] {
     })
 }
 
-fn execute(argv: &[String], marker: &str, limit: Duration) -> std::result::Result<Output, Failure> {
+/// Runs an argument vector to its end; `tick` is told the time left at each look while it runs.
+fn execute(
+    argv: &[String],
+    marker: &str,
+    limit: Duration,
+    tick: &mut dyn FnMut(Duration),
+) -> std::result::Result<Output, Failure> {
     let room = Room::new().map_err(Failure::Room)?;
     let (mut out, out_end) = io::pipe()?;
     let (mut err, err_end) = io::pipe()?;
@@ -137,7 +156,7 @@ fn execute(argv: &[String], marker: &str, limit: Duration) -> std::result::Resul
     )?;
     drop((out_end, err_end));
     let mut captured = Captured::default();
-    let timed_out = child.follow(&mut out, &mut err, &mut captured, limit)?;
+    let timed_out = child.follow(&mut out, &mut err, &mut captured, limit, tick)?;
     let status = child.reap()?;
     Ok(Output {
         status,
@@ -244,6 +263,7 @@ impl Child {
         err: &mut PipeReader,
         captured: &mut Captured,
         limit: Duration,
+        tick: &mut dyn FnMut(Duration),
     ) -> io::Result<bool> {
         nonblocking(out)?;
         nonblocking(err)?;
@@ -257,6 +277,9 @@ impl Child {
             open.1 = open.1 && drain(err, &mut captured.err)?;
             if ended.is_none() && self.has_ended()? {
                 ended = Some(Instant::now());
+            }
+            if ended.is_none() {
+                tick(end.saturating_duration_since(Instant::now()));
             }
             match ended {
                 Some(_) if open == (false, false) => break,

@@ -10,7 +10,7 @@ fn sh(script: &str, limit: u64) -> Command {
 }
 
 fn ran(script: &str) -> Output {
-    run(&sh(script, 20), "").unwrap()
+    run(&sh(script, 20), "", &|_| {}).unwrap()
 }
 
 /// A marker that no other test and no other run has.
@@ -27,6 +27,7 @@ fn the_environment_is_clean_and_carries_the_marker() {
             20,
         ),
         &marker,
+        &|_| {},
     )
     .unwrap();
     assert_eq!(
@@ -105,7 +106,7 @@ fn the_limit_ends_the_whole_group_even_what_ignores_sigterm() {
     let marker = marker("limit");
     let start = Instant::now();
     let script = "trap '' TERM; sh -c 'trap \"\" TERM; sleep 300; sleep 300' & echo started; sleep 300; sleep 300";
-    let output = run(&sh(script, 1), &marker).unwrap();
+    let output = run(&sh(script, 1), &marker, &|_| {}).unwrap();
     assert!(output.timed_out);
     assert_eq!((output.status, output.stdout.as_str()), (None, "started\n"));
     assert!(
@@ -128,6 +129,7 @@ fn a_daemon_that_keeps_the_pipe_does_not_hold_the_run_and_is_found_by_its_marker
     let output = run(
         &sh("setsid sleep 300 & setsid sleep 301 & echo back", 20),
         &marker,
+        &|_| {},
     )
     .unwrap();
     assert_eq!((output.status, output.stdout.as_str()), (Some(0), "back\n"));
@@ -189,6 +191,6 @@ fn what_cannot_be_found_or_run_is_said() {
             argv: vec![program.to_owned()],
             limit: 5,
         };
-        assert_eq!(run(&command, "").unwrap_err().to_string(), said);
+        assert_eq!(run(&command, "", &|_| {}).unwrap_err().to_string(), said);
     }
 }

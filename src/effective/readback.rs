@@ -1,0 +1,58 @@
+//! What the daemons read once everything is in place: the question of the plan, put to the real files again.
+
+use super::{Layered, Table, check, discover};
+use crate::{
+    error::Result,
+    facts::glob,
+    host::Tree,
+    preflight::{Finding, Severity},
+    state::HostPath,
+};
+
+/// A document of ours, and what the plan found when it asked whether every daemon will read it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadBack {
+    /// Where the document is.
+    pub file: HostPath,
+    text: String,
+    table: Table,
+    dirs: String,
+    ours: String,
+    release: Option<String>,
+    known: Vec<Finding>,
+}
+
+impl ReadBack {
+    /// Checks a document before it is in place, and returns how to ask again.
+    #[must_use]
+    pub fn of(layered: &Layered, file: HostPath, text: String) -> (Self, Vec<Finding>) {
+        let known = check(layered, &file, &text);
+        let again = Self {
+            file,
+            text,
+            table: layered.table.clone(),
+            dirs: layered.dirs.clone(),
+            ours: layered.ours.clone(),
+            release: layered.release.clone(),
+            known: known.clone(),
+        };
+        (again, known)
+    }
+
+    /// Reads the files that are there now, and returns what stands in the way of the document that did not before.
+    ///
+    /// # Errors
+    /// As [`discover`].
+    pub fn again(&self, tree: &dyn Tree) -> Result<Vec<Finding>> {
+        let dirs = glob(tree, &self.dirs)?;
+        let release = self.release.as_ref();
+        let layered = discover(tree, &self.table, (&self.dirs, &dirs), &self.ours, release)?;
+        let mut found = check(&layered, &self.file, &self.text);
+        found.retain(|finding| !self.known.contains(finding));
+        if tree.text(&self.file)?.as_ref() != Some(&self.text) {
+            let message = format!("`{}` is no longer what was written", self.file);
+            found.insert(0, Finding::host(Severity::Fatal, "override-lost", message));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,163 @@
+//! Runs in which one system call fails, once or from then on: the exit code tells what is there.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test works on the host, and one that cannot go on says so"
+)]
+
+mod common;
+mod matrix;
+#[path = "common/root.rs"]
+mod root;
+#[path = "common/tally.rs"]
+mod tally;
+
+use common::Run;
+use matrix::{
+    Counts, Judged,
+    disks::{Kind, in_a_room_of_its_own},
+    in_parallel,
+    phases::{self, Phase},
+    site::{self, Site},
+    trace::{self, Injected, Point},
+};
+use root::Snapshot;
+use tally::{Depth, depth};
+
+const ERRORS: [&str; 7] = [
+    "ENOSPC", "EIO", "EROFS", "EACCES", "EDQUOT", "EMFILE", "EINTR",
+];
+
+#[derive(Debug, Clone)]
+struct Case {
+    phase: Phase,
+    point: Point,
+    error: &'static str,
+    /// Whether every later call of that name fails too.
+    lasting: bool,
+}
+
+fn fail_and_compare(site: &mut Site<'_>, case: &Case) -> Judged {
+    let Case {
+        phase,
+        point,
+        error,
+        lasting,
+    } = case;
+    site.restore(phase.from);
+    let before = site.tree();
+    let line = site.does(phase.verb);
+    match trace::fail(site.scratch, &site.name, point, error, *lasting, &line) {
+        Injected::NotReached(why) => Judged::NotReached(why),
+        Injected::Done(run) => match judge(site, case, &before, &run) {
+            Ok(judged) => judged,
+            Err(why) => Judged::Broken(format!("{why}: {run:#?}")),
+        },
+    }
+}
+
+/// Compares what the run said with what is there.
+fn judge(site: &Site<'_>, case: &Case, before: &Snapshot, run: &Run) -> Result<Judged, String> {
+    let said = format!("{}{}", run.out, run.err);
+    if said.contains("panicked") {
+        return Err("it panicked".to_owned());
+    }
+    let way_out = said.contains("`certroll recover`") || said.contains("hint: certroll recover");
+    // Where every later write fails, nothing can be said either.
+    let mute = case.lasting && case.point.call == "write";
+    let (recovers, new) = match case.phase.verb {
+        "recover" => (true, &site.old),
+        "apply" => (false, &site.new),
+        _ => (false, &site.old),
+    };
+    let tree = site.tree();
+    let complaint = match run.code {
+        0 if !recovers && tree != *new => "done, and not all new",
+        1 | 3 if tree != *before => "not as it was before the run",
+        1 if !mute && !run.err.ends_with("host: unchanged\n") => "no word of the host",
+        3 if !mute && !run.last().starts_with("rolled back: ") => "no word of what became of it",
+        4 if !mute && !way_out => "no word of a way out",
+        0 | 1 | 3 | 4 => "",
+        _ => "an exit code that has no place here",
+    };
+    if !complaint.is_empty() {
+        return Err(complaint.to_owned());
+    }
+    // What was open before a recovery that could not be done is open still.
+    if way_out || run.code == 4 || recovers && run.code != 0 {
+        recover(site)
+    } else {
+        settle(site)
+    }
+}
+
+/// The fault is gone: what it left open is finished.
+fn recover(site: &Site<'_>) -> Result<Judged, String> {
+    let recovered = site.run(&site.line("recover"));
+    match recovered.code {
+        0 => settle(site),
+        _ => Err(format!("recover: {recovered:#?}")),
+    }
+}
+
+fn settle(site: &Site<'_>) -> Result<Judged, String> {
+    match (site.loads_something_else(), site.judge()) {
+        (Some(why), _) | (None, Judged::Broken(why)) => Err(why),
+        (None, judged) => Ok(judged),
+    }
+}
+
+/// The cases of a depth: at the least, each call of a rollout fails with one of the errors, in turn.
+fn cases(site: &Site<'_>) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for phase in Phase::all() {
+        for (n, point) in phase.points(site).into_iter().enumerate() {
+            let turn = ERRORS[n % ERRORS.len()];
+            let errors = match depth() {
+                Depth::Full => &ERRORS[..],
+                Depth::Lab if phase.verb == "apply" => &ERRORS[..],
+                Depth::Fast if phase.verb != "apply" && n % 5 != 0 => &[],
+                Depth::Lab | Depth::Fast => &[turn][..],
+            };
+            for &error in errors {
+                let case = |lasting| Case {
+                    phase,
+                    point: point.clone(),
+                    error,
+                    lasting,
+                };
+                cases.push(case(false));
+                // What is interrupted again and again is tried again and again.
+                if error != "EINTR" && (depth() > Depth::Fast || n % 5 == 0) {
+                    cases.push(case(true));
+                }
+            }
+        }
+    }
+    cases
+}
+
+#[test]
+fn a_call_that_fails_leaves_the_host_as_the_exit_code_says() {
+    if !in_a_room_of_its_own() {
+        return;
+    }
+    let scratch = site::pairs();
+    let mut sites = phases::sites(&scratch, Kind::Ext4);
+    let cases = cases(&sites[0]);
+    let ends = in_parallel(&mut sites, &cases, fail_and_compare);
+    for (lasting, place, how) in [(false, 20, "once"), (true, 21, "from then on")] {
+        let mut counts = Counts::default();
+        let (cases, ends): (Vec<_>, Vec<_>) = cases
+            .iter()
+            .cloned()
+            .zip(ends.iter().cloned())
+            .filter(|(case, _)| case.lasting == lasting)
+            .unzip();
+        counts.add(&cases, &ends);
+        let row = format!("{place}-faults");
+        let tried = format!("each call fails {how}: {}", ERRORS.join(", "));
+        counts.tally(row, "faults", tried).settle();
+    }
+}

@@ -111,7 +111,7 @@ fn react(world: &mut World, command: &Command, ways: Ways) -> Output {
         "restart" => units()
             .iter()
             .for_each(|unit| load(world, unit, ways.refuses)),
-        "reload-or-restart" => {
+        "reload" => {
             let hears = |unit: &&String| !(ways.deaf && unit.starts_with('b'));
             units()
                 .iter()
@@ -248,10 +248,7 @@ fn a_reload_that_suffices_is_followed_by_no_restart() {
     assert_eq!(receipt.outcome, Outcome::Committed, "{:?}", receipt.causes);
     assert_eq!(
         ran(&host)[2..],
-        [
-            "systemctl reload-or-restart a.service",
-            "systemctl reload-or-restart b.service"
-        ]
+        ["systemctl reload a.service", "systemctl reload b.service"]
     );
     assert_eq!(ran(&host)[..2], TESTS);
     assert!(remembered(&host).is_empty());
@@ -271,15 +268,15 @@ fn the_unit_alone_that_still_presents_the_old_leaf_is_restarted_and_that_is_reme
         .collect();
     assert_eq!(
         conditions[1],
-        "`b.service` still presents the old leaf after `systemctl reload-or-restart --no-ask-password -- b.service`"
+        "`b.service` still presents the old leaf after `systemctl reload --no-ask-password -- b.service`"
     );
     let receipt = run(&mut deaf, first);
     assert_eq!(receipt.outcome, Outcome::Committed, "{:?}", receipt.causes);
     assert_eq!(
         ran(&deaf)[2..],
         [
-            "systemctl reload-or-restart a.service",
-            "systemctl reload-or-restart b.service",
+            "systemctl reload a.service",
+            "systemctl reload b.service",
             "systemctl restart b.service"
         ]
     );
@@ -291,10 +288,7 @@ fn the_unit_alone_that_still_presents_the_old_leaf_is_restarted_and_that_is_reme
     assert_eq!(run(&mut next, plan).outcome, Outcome::Committed);
     assert_eq!(
         ran(&next)[2..],
-        [
-            "systemctl reload-or-restart a.service",
-            "systemctl restart b.service"
-        ],
+        ["systemctl reload a.service", "systemctl restart b.service"],
         "what is known is not tried again"
     );
 }

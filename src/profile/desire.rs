@@ -188,7 +188,8 @@ impl One<'_> {
                 let list = list.ok_or_else(|| crate::resource::no_list(unit))?;
                 units.extend(list.iter().filter_map(|u| u.as_str().map(str::to_owned)));
             } else {
-                units.push(self.text(unit, &self.scope)?);
+                let text = self.text(unit, &self.scope)?;
+                units.extend(text.split_whitespace().map(str::to_owned));
             }
         }
         // A platform's script restarts many units, each of which may take the service's limit.

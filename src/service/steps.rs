@@ -280,9 +280,7 @@ pub fn learned(services: Vec<Service>, restart: &BTreeSet<String>) -> Vec<Servic
 fn systemctl(action: Action, units: &[String], limit: u64) -> Command {
     let verb = match action {
         Action::Restart => "restart",
-        // A unit that cannot take its new files on a reload may have ended by it, and must be started on the way back; one
-        // that knows no reload is restarted (systemctl(1), reload-or-restart).
-        Action::Reload => "reload-or-restart",
+        Action::Reload => "reload",
     };
     let mut argv: Vec<String> = ["systemctl", verb, "--no-ask-password", "--"]
         .map(str::to_owned)

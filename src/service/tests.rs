@@ -5,6 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use super::*;
 use crate::{probe::scripted::Scripted, state::HostPath};
 
+mod limit;
 mod plan;
 
 /// A systemd small enough to predict: units, and what happens to them when they are restarted.
@@ -19,6 +20,8 @@ struct World {
     /// Units that `wazo-service restart all` restarts, and those it stops.
     script: (Vec<&'static str>, Vec<&'static str>),
     stop: Option<&'static str>,
+    /// Whether this is the way back.
+    back: bool,
 }
 
 fn unit(name: &str, active: &str, sub: &str, invocation: &str) -> UnitState {
@@ -124,6 +127,10 @@ impl World {
 impl Runner for World {
     fn host(&self) -> &dyn Host {
         &self.host
+    }
+
+    fn forward(&self) -> bool {
+        !self.back
     }
 
     fn run(&mut self, command: &Command) -> Result<Output> {
@@ -309,7 +316,7 @@ fn config_tests_of_all_services_come_before_the_first_restart_and_stop_everythin
 fn a_failed_reload_fails_although_the_unit_is_still_active() {
     let mut world = World::new(&[unit("nginx", "active", "running", "1")]);
     world.ends.insert(
-        "systemctl reload-or-restart --no-ask-password -- nginx.service".to_owned(),
+        "systemctl reload --no-ask-password -- nginx.service".to_owned(),
         (1, "Job failed"),
     );
     let reload = service(Manager::Systemd, Action::Reload, &["nginx"], None);

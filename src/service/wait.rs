@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    host::Host,
+    host::{Command, Host},
 };
 
 /// Pause between two questions: short for people who wait, long enough not to load a busy manager.
@@ -20,6 +20,9 @@ const STILL: Duration = Duration::from_secs(1);
 
 /// Automatic restarts after which a unit is in a loop, not waiting for another one to come up.
 const LOOP: u64 = 3;
+
+/// Pause before a restart that systemd refused is tried again: its limit is on starts in 10 seconds by default.
+const REFUSED: Duration = Duration::from_secs(1);
 
 /// What is asked of units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +104,24 @@ fn unproved(state: &UnitState, want: &str, found: String) -> Error {
         want: format!("{want} (why: `journalctl -u {unit} -n 20`)"),
         found,
     }
+}
+
+/// On the way back, runs a restart again for as long as systemd refuses it because its units failed too often in a row
+/// (systemd.unit(5), `StartLimitIntervalSec=`): what made them fail is gone by then.
+pub(super) fn outlast_start_limit(
+    runner: &mut dyn Runner,
+    command: &Command,
+    watch: &Watch<'_>,
+) -> Result<()> {
+    while !runner.forward() && runner.host().elapsed() < watch.end {
+        let states = show(runner.host(), watch.units, STATE)?;
+        if states.iter().all(|state| state.result != "start-limit-hit") {
+            break;
+        }
+        runner.host().sleep(REFUSED);
+        runner.run(command)?;
+    }
+    Ok(())
 }
 
 /// Waits until every unit is as demanded.

@@ -195,7 +195,7 @@ fn each_way_in_which_a_unit_fails_is_told_apart_and_rolled_back() {
             "hang-reload",
             "reload",
             "no",
-            "`systemctl reload-or-restart --no-ask-password -- daemon.service` ran past its limit of 4 s",
+            "`systemctl reload --no-ask-password -- daemon.service` ran past its limit of 4 s",
         ),
     ] {
         web.file(

@@ -20,8 +20,6 @@ const OWNERS: &[&str] = &[
     "Debian-exim",
     "bind",
     "freerad",
-    "icecast",
-    "icecast2",
     "mosquitto",
     "mysql",
     "openldap",

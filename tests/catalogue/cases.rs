@@ -112,14 +112,6 @@ pub(crate) const NAMED: &[Case] = &[
         ],
         &[("/etc/a.key", "0640"), ("/etc/a.pem", "0644")],
     ),
-    (
-        "icecast2",
-        &[(
-            "/etc/icecast2/icecast.xml",
-            "<paths>\n  <ssl-certificate>/etc/a.pem</ssl-certificate>\n</paths>\n",
-        )],
-        &[("/etc/a.pem", "0640")],
-    ),
 ];
 
 /// Daemons whose profile brings its own pair, and a fragment where they read one.

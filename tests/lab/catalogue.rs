@@ -239,16 +239,22 @@ fn probed(client: &Host<'_>, host: &Host<'_>, (starttls, port): (&str, u16), wan
 
 /// Puts a copy of a profile into `/root/broken` that writes a leaf where the key should be.
 fn broken(host: &Host<'_>, profile: &str) {
+    let wrong = |text: &str| {
+        text.replace("form: key,", "form: leaf,")
+            .replace("form: bundle,", "form: fullchain,")
+    };
+    copied(host, profile, wrong);
+}
+
+/// Puts a copy of a profile into `/root/broken` that gives up soon.
+fn copied(host: &Host<'_>, profile: &str, change: impl Fn(&str) -> String) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("templates")
         .join(profile);
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
-        let text = fs::read_to_string(entry.path()).unwrap();
-        let text = text
-            .replace("form: key,", "form: leaf,")
-            .replace("form: bundle,", "form: fullchain,");
+        let text = change(&fs::read_to_string(entry.path()).unwrap());
         let deadline = if name == "profile.yaml" {
             "\ndeadline: 4\n"
         } else {

@@ -121,20 +121,6 @@ systemctl start unbound
 ",
     },
     Daemon {
-        profile: "icecast2",
-        package: "icecast2",
-        unit: "icecast2",
-        set: &["port=8001"],
-        ports: &[("", 8001)],
-        reload: None,
-        before: r"
-mkdir -p /etc/icecast2/tls
-cat $key $crt >/etc/icecast2/tls/site.pem; chgrp icecast /etc/icecast2/tls/site.pem; chmod 640 /etc/icecast2/tls/site.pem
-sed -i -e 's|<paths>|<paths><ssl-certificate>/etc/icecast2/tls/site.pem</ssl-certificate>|' -e 's|</listen-socket>|</listen-socket><listen-socket><port>8001</port><ssl>1</ssl></listen-socket>|' /etc/icecast2/icecast.xml
-systemctl start icecast2
-",
-    },
-    Daemon {
         profile: "stunnel4",
         package: "stunnel4",
         unit: "stunnel4",

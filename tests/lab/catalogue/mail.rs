@@ -1,7 +1,7 @@
 //! Several profiles of a host at once are one transaction.
 
 use super::{
-    broken,
+    broken, copied,
     daemons::{PRELUDE, WEB},
     leaf,
 };
@@ -30,6 +30,9 @@ fn a_rollout_of_postfix_dovecot_and_nginx_is_one_transaction() {
                    --cert /root/new.pem --key /root/new.key";
     // Dovecot is told second, and gets a leaf for a key: Postfix has the new pair by then.
     broken(&mail, "dovecot");
+    for whole in ["postfix", "nginx"] {
+        copied(&mail, whole, str::to_owned);
+    }
     let run = mail
         .certroll(&format!("apply {rollout} --profiles /root/broken --yes"))
         .exits(3);

@@ -2,12 +2,18 @@
 
 mod names;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use names::{at, members};
 use tera::{Context, ErrorKind, Kwargs, State, Tera};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    host::LARGEST_FILE,
+};
 
 /// Names under `identity` that expressions may use.
 pub const IDENTITY: &[&str] = &[
@@ -212,9 +218,7 @@ impl Renderer {
         if expr.is_literal() {
             return Ok(expr.text.clone());
         }
-        self.tera
-            .render(&expr.source(), &scope.0)
-            .map_err(|source| located(&source, expr))
+        self.bounded(&expr.source(), scope, expr)
     }
 
     /// Tells whether a condition holds; none holds always.
@@ -230,22 +234,54 @@ impl Renderer {
     /// # Errors
     /// [`Error::Parse`] at line and column of the template.
     pub fn template(&self, name: &str, scope: &Scope) -> Result<String> {
-        self.tera.render(name, &scope.0).map_err(|source| {
-            let whole = Expr {
-                path: format!("{}/{name}", self.dir),
-                line: 1,
-                column: 1,
-                text: String::new(),
-                condition: false,
-            };
-            located(&source, &whole)
-        })
+        let whole = Expr {
+            path: format!("{}/{name}", self.dir),
+            line: 1,
+            column: 1,
+            text: String::new(),
+            condition: false,
+        };
+        self.bounded(name, scope, &whole)
+    }
+
+    /// Renders no more than a file may have: a loop may be written that gives text for ever.
+    fn bounded(&self, name: &str, scope: &Scope, at: &Expr) -> Result<String> {
+        let mut out = Bounded::default();
+        let rendered = self.tera.render_to(name, &scope.0, &mut out);
+        if out.is_full {
+            let message = format!("gives more than {} MiB of text", LARGEST_FILE >> 20);
+            return Err(at.error(message, "look for a loop that runs too often"));
+        }
+        rendered.map_err(|source| located(&source, at))?;
+        String::from_utf8(out.text).map_err(|_| at.error("gives text that is not UTF-8", ""))
     }
 
     /// Tells whether a template of this name stands beside the profile.
     #[must_use]
     pub fn has_template(&self, name: &str) -> bool {
         is_template(name) && self.tera.contains_template(name)
+    }
+}
+
+/// Takes text up to [`LARGEST_FILE`].
+#[derive(Default)]
+struct Bounded {
+    text: Vec<u8>,
+    is_full: bool,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.is_full = (self.text.len() + piece.len()) as u64 > LARGEST_FILE;
+        if self.is_full {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.text.extend_from_slice(piece);
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

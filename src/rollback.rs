@@ -6,6 +6,7 @@ use crate::{
     apply,
     error::{Error, Result, backticked},
     host::Host,
+    identity::{Identity, Input, date},
     journal::{DigestKey, Entry, Generation, Intent, Record, Remembered, Status, Store},
     plan::{self, Change, Plan, Promise},
     preflight::{Finding, Severity, allow},
@@ -70,6 +71,8 @@ pub fn plan(
     refuse_entangled(&committed, rollout, &back)?;
     let (mut changes, mut findings) = changes(host, &key, &back)?;
     findings.extend(plan::settle(host, &mut changes)?);
+    findings.extend(unreadable(host, oldest.generation)?);
+    findings.extend(expired(host, &changes));
     let remembered = target.and_then(|i| i.remembered.clone());
     let live = host.is_live() && newest.live;
     let services = if live {
@@ -160,11 +163,47 @@ fn committed(host: &dyn Host) -> Result<Vec<Intent>> {
                 intent,
                 status: Status::Committed,
             }) => intents.push(intent),
-            Ok(_) | Err(Error::Unknown { .. }) => {}
+            // What is damaged or was never opened is passed over, and named among the findings.
+            Ok(_) | Err(Error::Stored { .. } | Error::Unknown { .. }) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(intents)
+}
+
+/// Names later generations whose journals are damaged or gone: what they did cannot be told, and is not taken back.
+fn unreadable(host: &dyn Host, oldest: u64) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for number in Store::numbers(host)?.into_iter().filter(|n| *n > oldest) {
+        if let Err(error) = Store::gist(host, number)
+            && !Store::is_unopened(host, number)?
+        {
+            let message = format!("generation {number} is passed over: {error}");
+            findings.push(Finding::host(Severity::Warning, "unreadable", message));
+        }
+    }
+    Ok(findings)
+}
+
+/// Says that the leaf that comes back expired meanwhile.
+fn expired(host: &dyn Host, changes: &[Change]) -> Option<Finding> {
+    let part = |change: &Change| {
+        Some(Input {
+            name: change.path.to_string(),
+            bytes: change.after.bytes()?.clone(),
+        })
+    };
+    let identity = changes.iter().filter(|change| change.identity);
+    let (old, _) = Identity::assemble(&identity.filter_map(part).collect::<Vec<_>>(), None).ok()?;
+    (old.leaf.not_after < host.now()).then(|| {
+        let message = format!(
+            "the leaf that comes back, `{}`, expired on {}",
+            old.leaf.title(),
+            date(old.leaf.not_after)
+        );
+        Finding::host(Severity::Warning, "expired-since", message)
+            .hinted("to go on with a valid one, roll out a new identity instead: `certroll apply`")
+    })
 }
 
 /// Tells whether a later rollback of its own rollout took a generation back.

@@ -158,7 +158,7 @@ pub fn parse(path: &str, text: &str, dialect: Dialect) -> Result<Node> {
             let message = if message.starts_with("alias replay limit") {
                 format!("aliases stand for more than {MOST_REPLAYED} values")
             } else {
-                message.to_owned()
+                told(message, dialect)
             };
             refuse(
                 at.map_or(1, |l| l.line()),
@@ -177,6 +177,20 @@ pub fn parse(path: &str, text: &str, dialect: Dialect) -> Result<Node> {
         value: Value::Null,
     };
     Ok(root.map_or(nothing, |root| node(root, &lines)))
+}
+
+/// What may be said of a fault. The parser quotes the tag, key or value that it does not take, and in a daemon's
+/// configuration that may be a password (`password: !secret`): there, only what comes before it is said.
+fn told(message: &str, dialect: Dialect) -> String {
+    let end = match dialect {
+        Dialect::Strict => None,
+        Dialect::PyYaml => message.find(['`', '\'', '"', ':', '[', '{']),
+    };
+    let (said, _) = message.split_at(end.unwrap_or(message.len()));
+    match said.trim_end() {
+        "" => "cannot be parsed".to_owned(),
+        said => said.to_owned(),
+    }
 }
 
 fn options(text: &str, dialect: Dialect) -> serde_yaml::Options {

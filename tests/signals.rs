@@ -9,112 +9,11 @@
 )]
 
 mod common;
+#[path = "common/corner.rs"]
+mod corner;
 
-use std::{fs, process::Command};
-
-use common::{CERTROLL, Run, Running, Scratch, Snapshot, moment, skip, until};
-
-const APPLY: &str = "apply --profile own --cert a.pem --key a.key --yes";
-
-/// A place on this machine whose profile tells its one service through `act`; none where this is not root.
-fn corner(act: &str) -> Option<Scratch> {
-    if !nix::unistd::geteuid().is_root() {
-        skip("only root rolls out on `/`");
-        return None;
-    }
-    let scratch = Scratch::new();
-    scratch.mint("a", "one.example.com");
-    scratch.file("t/server.key", "an old key\n");
-    scratch.mode("t/server.key", 0o640);
-    scratch.owner("t/server.key", 12, 34);
-    scratch.file(
-        "act",
-        format!("#!/bin/sh\ncd {}\n{act}\n", scratch.text("")),
-    );
-    scratch.mode("act", 0o755);
-    let at = scratch.text("");
-    scratch.profile(
-        "own",
-        &format!(
-            "resources:\n  - {{kind: pem, path: {at}t/server.key, form: key}}\n\
-             \x20 - {{kind: pem, path: {at}t/new/server.crt, form: fullchain}}\n\
-             services:\n  - {{manager: command, command: [{at}act]}}\n"
-        ),
-    );
-    Some(scratch)
-}
-
-/// Waits at its first start, so that a run can be met in the middle; a later start, as of a rollback, does not wait.
-const WAITS: &str = "[ -e ready ] && exit 0; : >ready; n=0; while [ ! -e go ] && [ $n -lt 200 ]; do sleep 0.05; n=$((n+1)); done";
-
-fn words(line: &str) -> Vec<&str> {
-    line.split_whitespace().collect()
-}
-
-fn command(scratch: &Scratch, line: &str) -> Command {
-    let mut command = scratch.command(&[
-        "--state",
-        &scratch.text("state"),
-        "--profiles",
-        &scratch.text("P"),
-    ]);
-    command.args(words(line));
-    command
-}
-
-fn start(scratch: &Scratch, line: &str) -> Running {
-    Running::start(&mut command(scratch, line))
-}
-
-fn run(scratch: &Scratch, line: &str) -> Run {
-    start(scratch, line).end()
-}
-
-fn tree(scratch: &Scratch) -> Snapshot {
-    Snapshot::of(&scratch.path("t"), &[])
-}
-
-fn ready(scratch: &Scratch) {
-    until("the service's command", || scratch.path("ready").exists());
-}
-
-fn generations(scratch: &Scratch) -> usize {
-    let history = run(scratch, "--json history").exits(0).json();
-    history["generations"].as_array().unwrap().len()
-}
-
-/// Ends a run the hard way, which leaves its commands' working directory behind.
-fn kill(scratch: &Scratch, run: Running) -> Run {
-    let pid = run.id();
-    run.signal("KILL");
-    let ended = run.end();
-    scratch.sh(&format!(
-        "rm -rf /run/certroll-{pid}-* /tmp/certroll-{pid}-*"
-    ));
-    ended
-}
-
-/// Process ids of what runs in or from the corner.
-fn left_running(scratch: &Scratch) -> Vec<String> {
-    let at = scratch.text("");
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_process = name.bytes().all(|byte| byte.is_ascii_digit());
-        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if is_process && String::from_utf8_lossy(&line).contains(&at) {
-            found.push(format!("{name}: {}", String::from_utf8_lossy(&line)));
-        }
-    }
-    found
-}
-
-#[track_caller]
-fn nothing_is_left(scratch: &Scratch) {
-    assert_eq!(left_running(scratch), Vec::<String>::new());
-    assert!(!scratch.path("state/pending").exists());
-    assert_eq!(scratch.sh("find t -name '.certroll-*'"), "");
-}
+use common::{CERTROLL, Running, Snapshot, moment, until};
+use corner::{APPLY, WAITS, corner, generations, kill, nothing_is_left, ready, run, start, tree};
 
 #[test]
 fn a_signal_while_a_service_is_told_rolls_back_and_leaves_nothing() {
@@ -282,7 +181,7 @@ fn a_recovery_ends_the_commands_of_its_own_run_alone() {
         run(&dead, "recover").exits(0);
         bystander.file("go", "");
         runs.end().exits(0);
-        let begun = |scratch: &Scratch| {
+        let begun = |scratch: &common::Scratch| {
             let journal = scratch.read("state/generations/000001/journal.jsonl");
             let first: serde_json::Value =
                 serde_json::from_str(journal.lines().next().unwrap()).unwrap();
@@ -293,42 +192,6 @@ fn a_recovery_ends_the_commands_of_its_own_run_alone() {
         }
     }
     panic!("never two runs in one second");
-}
-
-#[test]
-fn of_ten_runs_at_once_one_commits_and_the_others_are_locked_out_or_converge() {
-    let Some(scratch) = corner(WAITS) else {
-        return;
-    };
-    let mut runs: Vec<Running> = (0..10).map(|_| start(&scratch, APPLY)).collect();
-    until("nine to end", || {
-        runs.iter_mut()
-            .filter_map(|run| run.has_ended().then_some(()))
-            .count()
-            == 9
-    });
-    scratch.file("go", "");
-    let mut codes: Vec<i32> = runs.into_iter().map(|run| run.end().code).collect();
-    codes.sort_unstable();
-    assert_eq!(codes, [0, 6, 6, 6, 6, 6, 6, 6, 6, 6]);
-    assert_eq!(generations(&scratch), 1);
-    nothing_is_left(&scratch);
-
-    let scratch = corner("sleep 0.1").unwrap();
-    let runs: Vec<Running> = (0..10)
-        .map(|_| start(&scratch, &format!("{APPLY} --wait 20")))
-        .collect();
-    let ended: Vec<Run> = runs.into_iter().map(Running::end).collect();
-    let count = |outcome: &str| {
-        let good = |run: &&Run| run.code == 0 && run.last().starts_with(outcome);
-        ended.iter().filter(good).count()
-    };
-    assert_eq!(
-        (count("committed: "), count("converged: ")),
-        (1, 9),
-        "{ended:#?}"
-    );
-    assert_eq!(generations(&scratch), 1);
 }
 
 /// Commands that say much, little and nothing good, in an order that changes the corner on the way.

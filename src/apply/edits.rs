@@ -66,6 +66,20 @@ pub(super) fn innermost_first(removals: &mut [Edit]) {
     removals.sort_by_cached_key(|edit| std::cmp::Reverse(places([edit])));
 }
 
+/// Returns the place that a rename out of another directory leaves: a change of its own to a disk.
+pub(super) fn left_elsewhere(edit: &Edit) -> Option<Place> {
+    match edit {
+        Edit::Rename { from, to } if from.path().parent() != to.path().parent() => {
+            Some(from.clone())
+        }
+        Edit::Rename { .. }
+        | Edit::Create { .. }
+        | Edit::Remove { .. }
+        | Edit::Overwrite { .. }
+        | Edit::Append { .. } => None,
+    }
+}
+
 /// Returns the places that edits leave something at.
 pub(super) fn places<'e>(edits: impl IntoIterator<Item = &'e Edit>) -> Vec<Place> {
     let place = |edit: &Edit| match edit {

@@ -13,7 +13,7 @@ use crate::{
     probe::Verdict,
     receipt::{Outcome, Receipt},
     service::{self, Watched},
-    state::{Bytes, HostPath},
+    state::Bytes,
 };
 
 mod begin;
@@ -198,13 +198,30 @@ impl<'h, 'p> Journal<'h, 'p> {
         let mut places = Vec::new();
         for n in 0..self.generation.intent.entries.len() {
             for edit in self.edits(n).stage {
-                self.writer.edit(&edit)?;
+                self.stage_one(&edit)?;
                 if let Edit::Create { at, .. } = edit {
                     places.push(at);
                 }
             }
         }
         self.writer.sync(&places)
+    }
+
+    /// Makes one staged object; what has its name already is left of a generation whose record is gone.
+    fn stage_one(&mut self, edit: &Edit) -> Result<()> {
+        match (self.writer.edit(edit), edit) {
+            (
+                Err(Error::Io { source, .. }),
+                Edit::Create {
+                    at: Place::Tree(staged),
+                    ..
+                },
+            ) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                undo::remove_below(&mut self.writer, staged)?;
+                self.writer.edit(edit)
+            }
+            (done, _) => done,
+        }
     }
 
     /// Makes them live back to back, durable on return.
@@ -217,6 +234,7 @@ impl<'h, 'p> Journal<'h, 'p> {
                 } else {
                     self.writer.edit(&edit)?;
                     places.extend(edits::places([&edit]));
+                    places.extend(edits::left_elsewhere(&edit));
                 }
             }
         }
@@ -364,26 +382,15 @@ impl Journal<'_, '_> {
                     .insert(receipt.rollout.clone(), remembered);
             }
         }
-        let (stage, switch) = Store::remember(&rollouts);
-        let staged = match &stage {
-            Edit::Create { at, .. } => at.clone(),
-            Edit::Rename { .. }
-            | Edit::Remove { .. }
-            | Edit::Overwrite { .. }
-            | Edit::Append { .. } => Place::State(HostPath::default()),
-        };
         let at = Store::file(number, "receipt.json");
         let bytes = serde_json::to_vec_pretty(&receipt).unwrap_or_default();
-        undo::clear(&mut self.writer, &staged)?;
-        self.writer.edit(&stage)?;
+        let staged = Store::stage_remembered(&mut self.writer, &rollouts)?;
         self.writer.edit(&crate::journal::create(&at, bytes))?;
         self.writer.sync(&[staged, Place::State(at)])?;
         self.record(&Event::Committed)?;
         // From here on the generation is final: what fails now is finished by the next run's recovery.
-        let closed = self
-            .writer
-            .edit(&switch)
-            .and_then(|()| Store::close(&mut self.writer));
+        let closed =
+            Store::make_remembered(&mut self.writer).and_then(|()| Store::close(&mut self.writer));
         match closed {
             Ok(()) => drop(retention::prune(&mut self.writer, &rollouts)),
             Err(error) => receipt.causes.push(format!(

@@ -4,7 +4,7 @@ use super::{Progress, Recorded, edits, prove::Case, record};
 use crate::{
     error::{Error, Result},
     host::{Edit, Host, Place, Writer},
-    journal::{DigestKey, Entry, Event, Generation, Intent, Record, Status, Store, create},
+    journal::{DigestKey, Entry, Event, Generation, Intent, Record, Status, Store},
     plan::Promise,
     probe::{self, Want},
     receipt::{Outcome, Receipt},
@@ -128,13 +128,15 @@ impl Undo<'_, '_, '_> {
         !generation.intent.entries.iter().all(as_before)
     }
 
-    /// Writes every `before` back, durable on return; returns what somebody else changed meanwhile.
+    /// Writes every `before` back, durable on return with all that was back already; returns what somebody else changed meanwhile.
     fn restore(&mut self, generation: &mut Generation) -> Result<Vec<HostPath>> {
         if generation.status.is_running() {
             self.writer.host().end_marked(&generation.intent.marker())?;
             record(self.writer, generation, &Event::Ran { status: None })?;
         }
-        self.remove_staged(generation)?;
+        for staged in staged(generation) {
+            remove_below(self.writer, &staged)?;
+        }
         let needs = self.needs(generation)?;
         let number = generation.intent.generation;
         let entries = &generation.intent.entries;
@@ -142,8 +144,13 @@ impl Undo<'_, '_, '_> {
             .iter()
             .zip(&needs)
             .any(|(entry, need)| entry.identity && matches!(need, Need::Leave(_)));
-        let (mut all, mut left) = (Vec::new(), Vec::new());
+        let (mut all, mut left, mut settled) = (Vec::new(), Vec::new(), Vec::new());
         for (n, (entry, need)) in entries.iter().zip(needs).enumerate().rev() {
+            // What an earlier recovery put back or took away may not have reached the disk before it was killed.
+            settled.push(Place::Tree(edits::staged(entry, number, n, true)));
+            if !matches!(need, Need::Leave(_)) {
+                settled.push(Place::Tree(entry.path.clone()));
+            }
             match need {
                 Need::Nothing => {}
                 Need::Leave(found) => {
@@ -164,12 +171,17 @@ impl Undo<'_, '_, '_> {
         self.stage(&all)?;
         record(self.writer, generation, &Event::Restoring)?;
         self.switch(&all)?;
+        self.writer.sync(&settled)?;
         record(self.writer, generation, &Event::Restored)?;
         Ok(left)
     }
 
     fn stage(&mut self, all: &[edits::Edits]) -> Result<()> {
         for edit in all.iter().flat_map(|e| &e.stage) {
+            // A directory that was there before must not come back with other attributes than it had.
+            if let Edit::Rename { from, .. } = edit {
+                self.writer.sync(std::slice::from_ref(from))?;
+            }
             self.writer.edit(edit)?;
         }
         self.writer
@@ -193,22 +205,7 @@ impl Undo<'_, '_, '_> {
                 other => other?,
             }
         }
-        self.writer.sync(&edits::places(&switch))
-    }
-
-    fn remove_staged(&mut self, generation: &Generation) -> Result<()> {
-        let number = generation.intent.generation;
-        let mut removed = Vec::new();
-        for (n, entry) in generation.intent.entries.iter().enumerate() {
-            for backward in [false, true] {
-                let place = Place::Tree(edits::staged(entry, number, n, backward));
-                if clear(self.writer, &place)? {
-                    removed.push(place);
-                }
-            }
-        }
-        // Nobody would look for them again once the generation is closed.
-        self.writer.sync(&removed)
+        Ok(())
     }
 
     fn needs(&self, generation: &Generation) -> Result<Vec<Need>> {
@@ -275,10 +272,10 @@ impl Undo<'_, '_, '_> {
             )),
         };
         if self.writer.host().load(&at)? == State::Absent {
-            self.writer.edit(&create(&at, bytes))?;
-            self.writer.sync(&[Place::State(at)])?;
+            Store::put(self.writer, &at, bytes)
+        } else {
+            self.writer.sync(&[Place::State(at)])
         }
-        Ok(())
     }
 
     /// Tells the services that had been told, and probes until each sees what it saw before.
@@ -320,6 +317,25 @@ impl Undo<'_, '_, '_> {
         case.prove(&mut runner, &mut |message| progress(message))?;
         watched.still(self.writer.host())
     }
+}
+
+/// Returns every name that a generation may have staged something under, on either way.
+pub(super) fn staged(generation: &Generation) -> Vec<HostPath> {
+    let number = generation.intent.generation;
+    let entries = generation.intent.entries.iter().enumerate();
+    entries
+        .flat_map(|(n, entry)| [false, true].map(|back| edits::staged(entry, number, n, back)))
+        .collect()
+}
+
+/// Removes a staged name, durable with the next sync of its directory; a directory whose own rename a power cut undid holds what was staged in it.
+pub(super) fn remove_below(writer: &mut Writer<'_>, staged: &HostPath) -> Result<()> {
+    if writer.host().read(staged)?.is_dir() {
+        for entry in writer.host().list(staged)? {
+            remove_below(writer, &staged.join(&entry.name))?;
+        }
+    }
+    clear(writer, &Place::Tree(staged.clone())).map(drop)
 }
 
 /// Tells whether services may have loaded what is taken back, so that they are to be told again and the baseline proved.

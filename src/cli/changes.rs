@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use similar::TextDiff;
 
-use super::{args::Go, print::Printer, text};
+use super::{Saved, args::Go, print::Printer, text};
 use crate::{
     apply::{self, Keep},
     error::{Error, ExitCode, Result},
@@ -92,9 +92,7 @@ pub(crate) fn apply(
     printer: &Printer,
 ) -> Result<ExitCode> {
     enter(host, go, printer)?;
-    let saved = saved
-        .map(|path| super::look::Saved::read(host, path))
-        .transpose()?;
+    let saved = saved.map(|path| Saved::read(host, path)).transpose()?;
     let request = saved.as_ref().map_or_else(
         || request.clone(),
         |saved| Request {
@@ -170,14 +168,16 @@ pub(crate) fn recover(
     abandon: bool,
     printer: &Printer,
 ) -> Result<ExitCode> {
-    if Store::pending(host)?.is_none() {
+    if Store::pending(host).is_ok_and(|open| open.is_none()) {
         printer.message("nothing to recover: no generation is open");
         return Ok(ExitCode::Success);
     }
     host.lock(Duration::ZERO)?;
     if abandon {
-        let number = apply::abandon(host)?.unwrap_or_default();
-        printer.message(&format!("generation {number} is given up: what is there stays; copies of what was before are in its `before`"));
+        printer.message(&match apply::abandon(host)? {
+            Some(number) => format!("generation {number} is given up: what is there stays; copies of what was before are in its `before`"),
+            None => "nothing is open any more: what is there stays".to_owned(),
+        });
         return Ok(ExitCode::Success);
     }
     match apply::recover(host, boot, &|message| printer.progress(message))? {

@@ -21,6 +21,8 @@ mod probe;
 mod profiles;
 pub(crate) mod text;
 
+pub use look::Saved;
+
 use args::{Cli, Command, Profiles};
 use print::Printer;
 

@@ -51,7 +51,9 @@ impl Permit {
                 from: Tree(from),
                 to: Tree(to),
             } => self.is_staged(from) && self.paths.contains(to),
-            Edit::Remove { at: Tree(path) } => self.is_staged(path) || self.paths.contains(path),
+            Edit::Remove { at: Tree(path) } => {
+                self.is_below_staged(path) || self.paths.contains(path)
+            }
             Edit::Overwrite { at: Tree(path), .. } => self.in_place.contains(path),
             Edit::Create {
                 at: State(path), ..
@@ -79,6 +81,12 @@ impl Permit {
         let number = number.map(|rest| rest.strip_prefix('u').unwrap_or(rest));
         number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
             && path.parent().is_some_and(|dir| self.staging.contains(&dir))
+    }
+
+    /// Tells whether a path is staged, or lies in a directory that is: one whose own rename a power cut undid holds what
+    /// was staged in it.
+    fn is_below_staged(&self, path: &HostPath) -> bool {
+        std::iter::successors(Some(path.clone()), HostPath::parent).any(|at| self.is_staged(&at))
     }
 
     /// Tells whether a path of the state directory is one that this generation writes.

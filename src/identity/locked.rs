@@ -11,7 +11,7 @@ use crate::state::Bytes;
 const PBES2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 13];
 /// id-scrypt (RFC 7914 section 7).
 const SCRYPT: &[u8] = &[0x2b, 6, 1, 4, 1, 0xda, 0x47, 4, 11];
-/// Rounds of a key derivation: openssl writes 2,048, password managers up to a million; more only keeps a run busy.
+/// Rounds of the key derivations of one input: openssl writes 2,048, password managers up to a million; more only keeps a run busy.
 const MOST_ROUNDS: u64 = 10_000_000;
 /// N * r * p of scrypt: 128 times this is the memory, here 1 GiB; openssl writes 2^17.
 const MOST_SCRYPT: u64 = 1 << 23;
@@ -42,6 +42,7 @@ pub(super) fn open_key(
     password: Option<&Bytes>,
     path: &str,
     is_der: bool,
+    work: &mut Work,
 ) -> Result<Zeroizing<Vec<u8>>, Locked> {
     let scheme = der::first(bytes)
         .and_then(|(whole, _)| whole.children())
@@ -55,7 +56,7 @@ pub(super) fn open_key(
             hint: "give the file that holds its password: `--password-file F`".to_owned(),
         });
     };
-    if is_costly(bytes) {
+    if !work.spend(bytes) {
         return Err(Locked {
             message: "is encrypted with so many rounds that opening it would take minutes"
                 .to_owned(),
@@ -89,7 +90,11 @@ pub(super) fn open_key(
 }
 
 /// Opens a PKCS#12 store (RFC 7292); without a password, the empty one is tried.
-pub(super) fn open_store(bytes: &[u8], password: Option<&Bytes>) -> Result<Pkcs12Archive, Locked> {
+pub(super) fn open_store(
+    bytes: &[u8],
+    password: Option<&Bytes>,
+    work: &mut Work,
+) -> Result<Pkcs12Archive, Locked> {
     let text = match password {
         Some(password) => std::str::from_utf8(password.reveal()).map_err(|_| Locked {
             message: "is a PKCS#12 store, and the password is not UTF-8".to_owned(),
@@ -97,7 +102,7 @@ pub(super) fn open_store(bytes: &[u8], password: Option<&Bytes>) -> Result<Pkcs1
         })?,
         None => "",
     };
-    if is_costly(bytes) {
+    if !work.spend(bytes) {
         return Err(Locked {
             message: "is a PKCS#12 store with so many rounds that opening it would take minutes"
                 .to_owned(),
@@ -120,37 +125,85 @@ pub(super) fn open_store(bytes: &[u8], password: Option<&Bytes>) -> Result<Pkcs1
     })
 }
 
-/// Tells whether any key derivation inside asks for more work or memory than a run may spend.
-fn is_costly(bytes: &[u8]) -> bool {
-    fn walk(bytes: &[u8], depth: u8, in_scrypt: bool) -> bool {
-        let Some(parts) = der::elements(bytes).filter(|_| depth < 24) else {
-            return false;
-        };
-        let numbers: Vec<u64> = parts.iter().skip(1).map_while(der::Tlv::small).collect();
-        if parts.first().is_some_and(|p| p.tag == der::OCTETS) && !numbers.is_empty() {
-            let too_wide = parts
-                .get(1)
-                .and_then(der::Tlv::integer)
-                .is_some_and(|n| n.len() > 8);
-            let product = numbers
-                .iter()
-                .take(3)
-                .fold(1_u64, |n, m| n.saturating_mul(*m));
-            if too_wide
-                || (in_scrypt && product > MOST_SCRYPT)
-                || (!in_scrypt && numbers[0] > MOST_ROUNDS)
-            {
-                return true;
-            }
-        }
-        // MacData (RFC 7292 section 4): digest, salt, rounds.
-        let mac = matches!(parts.as_slice(), [a, b, c] if a.tag == der::SEQUENCE && b.tag == der::OCTETS && c.small().is_some_and(|n| n > MOST_ROUNDS));
-        let scrypt = parts
-            .first()
-            .is_some_and(|p| p.tag == der::OID && p.value == SCRYPT);
-        mac || parts.iter().any(|p| {
-            (p.tag & 0x20 != 0 || p.tag == der::OCTETS) && walk(p.value, depth + 1, scrypt)
-        })
+/// What all key derivations of one input may take together.
+pub(super) struct Work {
+    left: u64,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self { left: MOST_ROUNDS }
     }
-    walk(bytes, 0, false)
+}
+
+impl Work {
+    /// Takes what the key derivations in a structure ask for; false where that is more than is left.
+    fn spend(&mut self, bytes: &[u8]) -> bool {
+        let left = self.left.checked_sub(asked(bytes, 0, false));
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+}
+
+/// Returns the rounds of all key derivations inside, those of scrypt by the same measure; more than any run may spend
+/// where one asks for more memory.
+fn asked(bytes: &[u8], depth: u8, in_scrypt: bool) -> u64 {
+    let Some(parts) = der::elements(bytes).filter(|_| depth < 24) else {
+        return 0;
+    };
+    let mut rounds = 0_u64;
+    let numbers: Vec<u64> = parts.iter().skip(1).map_while(der::Tlv::small).collect();
+    if parts.first().is_some_and(|p| p.tag == der::OCTETS) {
+        let mut integers = parts.iter().skip(1).map_while(der::Tlv::integer).take(3);
+        let product = |all: &[u64]| all.iter().take(3).fold(1_u64, |n, m| n.saturating_mul(*m));
+        rounds = match numbers.as_slice() {
+            _ if integers.any(|n| n.len() > 8) => u64::MAX,
+            [] => 0,
+            all if in_scrypt && product(all) > MOST_SCRYPT => u64::MAX,
+            all if in_scrypt => product(all),
+            [first, ..] => *first,
+        };
+    }
+    // MacData (RFC 7292 section 4): digest, salt, rounds.
+    if let [a, b, c] = parts.as_slice()
+        && a.tag == der::SEQUENCE
+        && b.tag == der::OCTETS
+    {
+        rounds = rounds.saturating_add(c.small().unwrap_or_default());
+    }
+    let scrypt = parts
+        .first()
+        .is_some_and(|p| p.tag == der::OID && p.value == SCRYPT);
+    parts
+        .iter()
+        .filter(|p| p.tag & 0x20 != 0 || p.tag == der::OCTETS)
+        .fold(rounds, |sum, p| {
+            sum.saturating_add(asked(p.value, depth + 1, scrypt))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The parameters of PBKDF2 (RFC 8018 appendix A.2), in as many sequences as an `EncryptedPrivateKeyInfo` has.
+    fn derivation(rounds: u32) -> Vec<u8> {
+        let salt = der::write(der::OCTETS, &[b"salt"]);
+        let parameters = der::write(
+            der::SEQUENCE,
+            &[&salt, &der::write_integer(&rounds.to_be_bytes())],
+        );
+        der::write(der::SEQUENCE, &[&parameters]).to_vec()
+    }
+
+    #[test]
+    fn the_derivations_of_one_input_share_what_a_run_may_spend() {
+        let mut work = Work::default();
+        assert!(work.spend(&derivation(6_000_000)));
+        assert!(!work.spend(&derivation(6_000_000)), "12 million in all");
+        assert!(work.spend(&derivation(2_048)), "a small one still opens");
+        let two = [derivation(6_000_000), derivation(6_000_000)].concat();
+        assert!(!Work::default().spend(&der::write(der::SEQUENCE, &[&two])));
+        assert!(!Work::default().spend(&derivation(u32::MAX)));
+    }
 }

@@ -7,7 +7,7 @@ use super::{
     certificate::Certificate,
     der, dn,
     key::Key,
-    locked::{self, Locked},
+    locked::{self, Locked, Work},
     pem, remark,
     shape::{Shape, shape},
 };
@@ -63,6 +63,7 @@ pub(super) fn read(input: &Input, password: Option<&Bytes>) -> Result<Contents> 
         input,
         password,
         curve: None,
+        work: Work::default(),
         found: Contents::default(),
     };
     match text_of(bytes) {
@@ -110,10 +111,21 @@ fn text_of(bytes: &[u8]) -> Option<Zeroizing<String>> {
     pem::looks_like(text.as_bytes()).then_some(text)
 }
 
+/// A label as it may be shown: one whose end is damaged goes on with what may be a key.
+fn label(block: &pem::Block) -> String {
+    let is_plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == ' ';
+    if block.label.chars().all(is_plain) {
+        format!("(`{}`) ", block.label)
+    } else {
+        String::new()
+    }
+}
+
 struct Reader<'a> {
     input: &'a Input,
     password: Option<&'a Bytes>,
     curve: Option<Zeroizing<Vec<u8>>>,
+    work: Work,
     found: Contents,
 }
 
@@ -201,10 +213,12 @@ impl Reader<'_> {
                 self.found.certificates.push(read);
             }
             Shape::Key => self.key(bytes, &place)?,
-            Shape::EncryptedKey => match locked::open_key(bytes, self.password, path, is_der) {
-                Ok(plain) => self.key(&plain, &place)?,
-                Err(locked) => self.found.locked.push(locked),
-            },
+            Shape::EncryptedKey => {
+                match locked::open_key(bytes, self.password, path, is_der, &mut self.work) {
+                    Ok(plain) => self.key(&plain, &place)?,
+                    Err(locked) => self.found.locked.push(locked),
+                }
+            }
             Shape::Store => self.store(bytes)?,
             Shape::Parameters => {
                 if let Some((tlv, _)) = der::first(bytes).filter(|(tlv, _)| tlv.tag == der::OID) {
@@ -249,8 +263,8 @@ impl Reader<'_> {
             Shape::Unknown => {
                 let message = match block {
                     Some(block) => format!(
-                        "{place}(`{}`) holds neither a certificate nor a private key: it is damaged",
-                        dn::escape(&block.label)
+                        "{place}{}holds neither a certificate nor a private key: it is damaged",
+                        label(block)
                     ),
                     None => "is neither PEM, DER nor PKCS#12".to_owned(),
                 };
@@ -278,7 +292,7 @@ impl Reader<'_> {
     }
 
     fn store(&mut self, bytes: &[u8]) -> Result<()> {
-        let archive = locked::open_store(bytes, self.password)
+        let archive = locked::open_store(bytes, self.password, &mut self.work)
             .map_err(|l| bad(self.input, l.message, l.hint))?;
         for bag in &archive.certs {
             let read = Certificate::from_der(bag.cert.as_der())
@@ -315,7 +329,7 @@ impl Reader<'_> {
                 let message = format!(
                     "`{}`: the text before a certificate says {what} `{}`, the certificate says `{truth}`",
                     self.input.name,
-                    dn::escape(claim),
+                    remark::shown(claim),
                 );
                 self.found.findings.push(
                     Finding::input(Severity::Warning, "metadata-contradicts", message)

@@ -43,6 +43,9 @@ pub(super) struct Claims {
 /// Returns what a text claims.
 pub(super) fn claims(text: &str) -> Claims {
     let mut claims = Claims::default();
+    if may_be_key(text) {
+        return claims;
+    }
     for line in lines(text) {
         if let Some(subject) = line.strip_prefix("subject=") {
             claims.subject = Some(subject.trim().to_owned());
@@ -55,7 +58,12 @@ pub(super) fn claims(text: &str) -> Claims {
 
 /// Returns the remarks in a text.
 pub(super) fn of(input: &Input, text: &str, before: &str) -> Vec<Remark> {
-    lines(text)
+    let lines = if may_be_key(text) {
+        vec!["(text that may hold a private key is not shown)".to_owned()]
+    } else {
+        lines(text)
+    };
+    lines
         .into_iter()
         .filter(|line| !line.is_empty())
         .take(MOST_LINES)
@@ -67,6 +75,11 @@ pub(super) fn of(input: &Input, text: &str, before: &str) -> Vec<Remark> {
         .collect()
 }
 
+/// Tells whether a text may be a key: a block whose first line is damaged is text like any other.
+fn may_be_key(text: &str) -> bool {
+    text.contains("PRIVATE KEY")
+}
+
 fn lines(text: &str) -> Vec<String> {
     let mut text = text.replace("\\n", "\n").replace('\r', "\n");
     for start in STARTS {
@@ -76,7 +89,7 @@ fn lines(text: &str) -> Vec<String> {
 }
 
 /// Returns a line as it may be shown: what could be a piece of a key or a password is left out.
-fn shown(line: &str) -> String {
+pub(super) fn shown(line: &str) -> String {
     let lower = line.to_ascii_lowercase();
     if ["pass", "secret", "token", "pin=", "pin:"]
         .iter()
@@ -84,11 +97,12 @@ fn shown(line: &str) -> String {
     {
         return "(a line that may hold a password is not shown)".to_owned();
     }
+    // A piece of a key is one with a damaged character in it, too.
+    let digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
     let is_base64 = |word: &str| {
-        word.len() >= 24
-            && word
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+        word.as_bytes()
+            .split(|b| !digit(b))
+            .any(|run| run.len() >= 20)
     };
     let kept: Vec<&str> = line
         .split_whitespace()
@@ -128,6 +142,7 @@ mod tests {
             "MIIEvgIBADANBgkqhkiG9w0BAQEFAASC",
             "password: hunter2",
             "x MIIEvgIBADANBgkqhkiG9w0BAQEFAASC",
+            "MIIEvgIBADAN?gkqhkiG9w0BAQEFAASCBKg",
         ] {
             let shown = shown(line);
             assert!(

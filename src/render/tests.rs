@@ -84,3 +84,18 @@ fn a_hosts_line_is_added_once() {
         once
     );
 }
+
+#[test]
+fn text_without_end_is_refused_before_memory_is() {
+    let endless = expr(
+        "{% for i in range(end=30000) %}{% for j in range(end=30000) %}{{ i }}{% endfor %}{% endfor %}",
+    );
+    let renderer = compile(std::slice::from_ref(&endless)).unwrap();
+    let error = renderer.text(&endless, &Scope::default()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("7:11: gives more than 16 MiB of text"),
+        "{error}"
+    );
+}

@@ -61,3 +61,23 @@ fn a_bomb_is_refused_at_once() {
     assert!(parse("bomb", &bomb, Dialect::Strict).is_err());
     assert!(parse("deep", &"[".repeat(100_000), Dialect::Strict).is_err());
 }
+
+#[test]
+fn what_is_said_of_a_daemons_configuration_holds_nothing_of_it() {
+    for value in [
+        "!hunter2 x",
+        "*hunter2",
+        "!!int hunter2",
+        "\"hunter2\\q\"",
+        "@hunter2",
+        "{hunter2",
+        "!<hunter2 x",
+    ] {
+        let text = format!("user: x\npassword: {value}\n");
+        if let Err(error) = parse("x.yml", &text, Dialect::PyYaml) {
+            let said = error.to_string();
+            assert!(!said.contains("hunter2"), "{said}");
+            assert!(said.len() > "x.yml:1:1: ".len(), "{said}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The state directory: found where nobody else has a hand in it, or made.
 
+use std::{fs::File, path::Path};
+
 use rustix::io::Errno;
 
 use super::{SystemHost, files, files::Base, trust};
@@ -67,6 +69,12 @@ impl SystemHost {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 other => other.on("create", path)?,
             }
+            let above = match Path::new(path).parent() {
+                Some(above) if !above.as_os_str().is_empty() => above,
+                _ => Path::new("."),
+            };
+            let above = File::open(above).on("open", path)?;
+            above.sync_all().on("sync", path)?;
         } else {
             let (uid, gid) = (
                 rustix::process::geteuid().as_raw(),

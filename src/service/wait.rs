@@ -21,7 +21,10 @@ const STILL: Duration = Duration::from_secs(1);
 /// Automatic restarts after which a unit is in a loop, not waiting for another one to come up.
 const LOOP: u64 = 3;
 
-/// Pause before a restart that systemd refused is tried again: its limit is on starts in 10 seconds by default.
+/// How long systemd may go on to refuse starts: its limit is on those in 10 seconds by default.
+const LIMITED: Duration = Duration::from_secs(15);
+
+/// Pause before a restart that it refused is tried again.
 const REFUSED: Duration = Duration::from_secs(1);
 
 /// What is asked of units.
@@ -113,9 +116,11 @@ pub(super) fn outlast_start_limit(
     command: &Command,
     watch: &Watch<'_>,
 ) -> Result<()> {
-    while !runner.forward() && runner.host().elapsed() < watch.end {
+    let end = watch.end.min(runner.host().elapsed() + LIMITED);
+    while !runner.forward() && runner.host().elapsed() < end {
+        // `Result=` tells of the first failure, and so seldom of the limit.
         let states = show(runner.host(), watch.units, STATE)?;
-        if states.iter().all(|state| state.result != "start-limit-hit") {
+        if states.iter().all(|state| state.active != "failed") {
             break;
         }
         runner.host().sleep(REFUSED);

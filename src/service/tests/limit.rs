@@ -5,10 +5,7 @@ use super::*;
 /// A unit that is refused its first start, and comes up at the next.
 fn held() -> World {
     let mut world = World::new(&[unit("a", "active", "running", "1")]);
-    let refused = UnitState {
-        result: "start-limit-hit".to_owned(),
-        ..unit("a", "failed", "failed", "1")
-    };
+    let refused = unit("a", "failed", "failed", "1");
     world.fates.insert(unit_name("a"), vec![refused]);
     world
 }
@@ -25,6 +22,6 @@ fn a_start_that_systemd_refuses_for_its_limit_is_tried_again_on_the_way_back_and
     let mut world = held();
     let (result, _) = world.go(&[restart(&["a"])]);
     let message = result.unwrap_err().to_string();
-    assert!(message.contains("`failed (start-limit-hit)`"), "{message}");
+    assert!(message.contains("`failed (exit-code)`"), "{message}");
     assert_eq!(world.lines(), [line]);
 }

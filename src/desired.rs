@@ -8,6 +8,7 @@ use crate::{
     effective::ReadBack,
     host::{Command, Tree},
     preflight::Finding,
+    starttls::Protocol,
     state::{HostPath, Sensitivity, Wanted},
 };
 
@@ -129,6 +130,9 @@ pub enum Reader {
 pub enum Probe {
     /// A TLS handshake on every address: the named ones, or those that the name resolves to.
     Tls {
+        /// How TLS begins there.
+        #[serde(default, skip_serializing_if = "Protocol::is_direct")]
+        protocol: Protocol,
         /// Server name sent and matched against the leaf.
         name: String,
         /// Port.
@@ -201,8 +205,8 @@ pub struct Desired {
     pub deadline: u64,
     /// Files and units found to use the identity, for people.
     pub consumers: Vec<String>,
-    /// Subjects (as `CN=*, O=Proformatique`) by which the platforms' default identities are told.
-    pub default_subjects: Vec<String>,
+    /// How the platforms' default identities are told: subjects (as `CN=*, O=Proformatique`), or paths of their leaves.
+    pub default_identities: Vec<String>,
     /// Settings as resolved, defaults included.
     pub settings: serde_json::Map<String, serde_json::Value>,
 }

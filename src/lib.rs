@@ -45,6 +45,7 @@ pub mod rollback;
 pub mod rollouts;
 pub mod service;
 pub mod source;
+pub mod starttls;
 pub mod state;
 pub mod yaml;
 

@@ -19,8 +19,11 @@ use crate::{
     state::{Bytes, HostPath},
 };
 
+mod defaults;
+mod never;
 mod readers;
 
+pub(crate) use defaults::Defaults;
 use readers::{unreadable, unreadable_by_units};
 
 /// A plan, and what a rollout of it leaves behind.
@@ -56,7 +59,7 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
     for name in &resolved.remembered.profiles {
         let profile = profile::load(name, host, request.profiles_dir.as_deref())?;
         fits(&profile, host)?;
-        let facts = facts::discover(&profile, host, set)?;
+        let facts = facts::discover(&profile, host, &profile::given_to(&profile, set))?;
         profiles.push((profile, facts));
     }
     if resolved.identity.key.is_none() {
@@ -143,7 +146,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     let observed = plan::observe(host, desired.targets, fresh(host))?;
     let mut findings = desired.findings;
     findings.extend(observed.findings);
-    findings.extend(never_touched(&desired.never_touch, &observed.changes));
+    findings.extend(never::touched(&desired.never_touch, &observed.changes));
     let overlay = Overlay::new(host.tree(), &observed.changes);
     findings.extend(unreadable(
         host,
@@ -167,7 +170,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     } else {
         Vec::new()
     };
-    findings.extend(defaults(&desired.default_subjects, &promises, &baseline));
+    findings.extend(Defaults::read(host, &desired.default_identities).served(&promises, &baseline));
     let services = if live {
         let due = due(desired.services, &observed.changes, &owed);
         service::learned(due, &resolved.restart)
@@ -299,23 +302,6 @@ fn due(services: Vec<Service>, changes: &[Change], owed: &[String]) -> Vec<Servi
     services.into_iter().filter(is_due).collect()
 }
 
-/// Finds changes that a profile's never-touch list forbids.
-fn never_touched(patterns: &[String], changes: &[Change]) -> Vec<Finding> {
-    let forbidden = |change: &&Change| {
-        patterns
-            .iter()
-            .any(|p| fast_glob::glob_match(p, change.path.as_str()))
-    };
-    let finding = |change: &Change| {
-        Finding::host(
-            Severity::Fatal,
-            "never-touch",
-            format!("`{}` must never be changed", change.path),
-        )
-    };
-    changes.iter().filter(forbidden).map(finding).collect()
-}
-
 /// Finds the files and units that use the identity, and servers that use another one.
 fn add_consumers(
     host: &dyn Host,
@@ -343,45 +329,4 @@ fn add_consumers(
     found.retain(|consumer| !ours.contains(consumer.path.as_str()));
     desired.consumers = effective::files(&found);
     Ok(())
-}
-
-/// Names every endpoint that still serves one of the platform's default identities.
-fn defaults(subjects: &[String], promises: &[Promise], baseline: &[Observation]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (promise, seen) in promises.iter().zip(baseline) {
-        let (Observation::Tls(endpoints), Want::Leaf { leaf, .. }) = (seen, &promise.want) else {
-            continue;
-        };
-        let served = endpoints
-            .iter()
-            .filter_map(|end| Some((end.address, end.presented.as_ref()?)));
-        for (address, served) in
-            served.filter(|(_, s)| s.leaf != *leaf && is_default(subjects, &s.subject))
-        {
-            let message = format!(
-                "{} at {address} serves the platform's default identity `{}`",
-                probe::title(&promise.probe),
-                served.subject
-            );
-            findings.push(Finding::host(
-                Severity::Warning,
-                "default-identity",
-                message,
-            ));
-        }
-    }
-    findings
-}
-
-/// Tells whether a subject is that of one of the platform's default identities: every part of it is there.
-pub(crate) fn is_default(subjects: &[String], found: &str) -> bool {
-    let parts = |subject: &str| {
-        subject
-            .split(", ")
-            .map(str::to_owned)
-            .collect::<HashSet<_>>()
-    };
-    subjects
-        .iter()
-        .any(|subject| parts(subject).is_subset(&parts(found)))
 }

@@ -144,6 +144,7 @@ fn command(line: &str) -> Command {
 
 fn probe(unit: &str, port: u16) -> Probe {
     Probe::Tls {
+        protocol: certroll::starttls::Protocol::Direct,
         name: "host".to_owned(),
         port,
         addresses: vec![address(port).ip()],

@@ -172,9 +172,12 @@ Exits with 0 if no fault was found, 5 if one was; -v shows what is in order as w
     /// Show what an endpoint presents: leaf, chain, names, expiry, fingerprints
     #[command(after_help = "Examples:
   certroll probe wazo.example.com:443
-  certroll probe [::1]:9497")]
+  certroll probe [::1]:9497
+  certroll probe smtp://mx.example.com imap://mail.example.com:143
+
+Schemes that ask for TLS in the clear first: ftp, imap, ldap, mysql, nntp, pop3, postgres, sieve, smtp, xmpp.")]
     Probe {
-        /// HOST:PORT; the port is 443 where none is given
+        /// `HOST:PORT`, or `SCHEME://HOST:PORT`; the port is 443, or the scheme's, where none is given
         #[arg(value_name = "TARGET", required = true)]
         targets: Vec<String>,
     },

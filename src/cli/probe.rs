@@ -28,7 +28,14 @@ pub(super) fn text(report: &ProbeReport, now: i64) -> String {
             .filter(|other| alike(endpoint, other))
             .map(|other| other.address.to_string())
             .collect();
-        let _ = writeln!(text, "{} at {}", report.name, addresses.join(", "));
+        let starttls = report.starttls.map(|scheme| format!(" by {scheme}"));
+        let _ = writeln!(
+            text,
+            "{} at {}{}",
+            report.name,
+            addresses.join(", "),
+            starttls.unwrap_or_default()
+        );
         body(&mut text, endpoint, now);
         told.push(endpoint);
     }
@@ -132,6 +139,7 @@ mod tests {
         };
         let report = ProbeReport {
             format: crate::probe::FORMAT,
+            starttls: None,
             name: "pbx.example".to_owned(),
             port: 443,
             endpoints: vec![good("127.0.0.1:443"), silent, good("127.0.0.2:443")],

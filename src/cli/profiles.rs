@@ -79,14 +79,7 @@ pub(super) fn list(host: &dyn Host, dir: Option<&str>) -> Result<Vec<Listed>> {
 pub(super) fn list_text(profiles: &[Listed]) -> String {
     let mut text = String::new();
     for p in profiles {
-        let _ = writeln!(
-            text,
-            "{:<12} {}\n{:<12} tested: {}",
-            p.name,
-            p.title,
-            "",
-            p.tested.join(", ")
-        );
+        let _ = writeln!(text, "{:<12} {} ({})", p.name, p.title, p.tested.join(", "));
     }
     text
 }

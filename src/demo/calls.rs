@@ -14,6 +14,7 @@ use crate::{
     host::{Host, Presented},
     identity::{Identity, Input, Trust},
     probe::lookup_in_hosts,
+    starttls::Protocol,
     state::Bytes,
 };
 
@@ -54,7 +55,7 @@ fn attempt(host: &dyn Host, peer: &Peer, ports: &BTreeMap<u16, u16>) -> Result<(
     let port = ports.get(&peer.port).ok_or("connection refused")?;
     let address = SocketAddr::from((address, *port));
     let presented = host
-        .handshake(address, &peer.host, LIMIT)
+        .handshake(address, Protocol::Direct, &peer.host, LIMIT)
         .map_err(|e| e.to_string())?;
     verify(host, peer, &presented)
 }

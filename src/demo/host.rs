@@ -15,6 +15,7 @@ use crate::{
         User, system::SystemHost,
     },
     probe::lookup_in_hosts,
+    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -105,7 +106,13 @@ impl Host for DemoHost {
         Ok(0)
     }
 
-    fn handshake(&self, address: SocketAddr, name: &str, limit: Duration) -> Result<Presented> {
+    fn handshake(
+        &self,
+        address: SocketAddr,
+        protocol: Protocol,
+        name: &str,
+        limit: Duration,
+    ) -> Result<Presented> {
         let real = self.fleet.borrow().ports().get(&address.port()).copied();
         let real = real.filter(|_| address.ip().is_loopback());
         let port = real.ok_or_else(|| Error::Unproved {
@@ -114,7 +121,7 @@ impl Host for DemoHost {
             found: "refused the connection".to_owned(),
         })?;
         self.files
-            .handshake(SocketAddr::new(address.ip(), port), name, limit)
+            .handshake(SocketAddr::new(address.ip(), port), protocol, name, limit)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

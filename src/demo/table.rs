@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     host::Host as _,
     probe::details,
+    starttls::Protocol,
 };
 
 /// One daemon.
@@ -141,7 +142,9 @@ impl Table {
 
 fn served(host: &DemoHost, port: u16) -> Option<(String, String)> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let presented = host.handshake(address, NAME, Duration::from_secs(5)).ok()?;
+    let presented = host
+        .handshake(address, Protocol::Direct, NAME, Duration::from_secs(5))
+        .ok()?;
     let leaf = details(presented.certificates.first()?);
     Some((leaf.sha256, leaf.subject))
 }

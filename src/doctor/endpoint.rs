@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Fault, Report, Verdict, s_client};
+use super::{Fault, Report, Verdict, dial, s_client};
 use crate::{
     error::{Error, Result},
     host::{Host, Presented},
@@ -10,6 +10,7 @@ use crate::{
     preflight::{Finding, Severity},
     probe,
     render::shell_word,
+    starttls::Peer,
     state::Bytes,
 };
 
@@ -18,7 +19,8 @@ use crate::{
 /// # Errors
 /// [`Error::Usage`] where the target cannot be understood. The host is unchanged.
 pub fn endpoint(host: &dyn Host, target: &str) -> Result<Report> {
-    let (name, port) = probe::parse_target(target)?;
+    let peer = Peer::parse(target)?;
+    let Peer { name, port, .. } = peer.clone();
     let mut report = Report::new(target);
     let addresses = match name.parse::<IpAddr>() {
         Ok(address) => vec![address],
@@ -36,14 +38,14 @@ pub fn endpoint(host: &dyn Host, target: &str) -> Result<Report> {
     for address in addresses {
         let address = SocketAddr::new(address, port);
         let before = report.faults.len();
-        match host.handshake(address, &name, probe::PATIENCE) {
-            Ok(presented) => judge(host, &name, address, &presented, &mut report),
+        match host.handshake(address, peer.protocol, &name, probe::PATIENCE) {
+            Ok(presented) => judge(host, &peer, address, &presented, &mut report),
             Err(error) => {
                 let reason = match error {
                     Error::Unproved { found, .. } => found,
                     other => other.to_string(),
                 };
-                report.faults.push(unanswered(address, &name, &reason));
+                report.faults.push(unanswered(address, &peer, &reason));
             }
         }
         if report.faults.len() == before {
@@ -55,15 +57,18 @@ pub fn endpoint(host: &dyn Host, target: &str) -> Result<Report> {
 }
 
 /// Says why no certificate came: nothing listens, or what listens is not TLS.
-pub(super) fn unanswered(address: SocketAddr, name: &str, reason: &str) -> Fault {
-    let about = format!("{name} at {address}");
+pub(super) fn unanswered(address: SocketAddr, peer: &Peer, reason: &str) -> Fault {
+    let about = format!("{} at {address}", peer.name);
     let port = address.port();
-    if reason.contains("not TLS") || reason.contains("without a certificate") {
+    if ["not TLS", "without a certificate", "does not offer TLS"]
+        .iter()
+        .any(|sign| reason.contains(sign))
+    {
         return Fault {
             verdict: Verdict::NotTls,
             about,
             evidence: format!("{address} {reason}"),
-            look: format!("openssl s_client -connect {address} </dev/null"),
+            look: format!("{} </dev/null", dial(address, peer)),
             fix: format!(
                 "switch TLS on in the configuration of what listens: `ss -ltnp sport = :{port}` names it"
             ),
@@ -73,7 +78,7 @@ pub(super) fn unanswered(address: SocketAddr, name: &str, reason: &str) -> Fault
         verdict: Verdict::Silent,
         about,
         evidence: format!("{address} {reason}"),
-        look: format!("openssl s_client -connect {address} </dev/null"),
+        look: format!("{} </dev/null", dial(address, peer)),
         fix: format!(
             "start what should listen, or open the way to it: `ss -ltnp sport = :{port}` shows whether it does"
         ),
@@ -82,7 +87,7 @@ pub(super) fn unanswered(address: SocketAddr, name: &str, reason: &str) -> Fault
 
 fn judge(
     host: &dyn Host,
-    name: &str,
+    peer: &Peer,
     address: SocketAddr,
     presented: &Presented,
     report: &mut Report,
@@ -97,9 +102,9 @@ fn judge(
         .collect();
     let fault = |verdict, evidence: String, fix: String| Fault {
         verdict,
-        about: format!("{name} at {address}"),
+        about: format!("{} at {address}", peer.name),
         evidence,
-        look: s_client(address, name),
+        look: s_client(address, peer),
         fix,
     };
     let (identity, mut findings) = match Identity::assemble(&inputs, None) {
@@ -111,7 +116,7 @@ fn judge(
                 .push(fault(Verdict::Unfit, error.to_string(), fix));
         }
     };
-    let names = [name.to_owned()];
+    let names = [peer.name.clone()];
     findings.extend(identity.findings(&Checks {
         now: host.now(),
         warn_days: Checks::WARN_DAYS,

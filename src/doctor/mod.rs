@@ -7,7 +7,12 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Result, host::Host, render::shell_word};
+use crate::{
+    error::Result,
+    host::Host,
+    render::shell_word,
+    starttls::{Peer, Protocol},
+};
 
 mod calls;
 mod endpoint;
@@ -162,15 +167,28 @@ impl Report {
 }
 
 /// Says how to look at what an address presents.
-fn s_client(address: std::net::SocketAddr, name: &str) -> String {
-    let sni = if name.parse::<std::net::IpAddr>().is_ok() {
+fn s_client(address: std::net::SocketAddr, peer: &Peer) -> String {
+    let name = shell_word(&peer.name);
+    let sni = if peer.name.parse::<std::net::IpAddr>().is_ok() {
         String::new()
     } else {
-        format!(" -servername {}", shell_word(name))
+        format!(" -servername {name}")
     };
     format!(
-        "openssl s_client -connect {address}{sni} -showcerts </dev/null 2>&1 | openssl x509 -noout -subject -dates -fingerprint -sha256"
+        "{}{sni} -showcerts </dev/null 2>&1 | openssl x509 -noout -subject -dates -fingerprint -sha256",
+        dial(address, peer)
     )
+}
+
+/// Says how to come to TLS with an address by hand.
+fn dial(address: std::net::SocketAddr, peer: &Peer) -> String {
+    let starttls = match (peer.protocol, peer.protocol.scheme()) {
+        (Protocol::Xmpp, _) => format!(" -starttls xmpp -xmpphost {}", shell_word(&peer.name)),
+        // The schemes are its words for them (openssl-s_client(1)).
+        (_, Some(scheme)) => format!(" -starttls {scheme}"),
+        (_, None) => String::new(),
+    };
+    format!("openssl s_client -connect {address}{starttls}")
 }
 
 /// Looks at what an argument names: an endpoint where it has a port, else a rollout.

@@ -15,11 +15,12 @@ use crate::{
     journal::Store,
     plan,
     preflight::Finding,
-    prepare::{self, Survey},
+    prepare::{self, Defaults, Survey},
     probe::{self, Endpoint, Observation},
     render::shell_word,
     rollouts::Request,
     service::{self, UnitState},
+    starttls::Peer,
     state::HostPath,
 };
 
@@ -77,6 +78,7 @@ pub fn rollout(host: &dyn Host, request: &Request) -> Result<Report> {
         let seen = Seen {
             survey: &survey,
             units: &units,
+            defaults: Defaults::read(host, &survey.desired.default_identities),
             consumers: &consumers,
         };
         seen.endpoints(host, &mut report);
@@ -188,6 +190,7 @@ fn consumers(host: &dyn Host, survey: &Survey) -> Result<Vec<Consumer>> {
 struct Seen<'a> {
     survey: &'a Survey,
     units: &'a [UnitState],
+    defaults: Defaults,
     consumers: &'a [Consumer],
 }
 
@@ -199,14 +202,26 @@ impl Seen<'_> {
 
     fn endpoints(&self, host: &dyn Host, report: &mut Report) {
         for probe in &self.survey.desired.probes {
-            let Probe::Tls { name, service, .. } = probe else {
+            let Probe::Tls {
+                protocol,
+                name,
+                port,
+                service,
+                ..
+            } = probe
+            else {
                 continue;
+            };
+            let peer = Peer {
+                protocol: *protocol,
+                name: name.clone(),
+                port: *port,
             };
             let Observation::Tls(found) = probe::observe(host, probe) else {
                 continue;
             };
             for end in &found {
-                match self.endpoint(name, service, end) {
+                match self.endpoint(&peer, service, end) {
                     Some(fault) => report.faults.push(fault),
                     None => report
                         .good
@@ -216,14 +231,14 @@ impl Seen<'_> {
         }
     }
 
-    fn endpoint(&self, name: &str, service: &str, end: &Endpoint) -> Option<Fault> {
+    fn endpoint(&self, peer: &Peer, service: &str, end: &Endpoint) -> Option<Fault> {
         let identity = &self.survey.resolved.identity;
         let Some(served) = &end.presented else {
             let down = self.unit(service).filter(|unit| !unit.is_active());
             let reason = end.silence.as_deref().unwrap_or("is silent");
             return Some(match down {
                 Some(unit) => unit_down(unit, &format!("{} {reason}", end.address)),
-                None => unanswered(end.address, name, reason),
+                None => unanswered(end.address, peer, reason),
             });
         };
         let fault = |verdict, evidence: String, fix: String| {
@@ -231,7 +246,7 @@ impl Seen<'_> {
                 verdict,
                 about: format!("{service} at {}", end.address),
                 evidence,
-                look: s_client(end.address, name),
+                look: s_client(end.address, peer),
                 fix,
             })
         };
@@ -261,7 +276,7 @@ impl Seen<'_> {
                     ),
                 });
             }
-            if prepare::is_default(&self.survey.desired.default_subjects, &served.subject) {
+            if self.defaults.have(served) {
                 let fix = format!(
                     "have it load the files: `systemctl restart {service}`, or `certroll apply`"
                 );
@@ -283,9 +298,10 @@ impl Seen<'_> {
             let fix = format!("have {service} read leaf and chain in one file (fullchain)");
             return fault(Verdict::ChainIncomplete, evidence, fix);
         }
-        if !identity.leaf.covers(name) {
+        if !identity.leaf.covers(&peer.name) {
             let evidence = format!(
-                "`{name}` is covered by no SAN of the leaf ({})",
+                "`{}` is covered by no SAN of the leaf ({})",
+                peer.name,
                 identity.leaf.dns.join(", ")
             );
             return fault(

@@ -1,6 +1,7 @@
 //! Facts: what a profile reads of the host before anything is planned.
 
 mod glob;
+mod value;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,13 @@ pub enum Fact {
     File(Vec<HostPath>),
     /// The `KEY=VALUE` lines of a file, quotes taken off; nothing is ever executed.
     Shell(HostPath),
+    /// What a key of configuration files is set to, or empty text.
+    Value {
+        /// The key.
+        key: String,
+        /// The files, in the order in which they are read.
+        files: Vec<HostPath>,
+    },
     /// What every daemon of a platform really reads.
     Layered {
         /// The table of daemons, a file beside the profile.
@@ -90,19 +98,29 @@ impl Fact {
         let file = paths(&mut fields, "file")?;
         let shell = paths(&mut fields, "shell")?;
         let glob = fields.text("glob")?;
+        let key = fields.text("value")?.map(|e| e.text);
+        let files = paths(&mut fields, "in")?;
+        if key.is_some() != files.is_some() {
+            return Err(fields.error("`value` and `in` belong together", ""));
+        }
         let layered = fields.node("layered");
         let given = [
             first.is_some(),
             file.is_some(),
             shell.is_some(),
             glob.is_some(),
+            key.is_some(),
             layered.is_some(),
         ];
         if given.iter().filter(|g| **g).count() != 1 {
             return Err(fields.error(
                 "a fact is read in exactly one way",
-                "known are `first`, `file`, `shell`, `glob`, `layered`",
+                "known are `first`, `file`, `shell`, `glob`, `value`, `layered`",
             ));
+        }
+        if let (Some(key), Some(files)) = (key, files) {
+            fields.done()?;
+            return Ok(Self::Value { key, files });
         }
         let fact = match (first, file, shell, glob, layered) {
             (Some(paths), ..) => Self::First(paths),
@@ -136,7 +154,7 @@ impl Fact {
     pub fn glob(&self) -> Option<&str> {
         match self {
             Self::Glob(pattern) | Self::Layered { dirs: pattern, .. } => Some(pattern),
-            Self::First(_) | Self::File(_) | Self::Shell(_) => None,
+            Self::First(_) | Self::File(_) | Self::Shell(_) | Self::Value { .. } => None,
         }
     }
 
@@ -145,7 +163,11 @@ impl Fact {
     pub fn table(&self) -> Option<&Expr> {
         match self {
             Self::Layered { table, .. } => Some(table),
-            Self::First(_) | Self::File(_) | Self::Shell(_) | Self::Glob(_) => None,
+            Self::First(_)
+            | Self::File(_)
+            | Self::Shell(_)
+            | Self::Glob(_)
+            | Self::Value { .. } => None,
         }
     }
 }
@@ -202,6 +224,7 @@ pub fn discover_in(
             Fact::First(paths) => Value::from(first(tree, paths)?),
             Fact::File(paths) => Value::from(file(tree, paths)?),
             Fact::Shell(path) => Value::Object(shell(&tree.text(path)?.unwrap_or_default())),
+            Fact::Value { key, files } => Value::from(value::last(tree, key, files)?),
             Fact::Glob(pattern) => {
                 let dirs = found.get(pattern.as_str()).into_iter().flatten();
                 Value::Array(dirs.map(|(d, _)| Value::from(d.as_str())).collect())

@@ -8,6 +8,7 @@ use std::{net::IpAddr, net::SocketAddr, time::Duration};
 
 use crate::{
     error::{Error, Result},
+    starttls::Protocol,
     state::{HostPath, State},
 };
 
@@ -321,11 +322,17 @@ pub trait Host: Tree {
     /// [`Error::Run`] where one will not go.
     fn end_marked(&self, marker: &str) -> Result<usize>;
 
-    /// Makes a TLS handshake and returns what was presented, trusted or not.
+    /// Makes a TLS handshake, after the preamble of the protocol, and returns what was presented, trusted or not.
     ///
     /// # Errors
     /// [`Error::Unproved`] where there is no connection or no certificate, with the reason.
-    fn handshake(&self, address: SocketAddr, name: &str, limit: Duration) -> Result<Presented>;
+    fn handshake(
+        &self,
+        address: SocketAddr,
+        protocol: Protocol,
+        name: &str,
+        limit: Duration,
+    ) -> Result<Presented>;
 
     /// Returns the addresses of a name in the order that the resolver of the host gives them.
     fn resolve(&self, name: &str) -> Vec<IpAddr>;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     desired::{Probe, Reader},
     host::Host,
+    starttls::Peer,
     state::HostPath,
 };
 
@@ -30,7 +31,7 @@ pub use judge::judge;
 pub use lookup::lookup_in_hosts;
 pub use prove::prove;
 pub use readable::{Denial, Identity, readable};
-pub use report::{EndpointReport, FORMAT, PATIENCE, ProbeReport, parse_target, run};
+pub use report::{EndpointReport, FORMAT, PATIENCE, ProbeReport, run};
 
 /// What one probe saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,17 +131,23 @@ pub fn observe(host: &dyn Host, probe: &Probe) -> Observation {
 pub fn title(probe: &Probe) -> String {
     match probe {
         Probe::Tls {
+            protocol,
             name,
             port,
             service,
             ..
-        } if service.is_empty() => format!("TLS at {name}:{port}"),
-        Probe::Tls {
-            name,
-            port,
-            service,
-            ..
-        } => format!("{service}: TLS at {name}:{port}"),
+        } => {
+            let peer = Peer {
+                protocol: *protocol,
+                name: name.clone(),
+                port: *port,
+            };
+            if service.is_empty() {
+                format!("TLS at {peer}")
+            } else {
+                format!("{service}: TLS at {peer}")
+            }
+        }
         Probe::Lookup { name, .. } => format!("lookup of {name}"),
         Probe::Readable { paths, by } => {
             let who = match by {

@@ -13,6 +13,7 @@ use crate::{
         Command, Deciding, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree,
         User,
     },
+    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -111,7 +112,13 @@ impl Host for Scripted {
     fn end_marked(&self, _: &str) -> Result<usize> {
         none()
     }
-    fn handshake(&self, address: SocketAddr, _: &str, _: Duration) -> Result<Presented> {
+    fn handshake(
+        &self,
+        address: SocketAddr,
+        _: Protocol,
+        _: &str,
+        _: Duration,
+    ) -> Result<Presented> {
         *self.shakes.borrow_mut() += 1;
         self.shake
             .as_ref()

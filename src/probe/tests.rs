@@ -6,6 +6,7 @@ use super::{scripted::Scripted, *};
 use crate::{
     error::Error,
     host::Presented,
+    starttls::Protocol,
     state::{Attrs, Content, State},
 };
 
@@ -13,6 +14,7 @@ const HERE: [u8; 4] = [127, 0, 0, 1];
 
 fn probe() -> Probe {
     Probe::Tls {
+        protocol: Protocol::Direct,
         name: "pbx.example".to_owned(),
         port: 443,
         addresses: vec![IpAddr::from(HERE)],
@@ -434,34 +436,4 @@ fn a_closed_directory_behind_a_link_is_named_with_the_fix() {
     );
     let gone = read_by(&host, &Reader::User("nobody".to_owned())).unwrap();
     assert_eq!(gone, "unknown user `nobody`");
-}
-
-#[test]
-fn targets_are_understood_or_refused_with_the_forms() {
-    for (target, want) in [
-        ("pbx.example:8443", Some(("pbx.example", 8443))),
-        ("pbx.example", Some(("pbx.example", 443))),
-        ("https://pbx.example/login?x=1", Some(("pbx.example", 443))),
-        ("https://pbx.example:9497", Some(("pbx.example", 9497))),
-        ("[::1]:8443", Some(("::1", 8443))),
-        ("[::1]", Some(("::1", 443))),
-        ("::1", Some(("::1", 443))),
-        ("127.0.0.1:1", Some(("127.0.0.1", 1))),
-        ("ftp://pbx", None),
-        ("pbx:0", None),
-        ("pbx:70000", None),
-        ("pbx:", None),
-        (":443", None),
-        ("", None),
-        ("[::1]8443", None),
-        ("user@pbx:443", None),
-    ] {
-        match (parse_target(target), want) {
-            (Ok((name, port)), Some(want)) => assert_eq!((name.as_str(), port), want, "{target}"),
-            (Err(Error::Usage { hint, .. }), None) => {
-                assert!(hint.contains("host:port"), "{target}");
-            }
-            (got, want) => panic!("{target}: {got:?}, want {want:?}"),
-        }
-    }
 }

@@ -9,7 +9,7 @@ use super::{
     Endpoint, Served,
     certificate::{details, fingerprint},
 };
-use crate::{desired::Probe, error::Error, host::Host};
+use crate::{desired::Probe, error::Error, host::Host, starttls::Protocol};
 
 /// The longest one handshake may take: far above a loaded machine's, far below a deadline.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);
@@ -17,6 +17,7 @@ pub(super) const LIMIT: Duration = Duration::from_secs(5);
 /// Asks every address of a TLS probe; none for a probe of another sort.
 pub(super) fn observe(host: &dyn Host, probe: &Probe, limit: Duration) -> Vec<Endpoint> {
     let Probe::Tls {
+        protocol,
         name,
         port,
         addresses,
@@ -27,7 +28,10 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe, limit: Duration) -> Vec<En
     };
     addresses_of(host, name, addresses)
         .into_iter()
-        .map(|address| ask(host, SocketAddr::new(address, *port), name, limit))
+        .map(|address| {
+            let address = SocketAddr::new(address, *port);
+            ask(host, address, *protocol, name, limit)
+        })
         .collect()
 }
 
@@ -39,13 +43,19 @@ fn addresses_of(host: &dyn Host, name: &str, named: &[IpAddr]) -> Vec<IpAddr> {
     }
 }
 
-fn ask(host: &dyn Host, address: SocketAddr, name: &str, limit: Duration) -> Endpoint {
+fn ask(
+    host: &dyn Host,
+    address: SocketAddr,
+    protocol: Protocol,
+    name: &str,
+    limit: Duration,
+) -> Endpoint {
     let silent = |reason: String| Endpoint {
         address,
         presented: None,
         silence: Some(reason),
     };
-    match host.handshake(address, name, limit) {
+    match host.handshake(address, protocol, name, limit) {
         Ok(presented) => match presented.certificates.split_first() {
             Some((leaf, chain)) => Endpoint {
                 address,

@@ -4,18 +4,20 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
     FindingSpec, IdentityContext, Ids, ProbeKind, ProbeSpec, Profile, ServiceSpec, StepSpec,
-    parse::is_dotted, settings::scope,
+    parse::is_dotted,
+    settings::{self, given_to},
 };
 use crate::{
     desired::{Desired, Manager, Probe, Reader, Reads, Service, Step, Target},
     effective::ReadBack,
-    error::{Error, Result},
+    error::Result,
     facts::Facts,
     host::Command,
     preflight::{Finding, Scope as FindingScope},
     render::{Expr, Renderer, Scope},
     resource::Asking,
     service::{self, unit_name},
+    starttls::Peer,
     state::{Content, HostPath},
 };
 
@@ -24,7 +26,8 @@ const COMMAND_LIMIT: u64 = 600;
 
 /// Renders everything that profiles ask for, before anything of their targets is read.
 ///
-/// `set` are the settings that were given; every other one takes its default.
+/// `set` are the settings that were given, by name (`port`), or by profile and name (`nginx.port`); every other one takes
+/// its default.
 ///
 /// # Errors
 /// [`Error::Unknown`] for a setting that no profile has; [`Error::Usage`] for a value that one does not take;
@@ -35,20 +38,11 @@ pub fn desired(
     set: &BTreeMap<String, String>,
     ids: &dyn Ids,
 ) -> Result<Desired> {
-    let known: Vec<String> = profiles
-        .iter()
-        .flat_map(|(p, _)| p.settings.iter().map(|s| s.name.clone()))
-        .collect();
-    if let Some(name) = set.keys().find(|name| !known.contains(name)) {
-        return Err(Error::Unknown {
-            what: "setting",
-            name: name.clone(),
-            known,
-        });
-    }
+    let several = profiles.len() > 1;
+    settings::check(profiles.iter().map(|(profile, _)| profile), set)?;
     let mut desired = Desired::default();
     for (profile, facts) in profiles {
-        let (scope, settings) = scope(profile, facts, identity, set)?;
+        let (scope, settings) = settings::scope(profile, facts, identity, &given_to(profile, set))?;
         let mut one = One {
             profile,
             facts,
@@ -58,7 +52,12 @@ pub fn desired(
         one.add(&mut desired, ids)?;
         desired.profiles.push(profile.name.clone());
         desired.deadline = desired.deadline.max(profile.deadline);
-        desired.settings.extend(settings);
+        desired
+            .settings
+            .extend(settings.into_iter().map(|(name, value)| {
+                let whose = format!("{}.{name}", profile.name);
+                (if several { whose } else { name }, value)
+            }));
     }
     desired.findings.extend(twice(&desired.targets));
     Ok(desired)
@@ -145,7 +144,9 @@ impl One<'_> {
             desired.never_touch.push(self.text(expr, &self.scope)?);
         }
         for expr in &self.profile.default_identity {
-            desired.default_subjects.push(self.text(expr, &self.scope)?);
+            desired
+                .default_identities
+                .push(self.text(expr, &self.scope)?);
         }
         Ok(())
     }
@@ -187,7 +188,8 @@ impl One<'_> {
                 let list = list.ok_or_else(|| crate::resource::no_list(unit))?;
                 units.extend(list.iter().filter_map(|u| u.as_str().map(str::to_owned)));
             } else {
-                units.push(self.text(unit, &self.scope)?);
+                let text = self.text(unit, &self.scope)?;
+                units.extend(text.split_whitespace().map(str::to_owned));
             }
         }
         // A platform's script restarts many units, each of which may take the service's limit.
@@ -302,17 +304,12 @@ impl One<'_> {
         service: Option<&Expr>,
         scope: &Scope,
     ) -> Result<Probe> {
-        let text = self.text(endpoint, scope)?;
-        let parsed = text.rsplit_once(':').and_then(|(name, port)| {
-            let port: u16 = port.parse().ok()?;
-            (!name.is_empty()).then_some((name, port))
-        });
-        let Some((name, port)) = parsed else {
-            return Err(endpoint.error(format!("endpoint `{text}` is not `name:port`"), ""));
-        };
+        let peer = Peer::parse(&self.text(endpoint, scope)?)
+            .map_err(|error| endpoint.error(error.to_string(), error.hint().unwrap_or_default()))?;
         Ok(Probe::Tls {
-            name: name.to_owned(),
-            port,
+            protocol: peer.protocol,
+            name: peer.name,
+            port: peer.port,
             addresses: addresses
                 .iter()
                 .map(|a| self.address(a, scope))

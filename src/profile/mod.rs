@@ -27,6 +27,7 @@ pub use desire::desired;
 pub use fields::Fields;
 pub(crate) use fields::{error as error_at, text as text_at};
 pub use load::{embedded, load, load_file, parse_embedded};
+pub use settings::given_to;
 
 use crate::{
     desired::{Action, Manager},
@@ -62,7 +63,7 @@ pub struct Profile {
     pub steps: Vec<StepSpec>,
     /// Paths and patterns that must never be changed.
     pub never_touch: Vec<Expr>,
-    /// Subjects of the platform's own default identities.
+    /// Subjects of the platform's own default identities, or paths of their leaves.
     pub default_identity: Vec<Expr>,
     /// Seconds that all probes together may take.
     pub deadline: u64,

@@ -12,6 +12,54 @@ use crate::{
     state::HostPath,
 };
 
+/// Returns the settings that were given to one profile: by name to every profile that has one of that name, or to this
+/// one alone by its own name, a dot and the setting's.
+#[must_use]
+pub fn given_to(profile: &Profile, set: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let value = |name: &str| {
+        let own = set.get(&format!("{}.{name}", profile.name));
+        own.or_else(|| set.get(name)).cloned()
+    };
+    let settings = profile.settings.iter();
+    settings
+        .filter_map(|s| Some((s.name.clone(), value(&s.name)?)))
+        .collect()
+}
+
+/// Checks that every setting that was given is one of a profile's.
+///
+/// # Errors
+/// [`Error::Unknown`] for the first that is not.
+pub(super) fn check<'p>(
+    profiles: impl Iterator<Item = &'p Profile>,
+    set: &BTreeMap<String, String>,
+) -> Result<()> {
+    let all: Vec<(&str, &str)> = profiles
+        .flat_map(|p| {
+            p.settings
+                .iter()
+                .map(|s| (p.name.as_str(), s.name.as_str()))
+        })
+        .collect();
+    let is_known = |given: &str| {
+        let whole = |(profile, name): &(&str, &str)| {
+            given == *name
+                || given
+                    .strip_prefix(profile)
+                    .is_some_and(|rest| rest.strip_prefix('.') == Some(*name))
+        };
+        all.iter().any(whole)
+    };
+    match set.keys().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::Unknown {
+            what: "setting",
+            name: name.clone(),
+            known: all.iter().map(|(_, name)| (*name).to_owned()).collect(),
+        }),
+    }
+}
+
 /// Resolves the settings of a profile, in order: a default may use those before it.
 pub(super) fn scope(
     profile: &Profile,

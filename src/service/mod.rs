@@ -154,6 +154,7 @@ fn restart(
         demand: Demand::Renewed,
         end,
     };
+    wait::outlast_start_limit(runner, command, &watch)?;
     wait::until(runner, &watch)
 }
 
@@ -184,7 +185,9 @@ fn perform(
         }
         (Manager::Systemd, Action::Restart) => {
             // A failed job shows in the state of its unit, with a name and a reason.
-            wait::until(runner, &watch(Demand::Renewed, &act.units))
+            let watch = watch(Demand::Renewed, &act.units);
+            wait::outlast_start_limit(runner, &act.command, &watch)?;
+            wait::until(runner, &watch)
         }
         (Manager::Systemd | Manager::Command, Action::Reload)
             if !runner.forward() && !succeeded(&output) && !act.each.is_empty() =>

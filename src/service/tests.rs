@@ -5,6 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use super::*;
 use crate::{probe::scripted::Scripted, state::HostPath};
 
+mod limit;
 mod plan;
 
 /// A systemd small enough to predict: units, and what happens to them when they are restarted.
@@ -19,6 +20,8 @@ struct World {
     /// Units that `wazo-service restart all` restarts, and those it stops.
     script: (Vec<&'static str>, Vec<&'static str>),
     stop: Option<&'static str>,
+    /// Whether this is the way back.
+    back: bool,
 }
 
 fn unit(name: &str, active: &str, sub: &str, invocation: &str) -> UnitState {
@@ -124,6 +127,10 @@ impl World {
 impl Runner for World {
     fn host(&self) -> &dyn Host {
         &self.host
+    }
+
+    fn forward(&self) -> bool {
+        !self.back
     }
 
     fn run(&mut self, command: &Command) -> Result<Output> {

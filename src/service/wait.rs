@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    host::Host,
+    host::{Command, Host},
 };
 
 /// Pause between two questions: short for people who wait, long enough not to load a busy manager.
@@ -20,6 +20,12 @@ const STILL: Duration = Duration::from_secs(1);
 
 /// Automatic restarts after which a unit is in a loop, not waiting for another one to come up.
 const LOOP: u64 = 3;
+
+/// How long systemd may go on to refuse starts: its limit is on those in 10 seconds by default.
+const LIMITED: Duration = Duration::from_secs(15);
+
+/// Pause before a restart that it refused is tried again.
+const REFUSED: Duration = Duration::from_secs(1);
 
 /// What is asked of units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +107,26 @@ fn unproved(state: &UnitState, want: &str, found: String) -> Error {
         want: format!("{want} (why: `journalctl -u {unit} -n 20`)"),
         found,
     }
+}
+
+/// On the way back, runs a restart again for as long as systemd refuses it because its units failed too often in a row
+/// (systemd.unit(5), `StartLimitIntervalSec=`): what made them fail is gone by then.
+pub(super) fn outlast_start_limit(
+    runner: &mut dyn Runner,
+    command: &Command,
+    watch: &Watch<'_>,
+) -> Result<()> {
+    let end = watch.end.min(runner.host().elapsed() + LIMITED);
+    while !runner.forward() && runner.host().elapsed() < end {
+        // `Result=` tells of the first failure, and so seldom of the limit.
+        let states = show(runner.host(), watch.units, STATE)?;
+        if states.iter().all(|state| state.active != "failed") {
+            break;
+        }
+        runner.host().sleep(REFUSED);
+        runner.run(command)?;
+    }
+    Ok(())
 }
 
 /// Waits until every unit is as demanded.

@@ -239,6 +239,7 @@ pub(crate) fn plan(host: &FakeHost) -> Plan {
     }];
     let units = service::observe(host, &services).unwrap();
     let probe = Probe::Tls {
+        protocol: certroll::starttls::Protocol::Direct,
         name: "wazo.example.com".to_owned(),
         port: 443,
         addresses: vec!["127.0.0.1".parse().unwrap()],

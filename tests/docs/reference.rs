@@ -124,3 +124,13 @@ fn every_kind_is_in_the_reference_with_its_keys() {
         assert_eq!(own.union(&common).cloned().collect::<BTreeSet<_>>(), parsed);
     }
 }
+
+#[test]
+fn every_built_in_profile_of_a_daemon_has_a_row_in_the_catalogue() {
+    let known: BTreeSet<String> = certroll::profile::embedded()
+        .into_iter()
+        .map(str::to_owned)
+        .filter(|name| name != "wazo")
+        .collect();
+    assert_eq!(keys(&document("docs/profiles.md"), "## Catalogue"), known);
+}

@@ -11,6 +11,7 @@ use certroll::{
         Command, Deciding, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree,
         User,
     },
+    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -84,7 +85,7 @@ impl Host for Desk {
     fn end_marked(&self, _: &str) -> Result<usize> {
         Ok(0)
     }
-    fn handshake(&self, _: SocketAddr, _: &str, _: Duration) -> Result<Presented> {
+    fn handshake(&self, _: SocketAddr, _: Protocol, _: &str, _: Duration) -> Result<Presented> {
         absent("handshake")
     }
     fn resolve(&self, _: &str) -> Vec<IpAddr> {

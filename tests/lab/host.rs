@@ -182,9 +182,14 @@ impl Host<'_> {
 
     /// The fingerprint of the leaf that this host is served by another on a port; none where nothing is.
     pub(crate) fn leaf(&self, other: &Host<'_>, port: u16) -> Option<String> {
+        self.leaf_behind(other, port, "")
+    }
+
+    /// The same, with more flags of `openssl s_client`, as `-starttls smtp`.
+    pub(crate) fn leaf_behind(&self, other: &Host<'_>, port: u16, flags: &str) -> Option<String> {
         let (address, dns) = (&other.address, other.dns());
         let ask = format!(
-            "timeout 10 openssl s_client -connect {address}:{port} -servername {dns} </dev/null 2>/dev/null \
+            "timeout 10 openssl s_client -connect {address}:{port} -servername {dns} {flags} </dev/null 2>/dev/null \
              | openssl x509 -noout -fingerprint -sha256"
         );
         digits(&self.exec(&["sh", "-c", &ask]).out)

@@ -4,6 +4,7 @@
 //! here never passes without its hosts: where the machine cannot boot any, it fails with what `tests/lab/check` says.
 
 mod boot;
+mod catalogue;
 #[path = "../common/mod.rs"]
 mod common;
 mod host;

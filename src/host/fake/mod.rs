@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     error::{Error, On as _, Result},
+    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -357,7 +358,13 @@ impl Host for FakeHost {
         Ok(before - world.leftovers.len())
     }
 
-    fn handshake(&self, address: SocketAddr, _name: &str, _limit: Duration) -> Result<Presented> {
+    fn handshake(
+        &self,
+        address: SocketAddr,
+        _: Protocol,
+        _: &str,
+        _: Duration,
+    ) -> Result<Presented> {
         self.alive()?;
         let refused = || Error::Unproved {
             subject: address.to_string(),

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     error::{Error, On as _, Result},
+    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -332,8 +333,14 @@ impl Host for SystemHost {
         commands::end_marked(marker)
     }
 
-    fn handshake(&self, address: SocketAddr, name: &str, limit: Duration) -> Result<Presented> {
-        network::handshake(address, name, limit)
+    fn handshake(
+        &self,
+        address: SocketAddr,
+        protocol: Protocol,
+        name: &str,
+        limit: Duration,
+    ) -> Result<Presented> {
+        network::handshake(address, protocol, name, limit)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

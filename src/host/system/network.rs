@@ -25,12 +25,14 @@ use rustls::{
 use crate::{
     error::{Error, Result},
     host::Presented,
+    starttls::{Dialogue, Protocol, Refusal, Turn},
 };
 
 /// The most that is read of a peer before it is given up; a long chain is a few tens of KiB.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Makes a TLS handshake (1.2 or 1.3) and returns what was presented, trusted or not.
+/// Makes a TLS handshake (1.2 or 1.3), after the preamble of the protocol, and returns what was presented, trusted or
+/// not.
 ///
 /// The name is sent as SNI where it is a DNS name (RFC 6066 section 3); an address is not. Certificates that came are
 /// returned even where the handshake broke afterwards; the version is empty where it broke before the peer had shown by
@@ -38,7 +40,12 @@ const MOST_BYTES: usize = 1 << 20;
 ///
 /// # Errors
 /// [`Error::Unproved`] where there is no connection or no certificate, with the reason.
-pub(super) fn handshake(address: SocketAddr, name: &str, limit: Duration) -> Result<Presented> {
+pub(super) fn handshake(
+    address: SocketAddr,
+    protocol: Protocol,
+    name: &str,
+    limit: Duration,
+) -> Result<Presented> {
     let silent = |found: String| Error::Unproved {
         subject: format!("`{address}`"),
         want: "a certificate".to_owned(),
@@ -48,7 +55,8 @@ pub(super) fn handshake(address: SocketAddr, name: &str, limit: Duration) -> Res
     let recorder = Arc::new(Recorder::new());
     let mut session =
         session(&recorder, address, name).map_err(|e| silent(format!("cannot be asked: {e}")))?;
-    let outcome = converse(&mut session, address, end);
+    let preamble = Dialogue::new(protocol, name);
+    let outcome = converse(&mut session, preamble, address, end);
     let certificates = recorder.taken();
     match outcome {
         Err(reason) if certificates.is_empty() => Err(silent(reason.told(limit))),
@@ -87,6 +95,7 @@ enum Reason {
     Closed,
     Broken(io::Error),
     Foreign(rustls::Error),
+    Preamble(Refusal),
     TooMuch,
 }
 
@@ -107,6 +116,7 @@ impl Reason {
                 format!("refused the handshake with alert {alert:?}")
             }
             Self::Foreign(error) => format!("broke the handshake: {error}"),
+            Self::Preamble(refusal) => refusal.to_string(),
             Self::TooMuch => "sent more than a handshake can hold".to_owned(),
         }
     }
@@ -122,6 +132,7 @@ impl Reason {
 
 fn converse(
     session: &mut ClientConnection,
+    preamble: Dialogue,
     address: SocketAddr,
     end: Instant,
 ) -> std::result::Result<(), Reason> {
@@ -130,27 +141,19 @@ fn converse(
             io::ErrorKind::TimedOut => Reason::Late,
             _ => Reason::Refused(error),
         })?;
+    come_to_tls(preamble, &mut stream, end)?;
     let mut total = 0;
+    let mut buffer = [0; 16 << 10];
     while session.is_handshaking() {
         send(session, &mut stream, end)?;
         if !session.is_handshaking() {
             break;
         }
-        stream
-            .set_read_timeout(Some(left(end)?))
-            .map_err(Reason::Broken)?;
-        let mut buffer = [0; 16 << 10];
-        let length = match stream.read(&mut buffer) {
-            Ok(0) => return Err(Reason::Closed),
-            Ok(length) => length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Reason::of(error)),
-        };
-        total += length;
+        let mut ahead = read(&mut stream, &mut buffer, end)?;
+        total += ahead.len();
         if total > MOST_BYTES {
             return Err(Reason::TooMuch);
         }
-        let mut ahead = buffer.get(..length).unwrap_or_default();
         while !ahead.is_empty() {
             session.read_tls(&mut ahead).map_err(Reason::Broken)?;
             if let Err(error) = session.process_new_packets() {
@@ -164,6 +167,48 @@ fn converse(
     // Everything is seen; a peer that no longer listens is its own affair.
     let _ = send(session, &mut stream, end);
     Ok(())
+}
+
+/// Says and hears in the clear whatever comes before TLS.
+fn come_to_tls(
+    mut preamble: Dialogue,
+    stream: &mut TcpStream,
+    end: Instant,
+) -> std::result::Result<(), Reason> {
+    let mut buffer = [0; 4 << 10];
+    let mut heard: &[u8] = &[];
+    loop {
+        match preamble.hear(heard).map_err(Reason::Preamble)? {
+            Turn::Handshake => return Ok(()),
+            Turn::Listen => heard = read(stream, &mut buffer, end)?,
+            Turn::Say(bytes) => {
+                heard = &[];
+                stream
+                    .set_write_timeout(Some(left(end)?))
+                    .map_err(Reason::Broken)?;
+                stream.write_all(&bytes).map_err(Reason::of)?;
+            }
+        }
+    }
+}
+
+/// Reads what has come, at least a byte.
+fn read<'b>(
+    stream: &mut TcpStream,
+    buffer: &'b mut [u8],
+    end: Instant,
+) -> std::result::Result<&'b [u8], Reason> {
+    loop {
+        stream
+            .set_read_timeout(Some(left(end)?))
+            .map_err(Reason::Broken)?;
+        match stream.read(buffer) {
+            Ok(0) => return Err(Reason::Closed),
+            Ok(length) => return Ok(buffer.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Reason::of(error)),
+        }
+    }
 }
 
 fn send(

@@ -270,6 +270,7 @@ fn shown_by(units: &[&[&str]], probes: &[&str]) -> Vec<Vec<(String, Vec<u16>)>> 
     let probes: Vec<Probe> = (1..)
         .zip(probes)
         .map(|(port, named)| Probe::Tls {
+            protocol: crate::starttls::Protocol::Direct,
             name: "h".to_owned(),
             port,
             addresses: Vec::new(),

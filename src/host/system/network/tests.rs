@@ -30,7 +30,7 @@ fn peer(deed: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
 }
 
 fn found(address: SocketAddr, limit: Duration) -> String {
-    match handshake(address, "pbx.example", limit) {
+    match handshake(address, Protocol::Direct, "pbx.example", limit) {
         Err(Error::Unproved { found, .. }) => found,
         other => panic!("{other:?}"),
     }
@@ -65,7 +65,7 @@ fn leaf_chain_version_and_server_name_are_as_the_peer_has_them() {
             ("127.0.0.1", None),
             ("not a name", None),
         ] {
-            let presented = handshake(address, name, LIMIT).unwrap();
+            let presented = handshake(address, Protocol::Direct, name, LIMIT).unwrap();
             assert_eq!(presented.certificates, [leaf.clone(), other.clone()]);
             assert_eq!(presented.version, said);
             assert_eq!(told.recv().unwrap().as_deref(), sni, "{name}");
@@ -222,7 +222,7 @@ fn openssl_peers_show_their_leaf_even_where_the_handshake_cannot_end() {
         ),
     ] {
         let server = openssl(key, options);
-        let presented = handshake(server.address, "pbx.example", LIMIT).unwrap();
+        let presented = handshake(server.address, Protocol::Direct, "pbx.example", LIMIT).unwrap();
         assert_eq!(presented.certificates, [server.leaf()], "{name}");
         assert_eq!(presented.version, version, "{name}");
     }
@@ -259,4 +259,69 @@ fn rcgen_pem(der: &[u8]) -> String {
         })
         .unwrap();
     String::from_utf8(made.stdout).unwrap()
+}
+
+#[test]
+fn a_leaf_behind_a_preamble_is_seen_and_what_is_injected_before_the_handshake_is_refused() {
+    let (leaf, key) = pair("pbx.example");
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![leaf.clone().into()],
+            PrivateKeyDer::try_from(key).unwrap(),
+        )
+        .unwrap();
+    let config = Arc::new(config);
+    let server = |answer: &'static [u8]| {
+        let config = Arc::clone(&config);
+        peer(move |mut stream| {
+            let mut lines = BufReader::new(stream.try_clone().unwrap());
+            let mut line = String::new();
+            let _ = stream.write_all(b"+OK ready\r\n");
+            lines.read_line(&mut line).unwrap();
+            assert_eq!(line, "STLS\r\n");
+            let _ = stream.write_all(answer);
+            let mut session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            while session.is_handshaking() && session.complete_io(&mut stream).is_ok() {}
+        })
+    };
+    let address = server(b"+OK begin\r\n");
+    let presented = handshake(address, Protocol::Pop3, "pbx.example", LIMIT).unwrap();
+    assert_eq!(presented.certificates, [leaf]);
+    for (answer, want) in [
+        (
+            &b"+OK begin\r\n+OK injected\r\n"[..],
+            "sent 14 bytes after an answer, before the handshake",
+        ),
+        (
+            b"-ERR what?\r\n",
+            "does not offer TLS: it answered `-ERR what?`",
+        ),
+        (
+            b"HTTP/1.1 400\r\n",
+            "does not speak this protocol: it said `HTTP/1.1 400`",
+        ),
+    ] {
+        match handshake(server(answer), Protocol::Pop3, "pbx.example", LIMIT) {
+            Err(Error::Unproved { found, .. }) => assert_eq!(found, want),
+            other => panic!("{other:?}"),
+        }
+    }
+    // A peer that says nothing, or ever half of it, costs the limit and no more.
+    let limit = Duration::from_millis(700);
+    let drip = peer(|mut stream| {
+        while stream.write_all(b"+").is_ok() {
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let start = Instant::now();
+    match handshake(drip, Protocol::Pop3, "pbx.example", limit) {
+        Err(Error::Unproved { found, .. }) => {
+            assert_eq!(found, "gave no certificate within 0.7 s");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(start.elapsed() < Duration::from_secs(3));
 }

@@ -37,6 +37,7 @@ pub(super) fn check(data: &[u8]) {
     );
     let host = hosts::host(world);
     let probe = Probe::Tls {
+        protocol: certroll::starttls::Protocol::Direct,
         name: "pbx.example.com".to_owned(),
         port: PORT,
         addresses: vec![here],

@@ -59,7 +59,7 @@ impl Lab {
         let built = lab("build").stdout(Stdio::null()).status().unwrap();
         assert!(built.success(), "tests/lab/build");
         let lab = Self { _turn: turn };
-        lab.clear();
+        Self::clear();
         lab
     }
 
@@ -84,14 +84,14 @@ impl Lab {
         })
     }
 
-    fn clear(&self) {
+    fn clear() {
         drop(lab("down").arg("test-*").status());
     }
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        self.clear();
+        Self::clear();
     }
 }
 

@@ -280,6 +280,96 @@ fn what_is_wrong_with_units_is_in_the_plan_and_systemd_agrees() {
     );
 }
 
+const WWW: &str = "User=www-data";
+
+/// Mode and owner of a key, mode of its directory, and what a unit is allowed: systemd says who can read it.
+const SANDBOXES: &[(&str, &str, &str, &str)] = &[
+    ("0600", "root:root", "0755", ""),
+    ("0600", "www-data:root", "0700", ""),
+    (
+        "0600",
+        "www-data:root",
+        "0755",
+        "CapabilityBoundingSet=CAP_CHOWN",
+    ),
+    (
+        "0600",
+        "root:root",
+        "0755",
+        "CapabilityBoundingSet=CAP_CHOWN",
+    ),
+    ("0600", "root:root", "0755", WWW),
+    ("0640", "root:www-data", "0755", WWW),
+    ("0640", "root:www-data", "0700", WWW),
+    ("0640", "root:ssl-cert", "0755", WWW),
+    (
+        "0640",
+        "root:ssl-cert",
+        "0755",
+        "User=www-data\nSupplementaryGroups=ssl-cert",
+    ),
+    (
+        "0640",
+        "root:ssl-cert",
+        "0755",
+        "User=www-data\nGroup=ssl-cert",
+    ),
+    (
+        "0600",
+        "root:root",
+        "0755",
+        "User=www-data\nAmbientCapabilities=CAP_DAC_READ_SEARCH",
+    ),
+    (
+        "0644",
+        "root:root",
+        "0755",
+        "DynamicUser=yes\nProtectHome=no",
+    ),
+    (
+        "0640",
+        "root:ssl-cert",
+        "0755",
+        "DynamicUser=yes\nProtectHome=no",
+    ),
+    (
+        "0640",
+        "root:ssl-cert",
+        "0755",
+        "DynamicUser=yes\nProtectHome=no\nSupplementaryGroups=ssl-cert",
+    ),
+    ("0644", "root:root", "0755", "DynamicUser=yes"),
+    ("0644", "root:root", "0755", "ProtectHome=yes"),
+    ("0644", "root:root", "0755", "ProtectHome=tmpfs"),
+    (
+        "0644",
+        "root:root",
+        "0755",
+        "ProtectHome=read-only\nProtectSystem=strict",
+    ),
+    (
+        "0644",
+        "root:root",
+        "0755",
+        "ProtectHome=tmpfs\nBindReadOnlyPaths=/home/pki",
+    ),
+    (
+        "0644",
+        "root:root",
+        "0755",
+        "ProtectHome=yes\nBindReadOnlyPaths=/home/pki",
+    ),
+    ("0644", "root:root", "0755", "InaccessiblePaths=/home/pki"),
+    (
+        "0644",
+        "root:root",
+        "0755",
+        "InaccessiblePaths=/home\nReadOnlyPaths=/home/pki",
+    ),
+    ("0644", "root:root", "0755", "TemporaryFileSystem=/home:ro"),
+    ("0644", "root:root", "0755", "PrivateTmp=yes"),
+];
+
 #[test]
 fn whether_a_unit_can_read_the_key_is_known_before_anything_changes() {
     const KEY: &str = "/home/pki/site.key";
@@ -301,94 +391,8 @@ fn whether_a_unit_can_read_the_key_is_known_before_anything_changes() {
     );
     web.mint("/root/other");
     let other = NEW.replace("/root/new", "/root/other");
-    let www = "User=www-data";
     let mut seen = [0, 0];
-    for (mode, owner, dir, properties) in [
-        ("0600", "root:root", "0755", ""),
-        ("0600", "www-data:root", "0700", ""),
-        (
-            "0600",
-            "www-data:root",
-            "0755",
-            "CapabilityBoundingSet=CAP_CHOWN",
-        ),
-        (
-            "0600",
-            "root:root",
-            "0755",
-            "CapabilityBoundingSet=CAP_CHOWN",
-        ),
-        ("0600", "root:root", "0755", www),
-        ("0640", "root:www-data", "0755", www),
-        ("0640", "root:www-data", "0700", www),
-        ("0640", "root:ssl-cert", "0755", www),
-        (
-            "0640",
-            "root:ssl-cert",
-            "0755",
-            "User=www-data\nSupplementaryGroups=ssl-cert",
-        ),
-        (
-            "0640",
-            "root:ssl-cert",
-            "0755",
-            "User=www-data\nGroup=ssl-cert",
-        ),
-        (
-            "0600",
-            "root:root",
-            "0755",
-            "User=www-data\nAmbientCapabilities=CAP_DAC_READ_SEARCH",
-        ),
-        (
-            "0644",
-            "root:root",
-            "0755",
-            "DynamicUser=yes\nProtectHome=no",
-        ),
-        (
-            "0640",
-            "root:ssl-cert",
-            "0755",
-            "DynamicUser=yes\nProtectHome=no",
-        ),
-        (
-            "0640",
-            "root:ssl-cert",
-            "0755",
-            "DynamicUser=yes\nProtectHome=no\nSupplementaryGroups=ssl-cert",
-        ),
-        ("0644", "root:root", "0755", "DynamicUser=yes"),
-        ("0644", "root:root", "0755", "ProtectHome=yes"),
-        ("0644", "root:root", "0755", "ProtectHome=tmpfs"),
-        (
-            "0644",
-            "root:root",
-            "0755",
-            "ProtectHome=read-only\nProtectSystem=strict",
-        ),
-        (
-            "0644",
-            "root:root",
-            "0755",
-            "ProtectHome=tmpfs\nBindReadOnlyPaths=/home/pki",
-        ),
-        (
-            "0644",
-            "root:root",
-            "0755",
-            "ProtectHome=yes\nBindReadOnlyPaths=/home/pki",
-        ),
-        ("0644", "root:root", "0755", "InaccessiblePaths=/home/pki"),
-        (
-            "0644",
-            "root:root",
-            "0755",
-            "InaccessiblePaths=/home\nReadOnlyPaths=/home/pki",
-        ),
-        ("0644", "root:root", "0755", "TemporaryFileSystem=/home:ro"),
-        ("0644", "root:root", "0755", "PrivateTmp=yes"),
-    ] {
+    for (mode, owner, dir, properties) in SANDBOXES {
         let case = format!("{mode} {owner} {dir} {properties:?}");
         web.sh(&format!("getent group ssl-cert >/dev/null || groupadd --system ssl-cert; chmod {mode} {KEY}; chown {owner} {KEY}; chmod {dir} /home/pki"));
         web.file(
@@ -408,7 +412,7 @@ fn whether_a_unit_can_read_the_key_is_known_before_anything_changes() {
         seen[usize::from(denied)] += 1;
     }
     assert!(seen.iter().all(|n| *n > 5), "{seen:?}");
-    let own = format!("[Service]\n{www}\n");
+    let own = format!("[Service]\n{WWW}\n");
     web.file("/etc/systemd/system/reader.service.d/test.conf", own);
     web.sh(&format!(
         "chmod 0600 {KEY}; chown root:root {KEY}; systemctl daemon-reload; systemctl restart reader"

@@ -1,6 +1,6 @@
 //! What a profile asks for on one host: the output of rendering, before anything of the host's targets is read.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,8 @@ pub struct Target {
     pub wanted: Wanted,
     /// How much of it may be shown.
     pub sensitivity: Sensitivity,
+    /// The mode that who reads it takes at most, where that is limited.
+    pub at_most: Option<u32>,
     /// Whether it holds a part of the identity: such targets switch together and are never split.
     pub identity: bool,
     /// The topmost directory above it that another program sweeps whole, so that nothing may be staged below it.
@@ -82,7 +84,7 @@ impl Action {
 pub struct Service {
     /// Who is asked.
     pub manager: Manager,
-    /// Reload or restart.
+    /// Reload, if that may suffice, or restart.
     pub action: Action,
     /// Units asked for their state afterwards, in order; for `systemd` those that are acted on.
     pub units: Vec<String>,
@@ -94,6 +96,21 @@ pub struct Service {
     pub limit: u64,
     /// Paths whose change owes this; empty: any.
     pub on: Vec<HostPath>,
+    /// By unit, full names, the titles of the probes that show what it serves; where a reload may suffice, they decide
+    /// whether it did.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub serves: BTreeMap<String, Vec<String>>,
+}
+
+/// Which files units read with their own rights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reads {
+    /// The units, full names.
+    pub units: Vec<String>,
+    /// The files.
+    pub paths: Vec<HostPath>,
+    /// Whether the profile says so; else it is taken for granted of the only unit of a profile.
+    pub declared: bool,
 }
 
 /// Who must be able to read a file.
@@ -168,6 +185,8 @@ pub struct Desired {
     pub targets: Vec<Target>,
     /// Services in order.
     pub services: Vec<Service>,
+    /// Which files their units read.
+    pub reads: Vec<Reads>,
     /// Probes in order.
     pub probes: Vec<Probe>,
     /// What daemons must read once everything is in place.

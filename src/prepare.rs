@@ -19,6 +19,10 @@ use crate::{
     state::{Bytes, HostPath},
 };
 
+mod readers;
+
+use readers::{unreadable, unreadable_by_units};
+
 /// A plan, and what a rollout of it leaves behind.
 #[derive(Debug)]
 pub struct Prepared {
@@ -140,7 +144,13 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     let mut findings = desired.findings;
     findings.extend(observed.findings);
     findings.extend(never_touched(&desired.never_touch, &observed.changes));
-    findings.extend(unreadable(host, &observed.changes, &desired.probes)?);
+    let overlay = Overlay::new(host.tree(), &observed.changes);
+    findings.extend(unreadable(
+        host,
+        &overlay,
+        &desired.probes,
+        &observed.changes,
+    )?);
     let live = host.is_live();
     let promises = promises(&resolved.identity, desired.probes);
     let baseline: Vec<Observation> = if live {
@@ -159,11 +169,22 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     };
     findings.extend(defaults(&desired.default_subjects, &promises, &baseline));
     let services = if live {
-        due(desired.services, &observed.changes, &owed)
+        let due = due(desired.services, &observed.changes, &owed);
+        service::learned(due, &resolved.restart)
     } else {
         Vec::new()
     };
     let units = service::observe(host, &services)?;
+    findings.extend(service::findings(&services, &units));
+    for reads in &desired.reads {
+        findings.extend(unreadable_by_units(
+            host,
+            &overlay,
+            reads,
+            &units,
+            &observed.changes,
+        ));
+    }
     Ok(Plan {
         rollout: resolved.name.clone(),
         profiles: desired.profiles,
@@ -173,6 +194,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
         promises: if live { promises } else { Vec::new() },
         findings: preflight::allow(findings, &resolved.remembered.allow),
         consumers: desired.consumers,
+        holders: plan::holders(host, &observed.changes),
         changes: observed.changes,
         read_back: desired.read_back,
         steps: desired.steps,
@@ -292,24 +314,6 @@ fn never_touched(patterns: &[String], changes: &[Change]) -> Vec<Finding> {
         )
     };
     changes.iter().filter(forbidden).map(finding).collect()
-}
-
-/// Finds files that those who must read them could not read once the plan is applied.
-fn unreadable(host: &dyn Host, changes: &[Change], probes: &[Probe]) -> Result<Vec<Finding>> {
-    let overlay = Overlay::new(host.tree(), changes);
-    let mut findings = Vec::new();
-    for probe in probes {
-        let Probe::Readable { paths, by } = probe else {
-            continue;
-        };
-        let reader = probe::Identity::of(host, by)?;
-        for path in paths {
-            if let Err(why) = probe::readable(&overlay, path, &reader) {
-                findings.push(Finding::host(Severity::Fatal, "unreadable", why));
-            }
-        }
-    }
-    Ok(findings)
 }
 
 /// Finds the files and units that use the identity, and servers that use another one.

@@ -6,8 +6,9 @@ use crate::{
     apply,
     error::{Error, Result, backticked},
     host::Host,
+    identity::{Identity, Input, date},
     journal::{DigestKey, Entry, Generation, Intent, Record, Remembered, Status, Store},
-    plan::{Change, Plan, Promise},
+    plan::{self, Change, Plan, Promise},
     preflight::{Finding, Severity, allow},
     probe::Want,
     rollouts::Request,
@@ -68,15 +69,20 @@ pub fn plan(
             .rfind(|i| i.generation < oldest.generation && i.undoes.is_none() && !undone(i)),
     };
     refuse_entangled(&committed, rollout, &back)?;
-    let (changes, findings) = changes(host, &key, &back)?;
-    let findings = allow(findings, allowed);
+    let (mut changes, mut findings) = changes(host, &key, &back)?;
+    findings.extend(plan::settle(host, &mut changes)?);
+    findings.extend(unreadable(host, oldest.generation)?);
+    findings.extend(expired(host, &changes));
     let remembered = target.and_then(|i| i.remembered.clone());
     let live = host.is_live() && newest.live;
-    let units = if live {
-        service::observe(host, &newest.services)?
+    let services = if live {
+        let known = Store::rollouts(host)?.rollouts.remove(rollout);
+        service::learned(newest.services.clone(), &known.unwrap_or_default().restart)
     } else {
         Vec::new()
     };
+    let units = service::observe(host, &services)?;
+    findings.extend(service::findings(&services, &units));
     let promise = |(promise, seen): (&Promise, &crate::probe::Observation)| Promise {
         probe: promise.probe.clone(),
         want: Want::Baseline(seen.clone()),
@@ -98,21 +104,14 @@ pub fn plan(
     let plan = Plan {
         rollout: rollout.to_owned(),
         profiles: newest.profiles.clone(),
-        commands: if live {
-            service::commands(&newest.services, &units)
-        } else {
-            Vec::new()
-        },
-        services: if live {
-            newest.services.clone()
-        } else {
-            Vec::new()
-        },
+        commands: service::commands(&services, &units),
+        services,
         units,
         promises: if live { promises } else { Vec::new() },
         baseline,
+        holders: plan::holders(host, &changes),
         changes,
-        findings,
+        findings: allow(findings, allowed),
         deadline: newest.deadline,
         live,
         undoes: Some(oldest.generation),
@@ -159,16 +158,50 @@ pub fn name(host: &dyn Host, request: &Request) -> Result<Option<String>> {
 fn committed(host: &dyn Host) -> Result<Vec<Intent>> {
     let mut intents = Vec::new();
     for number in Store::numbers(host)? {
-        match Store::generation(host, number) {
-            Ok(Generation {
-                intent,
-                status: Status::Committed,
-            }) => intents.push(intent),
-            Ok(_) | Err(Error::Unknown { .. }) => {}
-            Err(error) => return Err(error),
+        if let Ok(Generation {
+            intent,
+            status: Status::Committed,
+        }) = Store::generation(host, number)
+        {
+            intents.push(intent);
         }
     }
     Ok(intents)
+}
+
+/// Names later generations whose journals are damaged or gone: what they did cannot be told, and is not taken back.
+fn unreadable(host: &dyn Host, oldest: u64) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for number in Store::numbers(host)?.into_iter().filter(|n| *n > oldest) {
+        if let Err(error) = Store::gist(host, number)
+            && !Store::is_unopened(host, number)?
+        {
+            let message = format!("generation {number} is passed over: {error}");
+            findings.push(Finding::host(Severity::Warning, "unreadable", message));
+        }
+    }
+    Ok(findings)
+}
+
+/// Says that the leaf that comes back expired meanwhile.
+fn expired(host: &dyn Host, changes: &[Change]) -> Option<Finding> {
+    let part = |change: &Change| {
+        Some(Input {
+            name: change.path.to_string(),
+            bytes: change.after.bytes()?.clone(),
+        })
+    };
+    let identity = changes.iter().filter(|change| change.identity);
+    let (old, _) = Identity::assemble(&identity.filter_map(part).collect::<Vec<_>>(), None).ok()?;
+    (old.leaf.not_after < host.now()).then(|| {
+        let message = format!(
+            "the leaf that comes back, `{}`, expired on {}",
+            old.leaf.title(),
+            date(old.leaf.not_after)
+        );
+        Finding::host(Severity::Warning, "expired-since", message)
+            .hinted("to go on with a valid one, roll out a new identity instead: `certroll apply`")
+    })
 }
 
 /// Tells whether a later rollback of its own rollout took a generation back.

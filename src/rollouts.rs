@@ -1,15 +1,15 @@
 //! Which rollout is meant: by flags, by a file of `/etc/certroll/rollouts.d`, or as remembered from the last time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     error::{Error, Result},
-    host::Host,
+    host::{Deciding, Host},
     identity::{Identity, Input},
     journal::{Remembered, Store},
     preflight::Finding,
     profile::Fields,
-    source::{Files, Source as _},
+    source::{Files, Source as _, source_open},
     state::{Bytes, HostPath},
     yaml,
 };
@@ -48,6 +48,8 @@ pub struct Resolved {
     pub findings: Vec<Finding>,
     /// What is owed from an earlier run.
     pub obligations: Vec<String>,
+    /// Units that a reload did not suffice for.
+    pub restart: BTreeSet<String>,
 }
 
 /// An entry of `/etc/certroll/rollouts.d`: paths in it are the root's.
@@ -150,6 +152,7 @@ pub fn resolve(host: &dyn Host, request: &Request) -> Result<Resolved> {
         identity,
         findings,
         obligations: before.obligations,
+        restart: before.restart,
     })
 }
 
@@ -217,14 +220,14 @@ fn rollout_file(host: &dyn Host, name: &str) -> Result<Option<RolloutFile>> {
     let Some(bytes) = state.bytes() else {
         return Ok(None);
     };
-    let writable = state
-        .attrs()
-        .is_some_and(|a| a.mode & 0o022 != 0 || (a.uid != 0 && a.uid != host.effective_uid()));
-    if writable && host.effective_uid() == 0 {
+    let open = host.writable_by_others(Deciding::Root(&path))?;
+    if let Some(open) = open.filter(|_| host.effective_uid() == 0) {
         return Err(Error::Input {
             subject: format!("`{path}`"),
-            message: "others than root may write it".to_owned(),
-            hint: format!("chown root:root {path}; chmod 0644 {path}"),
+            message: format!(
+                "`{open}` can be written by others than root: it decides what root does"
+            ),
+            hint: format!("chown root:root {open}; chmod go-w {open}"),
         });
     }
     RolloutFile::parse(path.as_str(), &bytes.text()).map(Some)
@@ -256,7 +259,12 @@ fn followed(host: &dyn Host, file: &RolloutFile) -> Result<(Identity, Vec<Findin
         .collect::<Result<_>>()?;
     let password = file.password_file.as_ref().map(read).transpose()?;
     let password = password.map(|p| Bytes::from(p.bytes.reveal().trim_ascii_end().to_vec()));
-    Identity::assemble(&inputs, password.as_ref())
+    let (identity, mut findings) = Identity::assemble(&inputs, password.as_ref())?;
+    for input in &inputs {
+        let path = HostPath::new(&input.name).unwrap_or_default();
+        findings.extend(source_open(host, Deciding::Root(&path), &input.name)?);
+    }
+    Ok((identity, findings))
 }
 
 /// Reads the identity that a generation kept.

@@ -8,6 +8,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::acl;
+
 /// An absolute path as the host sees it: `/` separated, normalised, never with `.` or `..`.
 ///
 /// Copies share their text: a plan, its journal and its permit name the same hundred thousand paths.
@@ -392,6 +394,9 @@ impl Wanted {
         attrs.uid = self.uid.unwrap_or(attrs.uid);
         attrs.gid = self.gid.unwrap_or(attrs.gid);
         attrs.mode = self.mode.unwrap_or(attrs.mode);
+        if let Some(value) = attrs.xattrs.get_mut(acl::ACL) {
+            *value = acl::with_mode(value, attrs.mode);
+        }
         State::Present {
             content: self.content,
             attrs,

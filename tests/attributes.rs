@@ -7,6 +7,7 @@
     reason = "tests set attributes themselves, fail by panicking and say what they skip"
 )]
 
+mod common;
 #[path = "common/root.rs"]
 mod root;
 
@@ -231,4 +232,29 @@ fn an_owner_that_the_profile_does_not_name_is_kept() {
     );
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert_eq!(root.snapshot(), before);
+}
+
+#[test]
+fn a_key_that_stays_more_open_than_its_reader_takes_stops_the_plan() {
+    let scratch = common::Scratch::new();
+    scratch.mint("new", "site.example.com");
+    let resource = |more: &str| {
+        let entry = format!("{{kind: pem, path: /site.key, form: key{more}}}");
+        scratch.profile("site", &format!("resources:\n  - {entry}\n"));
+        scratch.certroll(
+            "--root R --state S --profiles P plan --profile site --cert new.pem --key new.key",
+        )
+    };
+    scratch.file("R/site.key", "old");
+    scratch.mode("R/site.key", 0o640);
+    let run = resource(", at_most: \"0600\"").exits(1);
+    let said = "`/site.key` would be 0640, and who reads it takes at most 0600 [mode-too-open]";
+    assert!((run.out.clone() + &run.err).contains(said), "{run:#?}");
+    resource(", at_most: \"0640\"").exits(5);
+    resource(", at_most: \"0600\", mode: \"0400\"").exits(5);
+    let run = resource(", at_most: \"0600\", mode: \"0640\"").exits(2);
+    assert!(
+        run.err.contains("mode 0640 is more than `at_most` 0600"),
+        "{run:#?}"
+    );
 }

@@ -85,7 +85,7 @@ fn a_journal_of_a_newer_version_is_refused_by_name_and_nothing_is_touched() {
         assert!(
             refused
                 .err
-                .contains("`certroll/journal/2`, this certroll reads `certroll/journal/1`"),
+                .contains("`certroll/journal/2`, made by a newer certroll; this certroll reads `certroll/journal/1`"),
             "{refused:#?}"
         );
     }

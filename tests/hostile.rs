@@ -9,6 +9,8 @@
 )]
 
 mod common;
+#[path = "hostile/decides.rs"]
+mod decides;
 
 use std::{fs, os::unix::fs::lchown, path::Path};
 

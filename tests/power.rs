@@ -47,10 +47,19 @@ fn cut_and_recover(site: &mut Site<'_>, case: &Case) -> Judged {
         },
     }
     site.disk.cut();
-    // As the machine does when it comes up: files only.
-    let recovered = site.run(&site.line("recover --boot"));
-    if recovered.code != 0 {
-        return Judged::Broken(format!("recover: {recovered:#?}"));
+    // As the machine does when it comes up: files before anything else, then what is owed to services.
+    let mut at_boot = Snapshot::new();
+    for line in ["recover --boot", "recover"] {
+        let recovered = site.run(&site.line(line));
+        if recovered.code != 0 {
+            return Judged::Broken(format!("{line}: {recovered:#?}"));
+        }
+        if line == "recover --boot" {
+            at_boot = site.tree();
+        }
+    }
+    if at_boot != site.tree() {
+        return Judged::Broken("not whole before the services start".to_owned());
     }
     match (maimed(&site.tree()), site.judge()) {
         (Some(why), _) => Judged::Broken(why),

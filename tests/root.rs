@@ -377,7 +377,7 @@ fn a_rollout_file_names_a_rollout_that_follows_its_source() {
     scratch.mode("R/etc/certroll/rollouts.d/main.yaml", 0o666);
     let refused = scratch.on_root("plan main").exits(2);
     assert!(
-        refused.err.contains("others than root may write it"),
+        refused.err.contains("can be written by others than root"),
         "{refused:#?}"
     );
 }

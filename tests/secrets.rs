@@ -10,9 +10,19 @@
 
 #[path = "secrets/birth.rs"]
 mod birth;
+#[path = "secrets/calls.rs"]
+mod calls;
 #[path = "secrets/canary.rs"]
 mod canary;
 mod common;
+#[path = "secrets/memory.rs"]
+mod memory;
+#[path = "secrets/retired.rs"]
+mod retired;
+#[path = "secrets/shown.rs"]
+mod shown;
+#[path = "common/tally.rs"]
+mod tally;
 
 use std::{
     collections::BTreeMap,
@@ -219,7 +229,7 @@ const LINES: &[(&str, i32)] = &[
 
 #[test]
 fn neither_key_nor_password_is_in_what_any_command_says_or_keeps() {
-    for (algorithm, format) in [(EC, ""), (RSA, "--json"), (EC, "-v"), (RSA, "-v")] {
+    for (algorithm, format) in [(EC, ""), (RSA, "--json"), (EC, "-v"), (RSA, "-vv")] {
         let (scratch, canary) = scratch(algorithm);
         // What is replaced is secret too, in a place where only a certificate was expected as well.
         scratch.sh("cp c.key R/usr/share/xivo-certs/server.key; cp both.pem R/usr/share/xivo-certs/server.crt");
@@ -242,7 +252,7 @@ fn neither_key_nor_password_is_in_what_any_command_says_or_keeps() {
         assert_eq!(mode(&scratch.path("saved.json")), 0o600);
         let holders = state_is_tight(&scratch.path("R/var/lib/certroll"), &canary);
         assert!(
-            holders >= 2,
+            holders >= 1,
             "only {holders} files with the key: nothing was searched"
         );
     }

@@ -13,8 +13,11 @@ use crate::{
 
 /// What a generation may touch: its paths, its staging directories, its commands.
 pub(super) fn permit(intent: &Intent, commands: &[Command]) -> Permit {
+    let in_place = intent.entries.iter().filter(|e| e.in_place);
     Permit {
+        generation: intent.generation,
         paths: intent.entries.iter().map(|e| e.path.clone()).collect(),
+        in_place: in_place.map(|e| e.path.clone()).collect(),
         staging: intent.entries.iter().map(|e| e.staging.clone()).collect(),
         commands: commands.iter().map(|c| c.argv.clone()).collect(),
     }

@@ -1,17 +1,16 @@
 //! From one state to another: the same primitive edits forward and backward.
 
 use crate::{
-    host::{Edit, Place},
+    host::{Edit, Place, staged_name},
     journal::Entry,
     state::{Content, HostPath, State},
 };
 
-/// The name under which the n-th change of a generation is staged; the backward way has its own.
+/// Where the n-th change of a generation is staged.
 pub(super) fn staged(entry: &Entry, generation: u64, index: usize, backward: bool) -> HostPath {
-    let way = if backward { "u" } else { "" };
     entry
         .staging
-        .join(&format!(".certroll-{generation}-{way}{index}"))
+        .join(&staged_name(generation, index, backward))
 }
 
 /// The edits that bring one path from a state to another.
@@ -65,6 +64,20 @@ pub(super) fn edits(path: &HostPath, to: &State, staged: HostPath, in_place: boo
 /// Puts removals in the order they are made: the innermost first, so that a directory is empty when its turn comes.
 pub(super) fn innermost_first(removals: &mut [Edit]) {
     removals.sort_by_cached_key(|edit| std::cmp::Reverse(places([edit])));
+}
+
+/// Returns the place that a rename out of another directory leaves: a change of its own to a disk.
+pub(super) fn left_elsewhere(edit: &Edit) -> Option<Place> {
+    match edit {
+        Edit::Rename { from, to } if from.path().parent() != to.path().parent() => {
+            Some(from.clone())
+        }
+        Edit::Rename { .. }
+        | Edit::Create { .. }
+        | Edit::Remove { .. }
+        | Edit::Overwrite { .. }
+        | Edit::Append { .. } => None,
+    }
 }
 
 /// Returns the places that edits leave something at.

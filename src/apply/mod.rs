@@ -4,26 +4,29 @@
 use std::collections::HashMap;
 
 use crate::{
-    desired::Service,
     effective::ReadBack,
     error::{Error, Result},
     hex::hex,
-    host::{Command, Edit, Host, Output, Permit, Place, Writer},
+    host::{Edit, Host, Permit, Place, Writer},
     journal::{DigestKey, Event, Generation, Intent, Record, Remembered, Status, Store},
     plan::{Plan, Promise},
-    probe::{self, Verdict},
+    probe::Verdict,
     receipt::{Outcome, Receipt},
-    service::{self, Runner, UnitState},
-    state::{Bytes, HostPath},
+    service::{self, Watched},
+    state::Bytes,
 };
 
 mod begin;
 mod edits;
+mod prove;
+mod recorded;
 mod recover;
 mod retention;
 mod undo;
 
 use begin::{new_bytes, permit, save};
+use prove::Case;
+use recorded::Recorded;
 pub use recover::{abandon, recover};
 pub(crate) use undo::saved;
 
@@ -54,6 +57,8 @@ pub struct Journal<'h, 'p> {
     bytes: HashMap<usize, Bytes>,
     read_back: Vec<ReadBack>,
     ran: Vec<String>,
+    watched: Watched,
+    restarted: Vec<String>,
 }
 
 impl std::fmt::Debug for Journal<'_, '_> {
@@ -97,7 +102,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         progress: Progress<'p>,
     ) -> Result<Self> {
         let number = Store::numbers(host)?.last().unwrap_or(&0) + 1;
-        let mut writer = Writer::new(host, Permit::default(), String::new());
+        let mut writer = Writer::new(host, Permit::of_state(number), String::new());
         let key = Store::make_key(&mut writer)?;
         recover::sweep_unopened(&mut writer)?;
         let (commands, deferred) = (plan.commands.clone(), keep.deferred);
@@ -139,6 +144,8 @@ impl<'h, 'p> Journal<'h, 'p> {
             bytes,
             read_back,
             ran: Vec::new(),
+            watched: Watched::default(),
+            restarted: Vec::new(),
         })
     }
 
@@ -191,13 +198,30 @@ impl<'h, 'p> Journal<'h, 'p> {
         let mut places = Vec::new();
         for n in 0..self.generation.intent.entries.len() {
             for edit in self.edits(n).stage {
-                self.writer.edit(&edit)?;
+                self.stage_one(&edit)?;
                 if let Edit::Create { at, .. } = edit {
                     places.push(at);
                 }
             }
         }
         self.writer.sync(&places)
+    }
+
+    /// Makes one staged object; what has its name already is left of a generation whose record is gone.
+    fn stage_one(&mut self, edit: &Edit) -> Result<()> {
+        match (self.writer.edit(edit), edit) {
+            (
+                Err(Error::Io { source, .. }),
+                Edit::Create {
+                    at: Place::Tree(staged),
+                    ..
+                },
+            ) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                undo::remove_below(&mut self.writer, staged)?;
+                self.writer.edit(edit)
+            }
+            (done, _) => done,
+        }
     }
 
     /// Makes them live back to back, durable on return.
@@ -210,6 +234,7 @@ impl<'h, 'p> Journal<'h, 'p> {
                 } else {
                     self.writer.edit(&edit)?;
                     places.extend(edits::places([&edit]));
+                    places.extend(edits::left_elsewhere(&edit));
                 }
             }
         }
@@ -227,13 +252,6 @@ impl<'h, 'p> Journal<'h, 'p> {
         }
         let intent = &self.generation.intent;
         let (services, units) = (intent.services.clone(), intent.units.clone());
-        self.activate(&services, &units)?;
-        // One that came during the last command.
-        self.stop_if_asked()
-    }
-
-    /// Tells services to load what is there, with a record before and after each command.
-    fn activate(&mut self, services: &[Service], units: &[UnitState]) -> Result<()> {
         let progress = self.progress;
         let mut runner = Recorded {
             writer: &mut self.writer,
@@ -241,9 +259,34 @@ impl<'h, 'p> Journal<'h, 'p> {
             ran: &mut self.ran,
             progress: Some(progress),
         };
-        service::activate(&mut runner, services, units, &mut |message| {
+        self.watched = service::activate(&mut runner, &services, &units, &mut |message| {
             progress(message);
-        })
+        })?;
+        // One that came during the last command.
+        self.stop_if_asked()
+    }
+
+    /// Probes until every verdict is good, and looks at the units once more.
+    fn prove(&mut self) -> Result<Vec<Verdict>> {
+        let intent = &self.generation.intent;
+        let case = Case {
+            services: intent.services.clone(),
+            units: intent.units.clone(),
+            promises: Promise::pairs(&intent.promises),
+            baseline: intent.baseline.clone(),
+            deadline: intent.deadline,
+        };
+        let progress = self.progress;
+        let mut runner = Recorded {
+            writer: &mut self.writer,
+            generation: &mut self.generation,
+            ran: &mut self.ran,
+            progress: Some(progress),
+        };
+        let (verdicts, restarted) = case.prove(&mut runner, &mut |message| progress(message))?;
+        self.restarted = restarted;
+        self.watched.still(self.writer.host())?;
+        Ok(verdicts)
     }
 
     /// Asks again whether the daemons read what was written: a command of this very run may have changed their files.
@@ -278,7 +321,7 @@ impl<'h, 'p> Applied<'h, 'p> {
     /// # Errors
     /// [`Failed`], to be undone.
     pub fn verify(self) -> Stage<'h, 'p, Verified<'h, 'p>> {
-        let Self(journal) = self;
+        let Self(mut journal) = self;
         if let Err(error) = journal.read_back() {
             return Err(Box::new(Failed { journal, error }));
         }
@@ -286,26 +329,10 @@ impl<'h, 'p> Applied<'h, 'p> {
         if intent.deferred || !intent.live {
             return Ok(Verified(journal, Vec::new()));
         }
-        let progress = journal.progress;
-        let proved = probe::prove(
-            journal.writer.host(),
-            &Promise::pairs(&intent.promises),
-            &intent.baseline,
-            intent.deadline,
-            &mut |message| progress(message),
-        );
-        let error = match proved {
-            Ok(verdicts) => match verdicts.iter().find(|v| v.judged && !v.good) {
-                None => return Ok(Verified(journal, verdicts)),
-                Some(v) => Error::Unproved {
-                    subject: v.probe.clone(),
-                    want: v.want.clone(),
-                    found: v.found.clone(),
-                },
-            },
-            Err(error) => error,
-        };
-        Err(Box::new(Failed { journal, error }))
+        match journal.prove() {
+            Ok(verdicts) => Ok(Verified(journal, verdicts)),
+            Err(error) => Err(Box::new(Failed { journal, error })),
+        }
     }
 }
 
@@ -336,7 +363,7 @@ impl Journal<'_, '_> {
             Outcome::Placed
         };
         let mut receipt = Receipt::of(intent, outcome, self.writer.host().now());
-        receipt.commands = std::mem::take(&mut self.ran);
+        receipt.commands.clone_from(&self.ran);
         if intent.live && outcome == Outcome::Placed {
             receipt.obligations = owed(intent, &verdicts);
         }
@@ -347,31 +374,23 @@ impl Journal<'_, '_> {
             Some(mut remembered) => {
                 remembered.obligations.clone_from(&receipt.obligations);
                 remembered.steps.clone_from(&receipt.steps);
+                let known = rollouts.rollouts.get(&receipt.rollout);
+                remembered.restart = known.map(|r| r.restart.clone()).unwrap_or_default();
+                remembered.restart.extend(self.restarted.iter().cloned());
                 rollouts
                     .rollouts
                     .insert(receipt.rollout.clone(), remembered);
             }
         }
-        let (stage, switch) = Store::remember(&rollouts);
-        let staged = match &stage {
-            Edit::Create { at, .. } => at.clone(),
-            Edit::Rename { .. }
-            | Edit::Remove { .. }
-            | Edit::Overwrite { .. }
-            | Edit::Append { .. } => Place::State(HostPath::default()),
-        };
         let at = Store::file(number, "receipt.json");
         let bytes = serde_json::to_vec_pretty(&receipt).unwrap_or_default();
-        undo::clear(&mut self.writer, &staged)?;
-        self.writer.edit(&stage)?;
+        let staged = Store::stage_remembered(&mut self.writer, &rollouts)?;
         self.writer.edit(&crate::journal::create(&at, bytes))?;
         self.writer.sync(&[staged, Place::State(at)])?;
         self.record(&Event::Committed)?;
         // From here on the generation is final: what fails now is finished by the next run's recovery.
-        let closed = self
-            .writer
-            .edit(&switch)
-            .and_then(|()| Store::close(&mut self.writer));
+        let closed =
+            Store::make_remembered(&mut self.writer).and_then(|()| Store::close(&mut self.writer));
         match closed {
             Ok(()) => drop(retention::prune(&mut self.writer, &rollouts)),
             Err(error) => receipt.causes.push(format!(
@@ -413,44 +432,11 @@ impl Failed<'_, '_> {
             writer: &mut writer,
             key: Some(&key),
             progress,
+            told: Some(ran.clone()),
             ran: &mut ran,
             boot: false,
         };
         back.run(generation, Some(self.error))
-    }
-}
-
-/// Runs commands for services, with a durable record before and after each.
-struct Recorded<'a, 'h> {
-    writer: &'a mut Writer<'h>,
-    generation: &'a mut Generation,
-    ran: &'a mut Vec<String>,
-    /// Who is told that a signal has to wait. None: it heeds no signal, since the way back is the answer to one.
-    progress: Option<Progress<'a>>,
-}
-
-impl Runner for Recorded<'_, '_> {
-    fn host(&self) -> &dyn Host {
-        self.writer.host()
-    }
-
-    fn interrupted(&self) -> Option<&'static str> {
-        self.progress.and_then(|_| self.writer.host().interrupted())
-    }
-
-    fn run(&mut self, command: &Command) -> Result<Output> {
-        record(
-            self.writer,
-            self.generation,
-            &Event::Running {
-                argv: command.argv.clone(),
-            },
-        )?;
-        self.ran.push(command.line());
-        let output = self.writer.run(command, self.progress.unwrap_or(&|_| {}));
-        let status = output.as_ref().ok().and_then(|o| o.status);
-        record(self.writer, self.generation, &Event::Ran { status })?;
-        output
     }
 }
 

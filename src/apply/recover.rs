@@ -1,16 +1,16 @@
 //! What a run that died leaves behind: taken back, finished, given up or swept away, from the journal and nothing else.
 
 use super::{
-    Progress, permit,
-    undo::{Undo, clear},
+    Progress,
+    begin::permit,
+    undo::{self, Undo},
 };
 use crate::{
     error::{Error, Result},
-    host::{Edit, Host, Permit, Place, Writer},
+    host::{Host, Permit, Place, Writer},
     journal::{Event, Generation, Status, Store},
     receipt::Receipt,
     service,
-    state::{HostPath, State},
 };
 
 /// Finishes what a run left open: takes it back unless it had committed. None where nothing is open.
@@ -21,7 +21,7 @@ pub fn recover(host: &mut dyn Host, boot: bool, progress: Progress<'_>) -> Resul
     let Some(number) = Store::pending(host)? else {
         return Ok(None);
     };
-    let generation = Store::generation(host, number)?;
+    let generation = Store::open_generation(host, number)?;
     let key = Store::key(host)?;
     let commands = service::commands(&generation.intent.services, &generation.intent.units);
     let mut writer = Writer::new(
@@ -34,47 +34,60 @@ pub fn recover(host: &mut dyn Host, boot: bool, progress: Progress<'_>) -> Resul
         return finish(&mut writer, &generation).map(Some);
     }
     let mut ran = Vec::new();
-    let mut undo = Undo {
+    let mut back = Undo {
         writer: &mut writer,
         key: key.as_ref(),
         progress,
         ran: &mut ran,
+        told: None,
         boot,
     };
-    undo.run(generation, None).map(Some)
+    back.run(generation, None).map(Some)
 }
 
-/// Gives an open generation up: what is there stays, and is named.
+/// Gives an open generation up: what is there stays. Returns its number; none where nothing was left to give up: the
+/// mark was damaged and is gone, or the generation was final and is finished.
 ///
 /// # Errors
 /// [`Error::Io`] with the generation still open.
 pub fn abandon(host: &mut dyn Host) -> Result<Option<u64>> {
-    let Some(number) = Store::pending(host)? else {
-        return Ok(None);
+    let number = match Store::pending(host) {
+        Ok(Some(number)) => number,
+        Ok(None) => return Ok(None),
+        Err(Error::Stored { .. }) => {
+            Store::close(&mut Writer::new(host, Permit::default(), String::new()))?;
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
     };
     let generation = Store::generation(host, number);
-    let mut writer = Writer::new(host, Permit::default(), String::new());
-    if generation.is_ok() {
+    let mut writer = Writer::new(host, Permit::of_state(number), String::new());
+    if let Ok(generation) = generation {
         Store::cut(&mut writer, number, b"")?;
+        if generation.status.is_final() {
+            return finish(&mut writer, &generation).map(|_| None);
+        }
+        // What is staged never was live, and may hold a key.
+        let mut writer = Writer::new(host, permit(&generation.intent, &[]), String::new());
+        undo::remove_staged(&mut writer, &generation)?;
         Store::append(&mut writer, number, &Event::Abandoned)?;
+    } else {
+        Store::mark_abandoned(&mut writer, number)?;
     }
-    Store::close(&mut writer)?;
+    Store::close(&mut Writer::new(host, Permit::default(), String::new()))?;
     Ok(Some(number))
 }
 
 /// Finishes a generation that was final before its run died.
 fn finish(writer: &mut Writer<'_>, generation: &Generation) -> Result<Receipt> {
-    let staged = HostPath::new("/rollouts.json.new").unwrap_or_default();
-    let staged = Place::State(staged);
+    // The run may have been killed before its last line reached the disk.
+    let journal = Store::file(generation.intent.generation, "journal.jsonl");
+    writer.sync(&[Place::State(journal)])?;
     // Staged before the end was decided: only a generation that committed is remembered.
-    if generation.status != Status::Committed {
-        clear(writer, &staged)?;
-    } else if writer.host().load(staged.path())? != State::Absent {
-        let at = HostPath::new("/rollouts.json").unwrap_or_default();
-        writer.edit(&Edit::Rename {
-            from: staged,
-            to: Place::State(at),
-        })?;
+    if generation.status == Status::Committed {
+        Store::make_remembered(writer)?;
+    } else {
+        Store::drop_remembered(writer)?;
     }
     Store::close(writer)?;
     let at = Store::file(generation.intent.generation, "receipt.json");
@@ -91,18 +104,12 @@ fn finish(writer: &mut Writer<'_>, generation: &Generation) -> Result<Receipt> {
 
 /// Removes generations that were written but never opened: their runs died before touching the host.
 pub(super) fn sweep_unopened(writer: &mut Writer<'_>) -> Result<()> {
-    let staged = HostPath::new("/rollouts.json.new").unwrap_or_default();
-    clear(writer, &Place::State(staged))?;
+    Store::drop_remembered(writer)?;
     for number in Store::numbers(writer.host())?.into_iter().rev() {
-        match Store::gist(writer.host(), number) {
-            Ok((_, status)) if status.is_final() => return Ok(()),
-            Ok(_) | Err(Error::Unknown { .. }) => {
-                Store::remove_all(writer, &Store::file(number, ""))?;
-            }
-            // What cannot be read is left for a person to look at.
-            Err(Error::Stored { .. }) => return Ok(()),
-            Err(error) => return Err(error),
+        if !Store::is_unopened(writer.host(), number)? {
+            break;
         }
+        Store::remove_all(writer, &Store::file(number, ""))?;
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
             kept.in_force = gist.identity.fingerprint;
         }
     }
+    let mut gone = Vec::new();
     for number in newest_first {
         let Ok((intent, status)) = Store::gist(writer.host(), number) else {
             continue;
@@ -36,7 +37,9 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
         let kept = seen.entry(intent.rollout.clone()).or_default();
         kept.generations += 1;
         if kept.generations > KEPT && !in_force {
-            Store::remove_all(writer, &Store::file(number, ""))?;
+            let at = Store::file(number, "");
+            Store::remove_all(writer, &at)?;
+            gone.push(Place::State(at));
             continue;
         }
         let secret = |entry: &&(usize, &Shown)| entry.1.sensitivity == Sensitivity::Secret;
@@ -50,24 +53,32 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
         if !befores.is_empty() {
             kept.befores += 1;
             for n in befores.into_iter().filter(|_| kept.befores > 1) {
-                clear(
-                    writer,
-                    &Place::State(Store::file(number, &format!("before/{n}"))),
-                )?;
+                for name in ["before", "found"] {
+                    let copy = Place::State(Store::file(number, &format!("{name}/{n}")));
+                    if clear(writer, &copy)? {
+                        gone.push(copy);
+                    }
+                }
             }
         }
         let key = Store::file(number, "identity/key.pem");
         if !in_force && writer.host().load(&key)? != State::Absent {
             let undone = kept.undone_from.is_some_and(|from| from <= number);
-            if !kept.keeps(intent.identity.fingerprint, undone) {
-                clear(writer, &Place::State(key))?;
+            // One that was taken back in its own run was never in force, and is not the one before either.
+            let never = status == Status::RolledBack;
+            if never || !kept.keeps(intent.identity.fingerprint, undone) {
+                let key = Place::State(key);
+                if clear(writer, &key)? {
+                    gone.push(key);
+                }
             }
         }
         if let (Status::Committed, Some(from)) = (status, intent.undoes) {
             kept.undone_from = Some(kept.undone_from.map_or(from, |lowest| lowest.min(from)));
         }
     }
-    Ok(())
+    // A key that is gone must not come back with the next power cut.
+    writer.sync(&gone)
 }
 
 /// What of a rollout was kept so far, newest first.

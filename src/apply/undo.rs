@@ -1,10 +1,10 @@
 //! The backward way: undo is `write(before)`, from the journal and nothing else.
 
-use super::{Progress, Recorded, edits, record};
+use super::{Progress, Recorded, edits, prove::Case, record};
 use crate::{
     error::{Error, Result},
     host::{Edit, Host, Place, Writer},
-    journal::{DigestKey, Entry, Event, Generation, Intent, Record, Status, Store, create},
+    journal::{DigestKey, Entry, Event, Generation, Intent, Record, Status, Store},
     plan::Promise,
     probe::{self, Want},
     receipt::{Outcome, Receipt},
@@ -18,6 +18,9 @@ pub(super) struct Undo<'a, 'h, 'p> {
     pub(super) key: Option<&'a DigestKey>,
     pub(super) progress: Progress<'p>,
     pub(super) ran: &'a mut Vec<String>,
+    /// What the way forward ran: who was not told then is not told now. None where another run went it: since then
+    /// anything may have been loaded.
+    pub(super) told: Option<Vec<String>>,
     /// At boot nothing is started and nothing is probed: that stays owed.
     pub(super) boot: bool,
 }
@@ -104,6 +107,9 @@ impl Undo<'_, '_, '_> {
         let bytes = serde_json::to_vec_pretty(receipt).unwrap_or_default();
         Store::put(self.writer, &at, bytes)?;
         record(self.writer, generation, &Event::RolledBack)?;
+        // The key of an identity that is not in force; where it cannot be removed now, the next commit does it.
+        let key = Store::file(generation.intent.generation, "identity/key.pem");
+        drop(clear(self.writer, &Place::State(key)));
         Store::close(self.writer)
     }
 
@@ -122,13 +128,13 @@ impl Undo<'_, '_, '_> {
         !generation.intent.entries.iter().all(as_before)
     }
 
-    /// Writes every `before` back, durable on return; returns what somebody else changed meanwhile.
+    /// Writes every `before` back, durable on return with all that was back already; returns what somebody else changed meanwhile.
     fn restore(&mut self, generation: &mut Generation) -> Result<Vec<HostPath>> {
         if generation.status.is_running() {
             self.writer.host().end_marked(&generation.intent.marker())?;
             record(self.writer, generation, &Event::Ran { status: None })?;
         }
-        self.remove_staged(generation)?;
+        remove_staged(self.writer, generation)?;
         let needs = self.needs(generation)?;
         let number = generation.intent.generation;
         let entries = &generation.intent.entries;
@@ -136,8 +142,13 @@ impl Undo<'_, '_, '_> {
             .iter()
             .zip(&needs)
             .any(|(entry, need)| entry.identity && matches!(need, Need::Leave(_)));
-        let (mut all, mut left) = (Vec::new(), Vec::new());
+        let (mut all, mut left, mut settled) = (Vec::new(), Vec::new(), Vec::new());
         for (n, (entry, need)) in entries.iter().zip(needs).enumerate().rev() {
+            // What an earlier recovery put back or took away may not have reached the disk before it was killed.
+            settled.push(Place::Tree(edits::staged(entry, number, n, true)));
+            if !matches!(need, Need::Leave(_)) {
+                settled.push(Place::Tree(entry.path.clone()));
+            }
             match need {
                 Need::Nothing => {}
                 Need::Leave(found) => {
@@ -158,12 +169,17 @@ impl Undo<'_, '_, '_> {
         self.stage(&all)?;
         record(self.writer, generation, &Event::Restoring)?;
         self.switch(&all)?;
+        self.writer.sync(&settled)?;
         record(self.writer, generation, &Event::Restored)?;
         Ok(left)
     }
 
     fn stage(&mut self, all: &[edits::Edits]) -> Result<()> {
         for edit in all.iter().flat_map(|e| &e.stage) {
+            // A directory that was there before must not come back with other attributes than it had.
+            if let Edit::Rename { from, .. } = edit {
+                self.writer.sync(std::slice::from_ref(from))?;
+            }
             self.writer.edit(edit)?;
         }
         self.writer
@@ -187,22 +203,7 @@ impl Undo<'_, '_, '_> {
                 other => other?,
             }
         }
-        self.writer.sync(&edits::places(&switch))
-    }
-
-    fn remove_staged(&mut self, generation: &Generation) -> Result<()> {
-        let number = generation.intent.generation;
-        let mut removed = Vec::new();
-        for (n, entry) in generation.intent.entries.iter().enumerate() {
-            for backward in [false, true] {
-                let place = Place::Tree(edits::staged(entry, number, n, backward));
-                if clear(self.writer, &place)? {
-                    removed.push(place);
-                }
-            }
-        }
-        // Nobody would look for them again once the generation is closed.
-        self.writer.sync(&removed)
+        Ok(())
     }
 
     fn needs(&self, generation: &Generation) -> Result<Vec<Need>> {
@@ -269,10 +270,10 @@ impl Undo<'_, '_, '_> {
             )),
         };
         if self.writer.host().load(&at)? == State::Absent {
-            self.writer.edit(&create(&at, bytes))?;
-            self.writer.sync(&[Place::State(at)])?;
+            Store::put(self.writer, &at, bytes)
+        } else {
+            self.writer.sync(&[Place::State(at)])
         }
-        Ok(())
     }
 
     /// Tells the services that had been told, and probes until each sees what it saw before.
@@ -281,6 +282,10 @@ impl Undo<'_, '_, '_> {
         if self.boot || !is_owed(generation) {
             return Ok(());
         }
+        let services = match &self.told {
+            Some(ran) => service::told(intent.services, &intent.units, ran),
+            None => intent.services,
+        };
         let progress = self.progress;
         let mut runner = Recorded {
             writer: self.writer,
@@ -288,12 +293,9 @@ impl Undo<'_, '_, '_> {
             ran: self.ran,
             progress: None,
         };
-        service::activate(
-            &mut runner,
-            &intent.services,
-            &intent.units,
-            &mut |message| progress(message),
-        )?;
+        let watched = service::activate(&mut runner, &services, &intent.units, &mut |message| {
+            progress(message);
+        })?;
         let as_before = |(promise, seen): (&Promise, &probe::Observation)| {
             (promise.probe.clone(), Want::Baseline(seen.clone()))
         };
@@ -303,22 +305,37 @@ impl Undo<'_, '_, '_> {
             .zip(&intent.baseline)
             .map(as_before)
             .collect();
-        let verdicts = probe::prove(
-            self.writer.host(),
-            &promises,
-            &intent.baseline,
-            intent.deadline,
-            &mut |m| progress(m),
-        )?;
-        match verdicts.iter().find(|v| v.judged && !v.good) {
-            None => Ok(()),
-            Some(v) => Err(Error::Unproved {
-                subject: v.probe.clone(),
-                want: v.want.clone(),
-                found: v.found.clone(),
-            }),
+        let case = Case {
+            services,
+            units: intent.units,
+            promises,
+            baseline: intent.baseline,
+            deadline: intent.deadline,
+        };
+        case.prove(&mut runner, &mut |message| progress(message))?;
+        watched.still(self.writer.host())
+    }
+}
+
+/// Removes what a generation staged; durable with the next sync of its directories.
+pub(super) fn remove_staged(writer: &mut Writer<'_>, generation: &Generation) -> Result<()> {
+    let number = generation.intent.generation;
+    for (n, entry) in generation.intent.entries.iter().enumerate() {
+        for backward in [false, true] {
+            remove_below(writer, &edits::staged(entry, number, n, backward))?;
         }
     }
+    Ok(())
+}
+
+/// Removes a staged name; a directory whose own rename a power cut undid holds what was staged in it.
+pub(super) fn remove_below(writer: &mut Writer<'_>, staged: &HostPath) -> Result<()> {
+    if writer.host().read(staged)?.is_dir() {
+        for entry in writer.host().list(staged)? {
+            remove_below(writer, &staged.join(&entry.name))?;
+        }
+    }
+    clear(writer, &Place::Tree(staged.clone())).map(drop)
 }
 
 /// Tells whether services may have loaded what is taken back, so that they are to be told again and the baseline proved.

@@ -92,9 +92,7 @@ pub(crate) fn apply(
     printer: &Printer,
 ) -> Result<ExitCode> {
     enter(host, go, printer)?;
-    let saved = saved
-        .map(|path| Saved::parse(path, host.read_input(path)?.reveal()))
-        .transpose()?;
+    let saved = saved.map(|path| Saved::read(host, path)).transpose()?;
     let request = saved.as_ref().map_or_else(
         || request.clone(),
         |saved| Request {
@@ -104,7 +102,12 @@ pub(crate) fn apply(
     );
     let prepared = prepare(host, &request)?;
     if let Some(saved) = &saved {
-        let (approved, now) = (&saved.plan, View::of(&prepared.plan, host));
+        let now = View::of(&prepared.plan, host);
+        // Processes come and go, and change nothing of what is done.
+        let approved = &View {
+            holders: now.holders.clone(),
+            ..saved.plan.clone()
+        };
         if *approved != now {
             let (old, new) = (
                 format!("{:#}\n", approved.json()),
@@ -165,14 +168,16 @@ pub(crate) fn recover(
     abandon: bool,
     printer: &Printer,
 ) -> Result<ExitCode> {
-    if Store::pending(host)?.is_none() {
+    if Store::pending(host).is_ok_and(|open| open.is_none()) {
         printer.message("nothing to recover: no generation is open");
         return Ok(ExitCode::Success);
     }
     host.lock(Duration::ZERO)?;
     if abandon {
-        let number = apply::abandon(host)?.unwrap_or_default();
-        printer.message(&format!("generation {number} is given up: what is there stays; copies of what was before are in its `before`"));
+        printer.message(&match apply::abandon(host)? {
+            Some(number) => format!("generation {number} is given up: what is there stays; copies of what was before are in its `before`"),
+            None => "nothing is open any more: what is there stays".to_owned(),
+        });
         return Ok(ExitCode::Success);
     }
     match apply::recover(host, boot, &|message| printer.progress(message))? {

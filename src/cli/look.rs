@@ -8,8 +8,8 @@ use serde_json::json;
 use super::{print::Printer, text};
 use crate::{
     error::{Error, ExitCode, Result},
-    host::Host,
-    journal::{Intent, Status, Store},
+    host::{Deciding, Host},
+    journal::{Intent, Status, Store, other_format},
     plan::{Plan, View},
     prepare, probe,
     receipt::{Outcome, Receipt},
@@ -58,24 +58,37 @@ impl Saved {
         }
     }
 
-    /// Reads a saved plan; `path` is only for messages.
+    /// Reads a saved plan.
+    pub(crate) fn read(host: &dyn Host, path: &str) -> Result<Self> {
+        let open = host.writable_by_others(Deciding::Named(path))?;
+        if let Some(open) = open.filter(|_| host.effective_uid() == 0) {
+            return Err(Error::Input {
+                subject: format!("`{path}`"),
+                message: format!(
+                    "`{open}` can be written by others than root: whose approval is this?"
+                ),
+                hint: "make the plan again, in a directory of root's".to_owned(),
+            });
+        }
+        Self::parse(path, host.read_input(path)?.reveal())
+    }
+
+    /// Takes bytes for a saved plan; `path` is only for messages.
     ///
     /// # Errors
-    /// [`Error::Input`] where it is none, or of another version.
+    /// [`Error::Input`] where they are none, or of another version.
     pub fn parse(path: &str, bytes: &[u8]) -> Result<Self> {
         let input = |message: String| Error::Input {
             subject: format!("`{path}`"),
             message,
             hint: "make one with `certroll plan --out FILE`".to_owned(),
         };
-        let mut saved: Self = serde_json::from_slice(bytes)
-            .map_err(|e| input(format!("is not a saved plan: {e}")))?;
-        if saved.format != SAVED {
-            return Err(input(format!(
-                "is of format `{}`, this certroll reads `{SAVED}`",
-                saved.format
-            )));
+        let other = |e: serde_json::Error| input(format!("is not a saved plan: {e}"));
+        let document: serde_json::Value = serde_json::from_slice(bytes).map_err(other)?;
+        if let Some(format) = document["format"].as_str().filter(|f| *f != SAVED) {
+            return Err(input(other_format(format, SAVED)));
         }
+        let mut saved: Self = serde_json::from_value(document).map_err(other)?;
         path.clone_into(&mut saved.path);
         Ok(saved)
     }
@@ -108,7 +121,7 @@ fn refuse_open(host: &dyn Host) -> Result<()> {
     let Some(generation) = Store::pending(host)? else {
         return Ok(());
     };
-    let message = match Store::generation(host, generation) {
+    let message = match Store::open_generation(host, generation) {
         Ok(open) => format!(
             "a run of rollout `{}` by {} did not end ({:?})",
             open.intent.rollout, open.intent.operator, open.status
@@ -330,18 +343,25 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
 
 pub(crate) fn show(host: &mut dyn Host, number: u64, printer: &Printer) -> Result<ExitCode> {
     let generation = Store::generation(host, number)?;
-    let load = |name: &str| -> Result<Option<serde_json::Value>> {
+    let load = |name: &str, ours: &str| -> Result<Option<serde_json::Value>> {
         let at = Store::file(number, name);
-        let stored = |e: serde_json::Error| Error::Stored {
+        let stored = |message: String| Error::Stored {
             path: at.to_string(),
-            message: e.to_string(),
+            message,
         };
-        host.load(&at)?
-            .bytes()
-            .map(|b| serde_json::from_slice(b.reveal()).map_err(stored))
-            .transpose()
+        let state = host.load(&at)?;
+        let Some(bytes) = state.bytes() else {
+            return Ok(None);
+        };
+        let document: serde_json::Value =
+            serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))?;
+        match document["format"].as_str().filter(|found| *found != ours) {
+            Some(found) => Err(stored(other_format(found, ours))),
+            None => Ok(Some(document)),
+        }
     };
-    let (plan, receipt) = (load("plan.json")?, load("receipt.json")?);
+    let plan = load("plan.json", crate::plan::FORMAT)?;
+    let receipt = load("receipt.json", crate::receipt::FORMAT)?;
     let document = json!({ "format": "certroll/show/1", "generation": number, "state": state(generation.status), "plan": plan, "receipt": receipt });
     printer.result(&document, || {
         let intent = &generation.intent;

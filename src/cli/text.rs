@@ -57,6 +57,7 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
     section(&mut out, "proved by", &view.probes);
     section(&mut out, "owed", &view.owed);
     section(&mut out, "found to use the identity", &view.consumers);
+    section(&mut out, "on the old files still", &view.holders);
     section(&mut out, "steps for people", &view.steps);
     let _ = writeln!(out, "\n{}", summary(view));
     out

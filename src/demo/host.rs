@@ -10,7 +10,10 @@ use std::{
 use super::{fleet::Fleet, manager};
 use crate::{
     error::{Error, Result},
-    host::{Command, Edit, Entry, Host, Output, Place, Presented, Tree, User, system::SystemHost},
+    host::{
+        Command, Deciding, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree,
+        User, system::SystemHost,
+    },
     probe::lookup_in_hosts,
     state::{Bytes, HostPath, State},
 };
@@ -65,8 +68,8 @@ impl Host for DemoHost {
         self.files.group_name(gid)
     }
 
-    fn is_mount_point(&self, path: &HostPath) -> Result<bool> {
-        self.files.is_mount_point(path)
+    fn footing(&self, path: &HostPath) -> Result<Footing> {
+        self.files.footing(path)
     }
 
     fn load(&self, path: &HostPath) -> Result<State> {
@@ -89,8 +92,12 @@ impl Host for DemoHost {
         self.files.sync(places)
     }
 
-    fn run(&self, command: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
+    fn run(&mut self, command: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
         manager::run(&mut self.fleet.borrow_mut(), command)
+    }
+
+    fn ask(&self, question: &Question) -> Result<Output> {
+        manager::run(&mut self.fleet.borrow_mut(), question.command())
     }
 
     /// Commands of this host end before [`Host::run`] returns.
@@ -157,8 +164,8 @@ impl Host for DemoHost {
         self.files.list_input(path)
     }
 
-    fn writable_by_others(&self, path: &str) -> Result<Option<String>> {
-        self.files.writable_by_others(path)
+    fn writable_by_others(&self, file: Deciding<'_>) -> Result<Option<String>> {
+        self.files.writable_by_others(file)
     }
 
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()> {

@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     host::Host,
     plan::Change,
-    probe,
+    probe::{self, Denial},
     render::shell_word,
     state::{Bytes, Content, HostPath, Sensitivity, State},
 };
@@ -111,11 +111,11 @@ pub(super) fn unreadable(
         for path in paths {
             match probe::readable(host.tree(), path, &reader) {
                 Ok(()) => good.push(format!("{} can read {path}", reader.label)),
-                Err(why) => faults.push(Fault {
+                Err(denial) => faults.push(Fault {
                     verdict: Verdict::FileUnreadable,
                     about: format!("{path} for {}", reader.label),
-                    fix: fix(&why),
-                    evidence: why,
+                    fix: fix(&denial),
+                    evidence: denial.to_string(),
                     look: look(path, by),
                 }),
             }
@@ -135,12 +135,8 @@ fn look(path: &HostPath, by: &Reader) -> String {
     }
 }
 
-/// The reason ends with the command that gives the missing bit.
-fn fix(why: &str) -> String {
-    let given = why
-        .rsplit_once("(`")
-        .and_then(|(_, rest)| rest.strip_suffix("`)"));
-    match given {
+fn fix(denial: &Denial) -> String {
+    match &denial.fix {
         Some(command) => format!(
             "{command}, unless `certroll plan` shows that owner and mode go back by themselves"
         ),

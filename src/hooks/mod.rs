@@ -1,10 +1,12 @@
 //! What certroll leaves on a host so that it is called at the right moments: files, told as a plan like any other, so
 //! that they are shown, written, undone and recorded by the one way through.
 
+use std::collections::BTreeMap;
+
 use crate::{
     desired::{Action, Manager, OnLink, Service, Target},
     error::{Error, Result},
-    host::{Command, Host},
+    host::{Command, Deciding, Host},
     plan::{Change, Plan, observe},
     service,
     state::{Content, HostPath, Sensitivity, State, Wanted},
@@ -61,6 +63,7 @@ pub fn install(host: &dyn Host, program: &str) -> Result<Plan> {
         wanted: wanted(*what, &program),
         sensitivity: Sensitivity::Public,
         identity: false,
+        at_most: None,
         swept: None,
         on_link: OnLink::Refuse,
     };
@@ -124,6 +127,7 @@ fn plan(host: &dyn Host, changes: Vec<Change>) -> Plan {
             config_test: None,
             limit: 90,
             on: Vec::new(),
+            serves: BTreeMap::new(),
         }];
         plan.commands = service::commands(&plan.services, &plan.units);
     }
@@ -194,7 +198,7 @@ fn callable(host: &dyn Host, own: &str) -> Result<String> {
             "`{program}` has characters that a unit file does not take as they are"
         ))
     } else if host.is_live() {
-        let others = host.writable_by_others(program)?;
+        let others = host.writable_by_others(Deciding::Profile(program))?;
         others.map(|path| {
             format!(
                 "`{program}` would run as root at boot, and others than root may write `{path}`"

@@ -12,9 +12,12 @@ use crate::{
 };
 
 pub mod fake;
+mod look;
 pub mod system;
 mod writer;
 
+pub use look::{Deciding, Footing, Holder, Question};
+pub(crate) use writer::staged_name;
 pub use writer::{Permit, Writer};
 
 /// The most that is read of one file (16 MiB): no certificate, key or configuration comes near it.
@@ -258,11 +261,16 @@ pub trait Host: Tree {
     /// Returns the name of a group by id, for people; none where the host knows none.
     fn group_name(&self, gid: u32) -> Option<String>;
 
-    /// Tells whether a path is a mount point of its own, as `/etc/hosts` in a container.
+    /// Returns how what is at a path, not followed, stands in its directory; the default where nothing is there.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be told.
-    fn is_mount_point(&self, path: &HostPath) -> Result<bool>;
+    fn footing(&self, path: &HostPath) -> Result<Footing>;
+
+    /// Returns who has these files open, mapped or mounted elsewhere, as far as that can be seen in a moment.
+    fn holders(&self, _paths: &[HostPath]) -> Vec<Holder> {
+        Vec::new()
+    }
 
     /// Reads in the state directory; [`State::Absent`] where there is nothing.
     ///
@@ -294,13 +302,18 @@ pub trait Host: Tree {
     /// [`Error::Io`] where the kernel reports that one of them may be lost.
     fn sync(&mut self, places: &[Place]) -> Result<()>;
 
-    /// Runs a command to its end, with `CERTROLL_RUN=marker` in its otherwise clean environment. Called by [`Writer`],
-    /// and for questions (`systemctl show`) by services, with an empty marker. A signal that asks this run to stop does
-    /// not end the command; `told` gets a line that says so.
+    /// Runs a command to its end, with `CERTROLL_RUN=marker` in its otherwise clean environment. Called by [`Writer`]
+    /// alone. A signal that asks this run to stop does not end the command; `told` gets a line that says so.
     ///
     /// # Errors
     /// [`Error::Run`] where it cannot be started.
-    fn run(&self, command: &Command, marker: &str, told: &dyn Fn(&str)) -> Result<Output>;
+    fn run(&mut self, command: &Command, marker: &str, told: &dyn Fn(&str)) -> Result<Output>;
+
+    /// Asks something that changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Run`] where it cannot be asked.
+    fn ask(&self, question: &Question) -> Result<Output>;
 
     /// Ends every process that still carries `CERTROLL_RUN=marker`, waits until they are gone, and returns their number.
     ///
@@ -356,12 +369,12 @@ pub trait Host: Tree {
     /// [`Error::Io`] where it cannot be listed.
     fn list_input(&self, path: &str) -> Result<Vec<String>>;
 
-    /// Checks that a file or folder of the caller, and every directory above it, is writable by root alone when
-    /// certroll runs as root; returns the path that others may write.
+    /// Returns the first of what decides on a file that others may write: a directory or link on the way to it, or the
+    /// file itself. A sticky directory (`/tmp`) counts only for what others own in it.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be looked at.
-    fn writable_by_others(&self, path: &str) -> Result<Option<String>>;
+    fn writable_by_others(&self, file: Deciding<'_>) -> Result<Option<String>>;
 
     /// Writes a file of the caller's choosing outside the root, as `plan --out` asks.
     ///

@@ -408,6 +408,17 @@ impl Status {
     }
 }
 
+/// Says why a document of another format is not read; `ours` is the one that would be.
+pub(crate) fn other_format(found: &str, ours: &str) -> String {
+    let name = |format: &str| format.rsplit_once('/').map(|(name, _)| name.to_owned());
+    let made = if name(found) == name(ours) {
+        ", made by a newer certroll"
+    } else {
+        ""
+    };
+    format!("is of format `{found}`{made}; this certroll reads `{ours}`")
+}
+
 /// What the first line of a journal must say before the rest of it is read.
 #[derive(Deserialize)]
 struct Head {
@@ -436,6 +447,25 @@ pub struct Shown {
     pub sensitivity: Sensitivity,
 }
 
+/// Returns the length of the lines that are whole: all but a last one that is torn.
+///
+/// A torn line may lack its end, or hold zeroes where a power cut left the size of a file without its bytes; JSON holds
+/// no zero byte (RFC 8259 section 7).
+pub(crate) fn whole(text: &[u8]) -> usize {
+    let end = |text: &[u8]| {
+        text.iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |at| at + 1)
+    };
+    let lines = end(text);
+    let last = end(&text[..lines.saturating_sub(1)]);
+    if text[last..lines].contains(&0) {
+        last
+    } else {
+        lines
+    }
+}
+
 /// Reads a journal: its intent, whole or in part, and how far it came. A torn last line is an event that did not
 /// happen.
 ///
@@ -446,26 +476,21 @@ pub fn replay<T: DeserializeOwned>(path: &str, text: &str) -> Result<(T, Status)
         path: path.to_owned(),
         message,
     };
+    let text = &text[..whole(text.as_bytes())];
     let Some((first, rest)) = text.split_once('\n') else {
         return Err(stored("its intent is missing or cut short".to_owned()));
     };
     let damaged = |e: serde_json::Error| stored(format!("line 1: {e}"));
     let head: Head = serde_json::from_str(first).map_err(damaged)?;
     if head.format != FORMAT {
-        return Err(stored(format!(
-            "is of format `{}`, this certroll reads `{FORMAT}`",
-            head.format
-        )));
+        return Err(stored(other_format(&head.format, FORMAT)));
     }
     if head.event != "begun" {
         return Err(stored("line 1 is not an intent".to_owned()));
     }
     let intent: T = serde_json::from_str(first).map_err(damaged)?;
     let mut status = Status::Open;
-    for (index, line) in rest.split_inclusive('\n').enumerate() {
-        let Some(line) = line.strip_suffix('\n') else {
-            break;
-        };
+    for (index, line) in rest.lines().enumerate() {
         let number = index + 2;
         let event: Event =
             serde_json::from_str(line).map_err(|e| stored(format!("line {number}: {e}")))?;

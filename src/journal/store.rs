@@ -1,11 +1,14 @@
 //! The state directory: generations, the `pending` mark, and what is remembered of rollouts.
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Event, Gist, Intent, Status, replay};
+use super::{Event, Gist, Intent, Status, other_format, replay, whole};
 use crate::{
     error::{Error, On as _, Result},
     hex::hex,
@@ -52,6 +55,9 @@ pub struct Remembered {
     pub obligations: Vec<String>,
     /// Steps for people that are still open.
     pub steps: Vec<crate::desired::Step>,
+    /// Units, full names, that a reload did not make present the new identity: they are restarted at once.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub restart: BTreeSet<String>,
 }
 
 /// Everything that is remembered, by name of the rollout.
@@ -61,6 +67,12 @@ pub struct Rollouts {
     pub format: String,
     /// By name.
     pub rollouts: BTreeMap<String, Remembered>,
+}
+
+/// What a document must say before the rest of it is read.
+#[derive(Deserialize)]
+struct Format {
+    format: String,
 }
 
 impl Default for Rollouts {
@@ -73,6 +85,12 @@ impl Default for Rollouts {
 }
 
 const ROLLOUTS: &str = "certroll/rollouts/1";
+
+/// A file of a generation that was given up without a journal that could say so.
+const ABANDONED: &str = "abandoned";
+
+/// Where what is to be remembered waits for the generation to commit.
+const STAGED: &str = "/rollouts.json.new";
 
 /// Reads the state directory.
 #[derive(Debug, Clone, Copy)]
@@ -144,6 +162,54 @@ impl Store {
         Ok(Generation { intent, status })
     }
 
+    /// Reads the generation that is open.
+    ///
+    /// # Errors
+    /// [`Error::Stored`] where it is damaged, or gone.
+    pub fn open_generation(host: &dyn Host, number: u64) -> Result<Generation> {
+        Self::generation(host, number).map_err(|error| match error {
+            Error::Unknown { .. } => Error::Stored {
+                path: Self::file(number, "journal.jsonl").to_string(),
+                message: format!("is gone, although generation {number} is open"),
+            },
+            other => other,
+        })
+    }
+
+    /// Tells whether a generation was never opened: its intent never became whole, or nothing came after it. What ended
+    /// with a receipt, or was given up, was.
+    ///
+    /// # Errors
+    /// As [`Host::load`].
+    pub fn is_unopened(host: &dyn Host, number: u64) -> Result<bool> {
+        for name in ["receipt.json", ABANDONED] {
+            if host.load(&Self::file(number, name))? != State::Absent {
+                return Ok(false);
+            }
+        }
+        let state = host.load(&Self::file(number, "journal.jsonl"))?;
+        let text = state.bytes().map(Bytes::reveal).unwrap_or_default();
+        if whole(text) == 0 {
+            return Ok(true);
+        }
+        Ok(matches!(Self::gist(host, number), Ok((_, Status::Open))))
+    }
+
+    /// Marks a generation whose journal cannot be read as given up, durable on return: its copies stay.
+    ///
+    /// # Errors
+    /// [`Error::Io`] without the mark.
+    pub fn mark_abandoned(writer: &mut Writer<'_>, number: u64) -> Result<()> {
+        if writer.host().load(&Self::file(number, ""))? == State::Absent {
+            return Ok(());
+        }
+        Self::put(
+            writer,
+            &Self::file(number, ABANDONED),
+            "given up\n".to_owned(),
+        )
+    }
+
     /// Reads what housekeeping needs of one generation.
     ///
     /// # Errors
@@ -204,30 +270,51 @@ impl Store {
             path: "rollouts.json".to_owned(),
             message,
         };
-        let rollouts: Rollouts =
-            serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))?;
-        if rollouts.format != ROLLOUTS {
-            return Err(stored(format!(
-                "is of format `{}`, this certroll reads `{ROLLOUTS}`",
-                rollouts.format
-            )));
+        let damaged = |e: serde_json::Error| stored(e.to_string());
+        let Format { format } = serde_json::from_slice(bytes.reveal()).map_err(damaged)?;
+        if format != ROLLOUTS {
+            return Err(stored(other_format(&format, ROLLOUTS)));
         }
-        Ok(rollouts)
+        serde_json::from_slice(bytes.reveal()).map_err(damaged)
     }
 
-    /// Returns the edits that replace what is remembered; the first stages, the second switches.
-    #[must_use]
-    pub fn remember(rollouts: &Rollouts) -> (Edit, Edit) {
-        let at = Place::State(path("/rollouts.json"));
-        let staged = Place::State(path("/rollouts.json.new"));
+    /// Stages what is to be remembered, and returns where; not durable before a sync.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with what is remembered as it was.
+    pub fn stage_remembered(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<Place> {
         let bytes = serde_json::to_vec_pretty(rollouts).unwrap_or_default();
-        (
-            create(staged.path(), bytes),
-            Edit::Rename {
-                from: staged,
-                to: at,
-            },
-        )
+        Self::drop_remembered(writer)?;
+        writer.edit(&create(&path(STAGED), bytes))?;
+        Ok(Place::State(path(STAGED)))
+    }
+
+    /// Removes what was staged to be remembered, if anything was.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with it still there.
+    pub fn drop_remembered(writer: &mut Writer<'_>) -> Result<()> {
+        if writer.host().load(&path(STAGED))? == State::Absent {
+            return Ok(());
+        }
+        writer.edit(&Edit::Remove {
+            at: Place::State(path(STAGED)),
+        })
+    }
+
+    /// Puts what was staged in place, durable on return: the mark of an open generation may go only after that.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with it staged or in place.
+    pub fn make_remembered(writer: &mut Writer<'_>) -> Result<()> {
+        let at = Place::State(path("/rollouts.json"));
+        if writer.host().load(&path(STAGED))? != State::Absent {
+            writer.edit(&Edit::Rename {
+                from: Place::State(path(STAGED)),
+                to: at.clone(),
+            })?;
+        }
+        writer.sync(&[at])
     }
 
     /// Writes one small file of the state directory, durable on return; an older one is replaced whole.
@@ -304,10 +391,7 @@ impl Store {
         } else {
             bytes.strip_suffix(line).unwrap_or(bytes)
         };
-        let whole = rest
-            .iter()
-            .rposition(|b| *b == b'\n')
-            .map_or(0, |at| at + 1);
+        let whole = whole(rest);
         if whole == bytes.len() {
             Ok(())
         } else {
@@ -352,7 +436,8 @@ impl Store {
                 Self::remove_all(writer, &Self::file(number, ""))?;
             }
         }
-        Ok(())
+        // What is forgotten must not come back with the next power cut.
+        writer.sync(&[Place::State(Self::generations().join("forgotten"))])
     }
 
     /// Removes a directory of the state directory with everything in it.

@@ -22,9 +22,12 @@ use crate::{
 };
 
 mod overlay;
+mod redact;
+mod settle;
 mod view;
 
 pub use overlay::Overlay;
+pub(crate) use settle::{holders, settle};
 pub use view::{ChangeView, FORMAT, View};
 
 /// One before and after of one path.
@@ -114,6 +117,8 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// Files and units found to use the identity, for people.
     pub consumers: Vec<String>,
+    /// Who keeps the old files that are replaced, for people.
+    pub holders: Vec<String>,
     /// Seconds that the probes may take together.
     pub deadline: u64,
     /// Whether this is a live machine whose services and endpoints can be asked.
@@ -166,8 +171,17 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             observed.findings.push(finding);
             continue;
         }
-        let (sensitivity, identity) = (target.sensitivity, target.identity);
+        let identity = target.identity;
+        let sensitivity = if before.bytes().is_some_and(view::holds_key) {
+            // Where a pair was one file before, its copy is a key's, and goes when keys go.
+            Sensitivity::Secret
+        } else {
+            target.sensitivity
+        };
         let after = target.wanted.over(&before, sensitivity, fresh);
+        observed
+            .findings
+            .extend(too_open(&target.path, target.at_most, &after));
         if same(&before, &after) {
             continue;
         }
@@ -181,8 +195,6 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
                 &mut observed,
             )?;
         }
-        let in_place =
-            before != State::Absent && wants_file && host.is_mount_point(&target.path)?;
         let staging = match &target.swept {
             Some(top) => top.parent().unwrap_or_default(),
             None => target.path.parent().unwrap_or_default(),
@@ -195,9 +207,11 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             sensitivity,
             identity,
             staging,
-            in_place,
+            in_place: false,
         });
     }
+    let standing = settle(host, &mut observed.changes)?;
+    observed.findings.extend(standing);
     Ok(observed)
 }
 
@@ -216,6 +230,16 @@ fn same(before: &State, after: &State) -> bool {
         ) if matches!(a, Content::Link(_)) => a == b && x.uid == y.uid && x.gid == y.gid,
         _ => before == after,
     }
+}
+
+/// Says that a file would be open to more than its reader takes.
+fn too_open(path: &HostPath, at_most: Option<u32>, after: &State) -> Option<Finding> {
+    let (most, mode) = (at_most?, after.attrs()?.mode & 0o7777);
+    let message =
+        format!("`{path}` would be {mode:04o}, and who reads it takes at most {most:04o}");
+    let hint = format!("in the profile, say `mode: \"{most:04o}\"`");
+    let finding = Finding::host(Severity::Fatal, "mode-too-open", message).hinted(hint);
+    (mode & !most != 0).then_some(finding)
 }
 
 /// Says why a target cannot be written as it stands.

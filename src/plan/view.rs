@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use similar::TextDiff;
 
-use super::{Change, IdentityLine, Plan, Promise};
+use super::{Change, IdentityLine, Plan, Promise, redact};
 use crate::{
     host::Host,
     identity::Input,
@@ -46,6 +46,9 @@ pub struct View {
     pub findings: Vec<FindingView>,
     /// Files and units found to use the identity.
     pub consumers: Vec<String>,
+    /// Who keeps the old files that are replaced: as it is now, and no part of what is approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<String>,
     /// Steps for people.
     pub steps: Vec<String>,
     /// Whether services and endpoints are asked.
@@ -196,6 +199,7 @@ impl View {
             owed: plan.owed.clone(),
             findings: plan.findings.iter().map(finding).collect(),
             consumers: plan.consumers.clone(),
+            holders: plan.holders.clone(),
             steps: plan.steps.iter().map(|s| s.text.clone()).collect(),
             live: plan.live,
         }
@@ -277,15 +281,12 @@ fn diff(change: &Change) -> Vec<String> {
             change.path.to_string()
         }
     };
-    let unified = diff
-        .unified_diff()
-        .header(&header(&change.before), &header(&change.after))
-        .to_string();
-    unified.lines().map(str::to_owned).collect()
+    let heads = (header(&change.before), header(&change.after));
+    redact::unified(&diff, &heads.0, &heads.1)
 }
 
 /// Tells whether a private key is in a file that is not meant to hold one, as where a pair was one file before.
-fn holds_key(bytes: &Bytes) -> bool {
+pub(super) fn holds_key(bytes: &Bytes) -> bool {
     // A block that is cut short or damaged is not read as a key, and must not be shown either.
     let mark = b"PRIVATE KEY-----";
     let input = || Input {

@@ -12,6 +12,7 @@ use crate::{desired::Probe, state::HostPath};
 /// readable files are promised by the plan, so they are always judged.
 #[must_use]
 pub fn judge(probe: &Probe, want: &Want, found: &Observation, baseline: &Observation) -> Verdict {
+    let stale = is_stale(want, found);
     let (judged, good, found, want) = match (want, found, baseline) {
         (Want::Leaf { leaf, chain }, Observation::Tls(now), Observation::Tls(before)) => {
             leaves(leaf, chain, now, before)
@@ -40,7 +41,23 @@ pub fn judge(probe: &Probe, want: &Want, found: &Observation, baseline: &Observa
         judged,
         found,
         want,
+        stale,
     }
+}
+
+/// Tells whether an address presents another leaf or chain than the wanted one.
+fn is_stale(want: &Want, found: &Observation) -> bool {
+    let Observation::Tls(ends) = found else {
+        return false;
+    };
+    let other = |end: &Endpoint| match (want, &end.presented) {
+        (Want::Leaf { leaf, chain }, Some(served)) => {
+            served.leaf != *leaf || served.chain != *chain
+        }
+        (Want::Baseline(Observation::Tls(before)), Some(_)) => !before.iter().any(|b| same(b, end)),
+        _ => false,
+    };
+    ends.iter().any(other)
 }
 
 type Judgement = (bool, bool, String, String);

@@ -29,7 +29,7 @@ pub use certificate::{Details, details};
 pub use judge::judge;
 pub use lookup::lookup_in_hosts;
 pub use prove::prove;
-pub use readable::{Identity, readable};
+pub use readable::{Denial, Identity, readable};
 pub use report::{EndpointReport, FORMAT, PATIENCE, ProbeReport, parse_target, run};
 
 /// What one probe saw.
@@ -102,6 +102,9 @@ pub struct Verdict {
     pub found: String,
     /// What is wanted.
     pub want: String,
+    /// Whether a leaf or chain is presented that is not the one wanted: whoever serves there has not loaded it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
 }
 
 impl Verdict {

@@ -1,16 +1,14 @@
 //! Whether a user or a group can read a file, decided from modes, owners and ACLs without becoming that user.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, fmt};
 
 use crate::{
+    acl::{self, ACL, Tag},
     desired::Reader,
     error::Result,
     host::{Host, Tree},
     state::{Attrs, Content, HostPath, State},
 };
-
-/// Name of the extended attribute that holds an access ACL (acl(5)).
-const ACL: &str = "system.posix_acl_access";
 
 /// Links that may follow one another (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
@@ -31,6 +29,30 @@ pub struct Identity {
     pub uid: Option<u32>,
     /// Primary and supplementary groups.
     pub gids: Vec<u32>,
+    /// Whether modes do not bind it, as root with its capabilities.
+    pub reads_all: bool,
+}
+
+/// Why a file cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The file, or the directory or link on the way, that is in the way.
+    pub at: HostPath,
+    /// What is missing.
+    pub what: String,
+    /// The command that gives it, where one does.
+    pub fix: Option<String>,
+    /// A group that the reader is in, by number.
+    pub group: Option<u32>,
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.fix {
+            Some(fix) => write!(f, "{} (`{fix}`)", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
 }
 
 impl Identity {
@@ -46,6 +68,7 @@ impl Identity {
                     label: format!("user `{name}`"),
                     acl: format!("u:{name}"),
                     uid: Some(user.uid),
+                    reads_all: user.uid == 0,
                     gids: user.groups,
                 }
             }
@@ -54,6 +77,7 @@ impl Identity {
                 acl: format!("g:{name}"),
                 uid: None,
                 gids: vec![host.group(name)?],
+                reads_all: false,
             },
         })
     }
@@ -67,7 +91,9 @@ pub(super) fn observe(
 ) -> Vec<(HostPath, Option<String>)> {
     let reader = Identity::of(host, by);
     let reason = |path: &HostPath| match &reader {
-        Ok(reader) => readable(host.tree(), path, reader).err(),
+        Ok(reader) => readable(host.tree(), path, reader)
+            .err()
+            .map(|denial| denial.to_string()),
         Err(error) => Some(error.to_string()),
     };
     paths
@@ -83,26 +109,37 @@ pub(super) fn observe(
 ///
 /// # Errors
 /// The reason, with the path and the bit that is missing, and the command that gives it.
-pub fn readable(tree: &dyn Tree, path: &HostPath, reader: &Identity) -> Result<(), String> {
+pub fn readable(tree: &dyn Tree, path: &HostPath, reader: &Identity) -> Result<(), Denial> {
     let mut ahead: VecDeque<String> = components(path);
     let root = path.link_target("/");
     let mut at = root.clone();
     let mut links = 0;
+    let no = |at: &HostPath, what: String| {
+        let at = at.clone();
+        Err(Denial {
+            at,
+            what,
+            fix: None,
+            group: None,
+        })
+    };
     loop {
-        let state = tree
-            .read(&at)
-            .map_err(|error| format!("`{at}` cannot be looked at: {error}"))?;
+        let state = match tree.read(&at) {
+            Ok(state) => state,
+            Err(error) => return no(&at, format!("`{at}` cannot be looked at: {error}")),
+        };
         match state {
-            State::Absent => return Err(format!("`{at}` does not exist")),
+            State::Absent => return no(&at, format!("`{at}` does not exist")),
             State::Present {
                 content: Content::Link(target),
                 ..
             } => {
                 links += 1;
                 if links > MOST_LINKS {
-                    return Err(format!(
-                        "`{path}` goes through more than {MOST_LINKS} links"
-                    ));
+                    return no(
+                        path,
+                        format!("`{path}` goes through more than {MOST_LINKS} links"),
+                    );
                 }
                 let mut parts = components(&at.link_target(&target));
                 parts.append(&mut ahead);
@@ -114,17 +151,17 @@ pub fn readable(tree: &dyn Tree, path: &HostPath, reader: &Identity) -> Result<(
                 attrs,
             } => {
                 let Some(next) = ahead.pop_front() else {
-                    return Err(format!("`{at}` is a directory"));
+                    return no(&at, format!("`{at}` is a directory"));
                 };
                 allowed(&at, &attrs, reader, SEARCH)?;
                 at = at.join(&next);
             }
             State::Present { content, attrs } => {
                 if !ahead.is_empty() {
-                    return Err(format!("`{at}` is not a directory"));
+                    return no(&at, format!("`{at}` is not a directory"));
                 }
                 if content == Content::Other {
-                    return Err(format!("`{at}` is not a regular file"));
+                    return no(&at, format!("`{at}` is not a regular file"));
                 }
                 return allowed(&at, &attrs, reader, READ);
             }
@@ -150,7 +187,7 @@ enum Class {
     Other,
 }
 
-fn allowed(at: &HostPath, attrs: &Attrs, reader: &Identity, bit: u32) -> Result<(), String> {
+fn allowed(at: &HostPath, attrs: &Attrs, reader: &Identity, bit: u32) -> Result<(), Denial> {
     let (class, permissions) = decide(attrs, reader);
     if class == Class::Root || permissions & bit == bit {
         return Ok(());
@@ -168,22 +205,27 @@ fn allowed(at: &HostPath, attrs: &Attrs, reader: &Identity, bit: u32) -> Result<
     } else {
         ""
     };
-    Err(format!(
-        "`{at}` is {:04o} {}:{}{acl}, {} lacks `{letter}` on it (`{fix}`)",
-        attrs.mode & 0o7777,
-        attrs.uid,
-        attrs.gid,
-        reader.label
-    ))
+    Err(Denial {
+        at: at.clone(),
+        what: format!(
+            "`{at}` is {:04o} {}:{}{acl}, {} lacks `{letter}` on it",
+            attrs.mode & 0o7777,
+            attrs.uid,
+            attrs.gid,
+            reader.label
+        ),
+        fix: Some(fix),
+        group: reader.gids.first().copied(),
+    })
 }
 
 /// The access check of acl(5): owner, named user, groups (any that grants), other; the mask limits all but the first
 /// and the last.
 fn decide(attrs: &Attrs, reader: &Identity) -> (Class, u32) {
-    if reader.uid == Some(0) {
+    if reader.reads_all {
         return (Class::Root, 7);
     }
-    let acl = attrs.xattrs.get(ACL).and_then(|value| parse_acl(value));
+    let acl = attrs.xattrs.get(ACL).and_then(|value| acl::parse(value));
     let mode = attrs.mode;
     if reader.uid == Some(attrs.uid) {
         return (Class::Owner, mode >> 6 & 7);
@@ -219,50 +261,4 @@ fn decide(attrs: &Attrs, reader: &Identity) -> (Class, u32) {
         return (Class::Group, groups.iter().fold(0, |all, one| all | one));
     }
     (Class::Other, mode & 7)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tag {
-    Group,
-    GroupObj,
-    Mask,
-    Other,
-    User,
-    UserObj,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    tag: Tag,
-    permissions: u32,
-    id: u32,
-}
-
-/// Decodes the attribute: a version (2), then entries of tag, permissions and id, little-endian
-/// (`linux/posix_acl_xattr.h`). None where it is anything else.
-fn parse_acl(value: &[u8]) -> Option<Vec<Entry>> {
-    let (version, entries) = value.split_first_chunk::<4>()?;
-    if u32::from_le_bytes(*version) != 2 || entries.len() % 8 != 0 {
-        return None;
-    }
-    entries
-        .chunks_exact(8)
-        .map(|entry| {
-            let [t0, t1, p0, p1, i0, i1, i2, i3] = entry.try_into().ok()?;
-            let tag = match u16::from_le_bytes([t0, t1]) {
-                0x01 => Tag::UserObj,
-                0x02 => Tag::User,
-                0x04 => Tag::GroupObj,
-                0x08 => Tag::Group,
-                0x10 => Tag::Mask,
-                0x20 => Tag::Other,
-                _ => return None,
-            };
-            Some(Entry {
-                tag,
-                permissions: u32::from(u16::from_le_bytes([p0, p1])),
-                id: u32::from_le_bytes([i0, i1, i2, i3]),
-            })
-        })
-        .collect()
 }

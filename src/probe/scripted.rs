@@ -9,7 +9,10 @@ use std::{
 
 use crate::{
     error::{Error, Result},
-    host::{Command, Edit, Entry, Host, Output, Place, Presented, Tree, User},
+    host::{
+        Command, Deciding, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree,
+        User,
+    },
     state::{Bytes, HostPath, State},
 };
 
@@ -79,7 +82,7 @@ impl Host for Scripted {
         None
     }
 
-    fn is_mount_point(&self, _: &HostPath) -> Result<bool> {
+    fn footing(&self, _: &HostPath) -> Result<Footing> {
         none()
     }
     fn load(&self, _: &HostPath) -> Result<State> {
@@ -97,9 +100,13 @@ impl Host for Scripted {
     fn sync(&mut self, _: &[Place]) -> Result<()> {
         none()
     }
-    fn run(&self, command: &Command, marker: &str, _: &dyn Fn(&str)) -> Result<Output> {
-        assert_eq!(marker, "", "a question carries no marker");
-        self.run.as_ref().map_or_else(none, |run| Ok(run(command)))
+    fn run(&mut self, _: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
+        none()
+    }
+    fn ask(&self, question: &Question) -> Result<Output> {
+        self.run
+            .as_ref()
+            .map_or_else(none, |run| Ok(run(question.command())))
     }
     fn end_marked(&self, _: &str) -> Result<usize> {
         none()
@@ -143,7 +150,7 @@ impl Host for Scripted {
     fn list_input(&self, _: &str) -> Result<Vec<String>> {
         none()
     }
-    fn writable_by_others(&self, _: &str) -> Result<Option<String>> {
+    fn writable_by_others(&self, _: Deciding<'_>) -> Result<Option<String>> {
         none()
     }
     fn write_output(&self, _: &str, _: &[u8]) -> Result<()> {

@@ -7,7 +7,7 @@ use super::{
     parse::is_dotted, settings::scope,
 };
 use crate::{
-    desired::{Desired, Manager, Probe, Reader, Service, Step, Target},
+    desired::{Desired, Manager, Probe, Reader, Reads, Service, Step, Target},
     effective::ReadBack,
     error::{Error, Result},
     facts::Facts,
@@ -15,6 +15,7 @@ use crate::{
     preflight::{Finding, Scope as FindingScope},
     render::{Expr, Renderer, Scope},
     resource::Asking,
+    service::{self, unit_name},
     state::{Content, HostPath},
 };
 
@@ -111,6 +112,7 @@ impl One<'_> {
     }
 
     fn add(&mut self, desired: &mut Desired, ids: &dyn Ids) -> Result<()> {
+        let first_target = desired.targets.len();
         for spec in &self.profile.findings {
             self.finding(spec, &mut desired.findings)?;
         }
@@ -128,12 +130,14 @@ impl One<'_> {
             desired.targets.extend(targets);
             desired.findings.extend(findings);
         }
-        for spec in &self.profile.services {
-            desired.services.extend(self.service(spec)?);
-        }
+        let (first_service, first_probe) = (desired.services.len(), desired.probes.len());
+        self.services(desired, first_target)?;
         for spec in &self.profile.probes {
             self.probe(spec, desired)?;
         }
+        let own = desired.services.get_mut(first_service..);
+        let probes = desired.probes.get(first_probe..);
+        service::assign(own.unwrap_or_default(), probes.unwrap_or_default());
         for spec in &self.profile.steps {
             self.step(spec, &mut desired.steps)?;
         }
@@ -202,12 +206,45 @@ impl One<'_> {
             command,
             config_test: self.command(&spec.config_test, limit)?,
             limit: spec.limit,
-            on: spec
-                .on
-                .iter()
-                .map(|e| self.path(e, &self.scope))
-                .collect::<Result<_>>()?,
+            on: self.paths(&spec.on)?,
+            serves: BTreeMap::new(),
         }))
+    }
+
+    fn paths(&self, exprs: &[Expr]) -> Result<Vec<HostPath>> {
+        exprs.iter().map(|e| self.path(e, &self.scope)).collect()
+    }
+
+    /// Adds the services, and which files their units read: what the profile says, or, of its only unit, all PEM files.
+    fn services(&self, desired: &mut Desired, first_target: usize) -> Result<()> {
+        let mut own = Vec::new();
+        for spec in &self.profile.services {
+            let Some(service) = self.service(spec)? else {
+                continue;
+            };
+            let units: Vec<String> = service.units.iter().map(|unit| unit_name(unit)).collect();
+            own.push((units, self.paths(&spec.reads)?));
+            desired.services.push(service);
+        }
+        if let [(units, paths)] = own.as_mut_slice()
+            && units.len() == 1
+            && paths.is_empty()
+        {
+            let pems = desired.targets.iter().skip(first_target);
+            let paths = pems.filter(|t| t.identity).map(|t| t.path.clone());
+            desired.reads.push(Reads {
+                units: units.clone(),
+                paths: paths.collect(),
+                declared: false,
+            });
+        }
+        let declared = own.into_iter().filter(|(_, paths)| !paths.is_empty());
+        desired.reads.extend(declared.map(|(units, paths)| Reads {
+            units,
+            paths,
+            declared: true,
+        }));
+        Ok(())
     }
 
     fn probe(&self, spec: &ProbeSpec, desired: &mut Desired) -> Result<()> {

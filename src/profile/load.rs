@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Profile;
 use crate::{
     error::{Error, Result},
-    host::Host,
+    host::{Deciding, Host},
 };
 
 /// One built-in profile: its name and the files of its folder.
@@ -85,7 +85,7 @@ fn read(host: &dyn Host, folder: &str, main: &str) -> Result<Profile> {
             continue;
         }
         let path = format!("{folder}/{file}");
-        if let Some(open) = host.writable_by_others(&path)? {
+        if let Some(open) = host.writable_by_others(Deciding::Profile(&path))? {
             return Err(Error::Usage {
                 message: format!(
                     "`{open}` can be written by others than root: it decides what root writes"

@@ -133,6 +133,8 @@ pub struct ServiceSpec {
     pub limit: u64,
     /// Paths whose change owes it.
     pub on: Vec<Expr>,
+    /// Paths that its units read with their own rights.
+    pub reads: Vec<Expr>,
 }
 
 /// One entry of `probes`.

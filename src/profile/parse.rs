@@ -279,6 +279,7 @@ fn service(path: &str, node: &Node) -> Result<ServiceSpec> {
         config_test: fields.texts("config_test")?,
         limit: fields.number("limit")?.unwrap_or(UNIT_LIMIT),
         on: fields.texts("on")?,
+        reads: fields.texts("reads")?,
     };
     match (spec.manager, spec.command.is_empty(), spec.units.is_empty()) {
         (Manager::Systemd, false, _) => {

@@ -75,6 +75,7 @@ pub struct Resource {
     owner: Option<Expr>,
     group: Option<Expr>,
     mode: Option<u32>,
+    at_most: Option<u32>,
     on_link: OnLink,
     swept: Option<HostPath>,
 }
@@ -128,10 +129,17 @@ impl Resource {
             ask,
             owner: fields.text("owner")?,
             group: fields.text("group")?,
-            mode: mode(&mut fields)?,
+            mode: mode(&mut fields, "mode")?,
+            at_most: mode(&mut fields, "at_most")?,
             on_link: fields.word("on_link", &on_link)?.unwrap_or_default(),
             swept: swept(&mut fields)?,
         };
+        if let (Some(mode), Some(most)) = (resource.mode, resource.at_most)
+            && mode & !most != 0
+        {
+            let message = format!("mode {mode:04o} is more than `at_most` {most:04o}");
+            return Err(fields.error(message, "take the bits off `mode`"));
+        }
         fields.done()?;
         Ok(resource)
     }
@@ -235,22 +243,23 @@ impl<'a> Asking<'a> {
             },
             sensitivity,
             identity: false,
+            at_most: self.resource.at_most.filter(|_| !link),
             swept: self.resource.swept.clone(),
             on_link: self.resource.on_link,
         }
     }
 }
 
-/// Reads `mode`, octal text: unquoted, YAML 1.2 would take `0640` for the number 640.
-fn mode(fields: &mut Fields<'_>) -> Result<Option<u32>> {
-    let Some(expr) = fields.text("mode")? else {
+/// Reads a mode, octal text: unquoted, YAML 1.2 would take `0640` for the number 640.
+fn mode(fields: &mut Fields<'_>, name: &'static str) -> Result<Option<u32>> {
+    let Some(expr) = fields.text(name)? else {
         return Ok(None);
     };
     match u32::from_str_radix(&expr.text, 8) {
         Ok(mode) if mode <= 0o7777 && expr.text.len() >= 3 => Ok(Some(mode)),
         _ => Err(expr.error(
-            format!("mode `{}` is not octal", expr.text),
-            "write it as in `mode: \"0640\"`",
+            format!("{name} `{}` is not octal", expr.text),
+            format!("write it as in `{name}: \"0640\"`"),
         )),
     }
 }

@@ -12,6 +12,8 @@ use crate::{
     host::{Command, Host, Output},
 };
 
+mod remarks;
+mod setup;
 mod steps;
 mod units;
 mod wait;
@@ -19,11 +21,15 @@ mod wait;
 #[cfg(test)]
 mod tests;
 
-pub use steps::{Planned, planned};
+pub use remarks::findings;
+pub use setup::Setup;
+pub use steps::{Planned, assign, learned, planned, told};
 pub use units::{UnitState, observe, unit_name};
 
 use steps::Act;
 use wait::{Demand, Watch};
+
+pub use wait::Watched;
 
 /// Runs the commands of services and writes down that it does: the journal, or a test.
 pub trait Runner {
@@ -36,9 +42,9 @@ pub trait Runner {
     /// [`Error::Run`] where it cannot be started, [`Error::NotPlanned`] where the plan does not name it.
     fn run(&mut self, command: &Command) -> Result<Output>;
 
-    /// Returns the signal that asks to stop between two steps. A rollback overrides this with none: it goes to its end.
-    fn interrupted(&self) -> Option<&'static str> {
-        self.host().interrupted()
+    /// Tells whether this is the way forward. The way back heeds no signal, and goes to its end.
+    fn forward(&self) -> bool {
+        true
     }
 }
 
@@ -54,6 +60,7 @@ pub fn commands(services: &[Service], baseline: &[UnitState]) -> Vec<Command> {
 /// Makes services load what changed: all config tests, then each reload or restart in order, each asked afterwards.
 ///
 /// Units that were not active in `baseline` are neither started nor judged. `progress` gets one line for each step.
+/// Returns the units as they have settled, for [`Watched::still`].
 ///
 /// # Errors
 /// [`Error::Run`] where a config test, a command or a reload fails; [`Error::Unproved`] where a unit is not active
@@ -64,7 +71,7 @@ pub fn activate(
     services: &[Service],
     baseline: &[UnitState],
     progress: &mut dyn FnMut(&str),
-) -> Result<()> {
+) -> Result<Watched> {
     let steps = steps::steps(services, baseline);
     for test in &steps.tests {
         heed(runner)?;
@@ -74,9 +81,15 @@ pub fn activate(
     }
     let mut watched: Vec<String> = Vec::new();
     let mut limit = Duration::ZERO;
+    // The way forward may have restarted units already: a restart on the way back is another one.
+    let before = if runner.forward() {
+        baseline.to_vec()
+    } else {
+        observe(runner.host(), services)?
+    };
     for act in &steps.acts {
         heed(runner)?;
-        perform(runner, act, baseline, progress)?;
+        perform(runner, act, &before, progress)?;
         limit = limit.max(act.limit);
         watched.extend(act.units.iter().cloned());
     }
@@ -87,6 +100,63 @@ pub fn activate(
     wait::settle(runner, &watched, limit)
 }
 
+/// Tells whether endpoints may show that a reload did not suffice.
+#[must_use]
+pub fn may_not_suffice(services: &[Service], baseline: &[UnitState]) -> bool {
+    let acts = steps::steps(services, baseline).acts;
+    acts.iter().any(Act::may_not_suffice)
+}
+
+/// Restarts, in order, the reloaded units with an endpoint among `stale`, which are titles of probes; returns them.
+///
+/// # Errors
+/// As [`activate`].
+pub fn restart_stale(
+    runner: &mut dyn Runner,
+    services: &[Service],
+    baseline: &[UnitState],
+    stale: &[&str],
+    progress: &mut dyn FnMut(&str),
+) -> Result<Vec<String>> {
+    let before = observe(runner.host(), services)?;
+    let mut restarted = Vec::new();
+    let mut limit = Duration::ZERO;
+    for act in steps::steps(services, baseline).acts {
+        let is_stale = |unit: &String| {
+            let titles = act.serves.get(unit);
+            titles.is_some_and(|titles| titles.iter().any(|title| stale.contains(&title.as_str())))
+        };
+        for (unit, command) in act.each.iter().filter(|(unit, _)| is_stale(unit)) {
+            heed(runner)?;
+            progress(&format!("restarting {unit}: a reload did not suffice"));
+            restart(runner, unit, command, &before, act.limit)?;
+            limit = limit.max(act.limit);
+            restarted.push(unit.clone());
+        }
+    }
+    drop(wait::settle(runner, &restarted, limit)?);
+    Ok(restarted)
+}
+
+/// Restarts one unit, and waits until it is back.
+fn restart(
+    runner: &mut dyn Runner,
+    unit: &String,
+    command: &Command,
+    before: &[UnitState],
+    limit: Duration,
+) -> Result<()> {
+    let end = runner.host().elapsed() + limit;
+    runner.run(command)?;
+    let watch = Watch {
+        units: std::slice::from_ref(unit),
+        baseline: before,
+        demand: Demand::Renewed,
+        end,
+    };
+    wait::until(runner, &watch)
+}
+
 fn perform(
     runner: &mut dyn Runner,
     act: &Act,
@@ -94,12 +164,13 @@ fn perform(
     progress: &mut dyn FnMut(&str),
 ) -> Result<()> {
     progress(&act.announcement());
+    let begun = runner.host().elapsed();
     let output = runner.run(&act.command)?;
     let watch = |demand, units| Watch {
         units,
         baseline,
         demand,
-        limit: act.limit,
+        end: begun + act.limit,
     };
     match (act.manager, act.action) {
         (Manager::WazoService, _) => {
@@ -115,6 +186,16 @@ fn perform(
             // A failed job shows in the state of its unit, with a name and a reason.
             wait::until(runner, &watch(Demand::Renewed, &act.units))
         }
+        (Manager::Systemd | Manager::Command, Action::Reload)
+            if !runner.forward() && !succeeded(&output) && !act.each.is_empty() =>
+        {
+            // What the way forward left behind may be past a reload.
+            progress(&format!("{}: restarting", failure(&act.command, &output)));
+            for (unit, command) in &act.each {
+                restart(runner, unit, command, baseline, act.limit)?;
+            }
+            wait::until(runner, &watch(Demand::Active, &act.units))
+        }
         (Manager::Systemd, Action::Reload) | (Manager::Command, _) => {
             must_succeed(&act.command, &output)?;
             wait::until(runner, &watch(Demand::Active, &act.units))
@@ -129,14 +210,15 @@ fn revive(
     baseline: &[UnitState],
     progress: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let all = Watch {
+    // The script takes its own time, which does not count against its units.
+    let all = |host: &dyn Host| Watch {
         units: &act.units,
         baseline,
         demand: Demand::Renewed,
-        limit: act.limit,
+        end: host.elapsed() + act.limit,
     };
-    let left = wait::left(runner, &all)?;
-    for (unit, command) in act.units.iter().zip(&act.each) {
+    let left = wait::left(runner, &all(runner.host()))?;
+    for (unit, command) in &act.each {
         if !left.contains(unit) {
             continue;
         }
@@ -145,20 +227,15 @@ fn revive(
             "restarting `{unit}`, which `{}` left as it was or stopped",
             act.command.line()
         ));
-        runner.run(command)?;
-        let one = Watch {
-            units: std::slice::from_ref(unit),
-            ..all
-        };
-        wait::until(runner, &one)?;
+        restart(runner, unit, command, baseline, act.limit)?;
     }
-    wait::until(runner, &all)
+    wait::until(runner, &all(runner.host()))
 }
 
 fn heed(runner: &dyn Runner) -> Result<()> {
-    match runner.interrupted() {
-        Some(signal) => Err(Error::Interrupted { signal }),
-        None => Ok(()),
+    match runner.host().interrupted() {
+        Some(signal) if runner.forward() => Err(Error::Interrupted { signal }),
+        Some(_) | None => Ok(()),
     }
 }
 

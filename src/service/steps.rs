@@ -1,7 +1,7 @@
 //! What will be run for a set of services: the one place that decides it, for the plan and for the deed.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{UnitState, unit_name};
 use crate::{
-    desired::{Action, Manager, Service},
+    desired::{Action, Manager, Probe, Service},
     host::Command,
+    probe,
 };
 
 /// One command that a rollout runs for its services.
@@ -31,12 +32,35 @@ pub(super) struct Act {
     pub(super) command: Command,
     /// Units that were active before, full names, in order: they must be so afterwards.
     pub(super) units: Vec<String>,
-    /// For each unit the command that restarts it alone, where the manager may forget some.
-    pub(super) each: Vec<Command>,
+    /// Units that may have to be restarted alone, each with the command: all where the manager may forget some, and
+    /// after a reload those with an endpoint that shows whether it sufficed.
+    pub(super) each: Vec<(String, Command)>,
+    /// By unit, the titles of the probes that show what it serves.
+    pub(super) serves: BTreeMap<String, Vec<String>>,
     pub(super) limit: Duration,
 }
 
 impl Act {
+    /// Tells whether endpoints decide that a unit is restarted after all.
+    pub(super) fn may_not_suffice(&self) -> bool {
+        !self.serves.is_empty()
+    }
+
+    /// Says when the command for one unit alone is run.
+    fn only_if(&self, unit: &str) -> String {
+        if self.may_not_suffice() {
+            format!(
+                "`{unit}` still presents the old leaf after `{}`",
+                self.command.line()
+            )
+        } else {
+            format!(
+                "`{}` leaves `{unit}` stopped or does not restart it",
+                self.command.line()
+            )
+        }
+    }
+
     pub(super) fn announcement(&self) -> String {
         match (self.manager, self.action) {
             (Manager::Systemd, Action::Restart) => format!("restarting {}", self.units.join(", ")),
@@ -65,19 +89,11 @@ pub fn planned(services: &[Service], baseline: &[UnitState]) -> Vec<Planned> {
     };
     let mut all: Vec<Planned> = steps.tests.into_iter().map(certain).collect();
     for act in steps.acts {
-        let line = act.command.line();
-        all.push(certain(act.command));
-        let rest = act
-            .units
-            .iter()
-            .zip(act.each)
-            .map(|(unit, command)| Planned {
-                command,
-                only_if: Some(format!(
-                    "`{line}` leaves `{unit}` stopped or does not restart it"
-                )),
-            });
-        all.extend(rest);
+        all.push(certain(act.command.clone()));
+        all.extend(act.each.iter().map(|(unit, command)| Planned {
+            command: command.clone(),
+            only_if: Some(act.only_if(unit)),
+        }));
     }
     all
 }
@@ -146,14 +162,15 @@ fn add(
         (Manager::WazoService | Manager::Command, Some(command)) => command.clone(),
         (Manager::WazoService | Manager::Command, None) => return,
     };
-    let singles = |units: &[String]| -> Vec<Command> {
-        if service.manager != Manager::WazoService {
-            return Vec::new();
-        }
-        units
-            .iter()
-            .map(|unit| systemctl(Action::Restart, std::slice::from_ref(unit), service.limit))
-            .collect()
+    let alone = |unit: &&String| {
+        service.manager == Manager::WazoService || service.serves.contains_key(*unit)
+    };
+    let singles = |units: &[String]| -> Vec<(String, Command)> {
+        let one = |unit: &String| {
+            let command = systemctl(Action::Restart, std::slice::from_ref(unit), service.limit);
+            (unit.clone(), command)
+        };
+        units.iter().filter(alone).map(one).collect()
     };
     let limit = Duration::from_secs(service.limit);
     if let Some(act) = ran
@@ -166,6 +183,7 @@ fn add(
             .collect();
         act.each.extend(singles(&more));
         act.units.extend(more);
+        act.serves.extend(service.serves.clone());
         act.limit = act.limit.max(limit);
         return;
     }
@@ -174,10 +192,88 @@ fn add(
         manager: service.manager,
         action: service.action,
         each: singles(&units),
+        serves: service.serves.clone(),
         command,
         units,
         limit,
     });
+}
+
+/// Keeps the services that a run has begun to tell: the others cannot have loaded anything.
+#[must_use]
+pub fn told(services: Vec<Service>, baseline: &[UnitState], ran: &[String]) -> Vec<Service> {
+    let begun = |command: &Command| ran.contains(&command.line());
+    let acts = steps(&services, baseline).acts.into_iter();
+    let units: HashSet<String> = acts
+        .filter(|act| begun(&act.command) || act.each.iter().any(|(_, one)| begun(one)))
+        .flat_map(|act| act.units)
+        .collect();
+    let was_told = |service: &Service| {
+        let acted = service
+            .units
+            .iter()
+            .any(|unit| units.contains(&unit_name(unit)));
+        acted || service.command.as_ref().is_some_and(begun)
+    };
+    services.into_iter().filter(was_told).collect()
+}
+
+/// Says for each unit that is reloaded which TLS probes of its profile show what it serves: those whose `service` is
+/// the unit, and those whose `service` is no unit of the profile.
+pub fn assign(services: &mut [Service], probes: &[Probe]) {
+    let known: HashSet<String> = services
+        .iter()
+        .flat_map(|service| service.units.iter().map(|unit| unit_name(unit)))
+        .collect();
+    let reloaded = services
+        .iter_mut()
+        .filter(|s| s.action == Action::Reload && s.manager != Manager::WazoService);
+    for service in reloaded {
+        for unit in service.units.iter().map(|unit| unit_name(unit)) {
+            let shows = |probe: &&Probe| {
+                let Probe::Tls { service: named, .. } = probe else {
+                    return false;
+                };
+                let named = unit_name(named);
+                named == unit || !known.contains(&named)
+            };
+            let titles: Vec<String> = probes.iter().filter(shows).map(probe::title).collect();
+            if !titles.is_empty() {
+                service.serves.insert(unit, titles);
+            }
+        }
+    }
+}
+
+/// Has the units restarted at once of which it is known that a reload does not suffice.
+#[must_use]
+pub fn learned(services: Vec<Service>, restart: &BTreeSet<String>) -> Vec<Service> {
+    let mut all = Vec::new();
+    for mut service in services {
+        let (known, rest): (Vec<String>, Vec<String>) = service
+            .units
+            .iter()
+            .cloned()
+            .partition(|u| service.action == Action::Reload && restart.contains(&unit_name(u)));
+        if known.is_empty() {
+            all.push(service);
+            continue;
+        }
+        service.serves.retain(|unit, _| !restart.contains(unit));
+        all.push(Service {
+            manager: Manager::Systemd,
+            action: Action::Restart,
+            units: known,
+            command: None,
+            serves: BTreeMap::new(),
+            ..service.clone()
+        });
+        if !rest.is_empty() {
+            service.units = rest;
+            all.push(service);
+        }
+    }
+    all
 }
 
 /// One call for all units: systemctl queues their jobs in this order and waits for all of them.

@@ -5,6 +5,8 @@ use std::{cell::RefCell, collections::BTreeMap};
 use super::*;
 use crate::{probe::scripted::Scripted, state::HostPath};
 
+mod plan;
+
 /// A systemd small enough to predict: units, and what happens to them when they are restarted.
 #[derive(Default)]
 struct World {
@@ -114,7 +116,7 @@ impl World {
 
     fn go(&mut self, services: &[Service]) -> (Result<()>, Vec<Command>) {
         let baseline = observe(&self.host, services).unwrap();
-        let result = activate(self, services, &baseline, &mut |_| {});
+        let result = activate(self, services, &baseline, &mut |_| {}).map(drop);
         (result, commands(services, &baseline))
     }
 }
@@ -126,6 +128,7 @@ impl Runner for World {
 
     fn run(&mut self, command: &Command) -> Result<Output> {
         self.ran.push(command.clone());
+        self.host.signal.set(self.stop);
         match command.argv[1].as_str() {
             "restart" if command.argv[0] == "systemctl" => {
                 for name in command.argv.clone().iter().skip(4) {
@@ -151,10 +154,6 @@ impl Runner for World {
             ..Output::default()
         })
     }
-
-    fn interrupted(&self) -> Option<&'static str> {
-        self.stop.filter(|_| !self.ran.is_empty())
-    }
 }
 
 fn command(line: &str) -> Command {
@@ -173,6 +172,7 @@ fn service(manager: Manager, action: Action, units: &[&str], act: Option<&str>) 
         config_test: None,
         limit: 10,
         on: Vec::<HostPath>::new(),
+        serves: BTreeMap::new(),
     }
 }
 

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::must_succeed;
+use super::{Setup, must_succeed, setup};
 use crate::{
     desired::Service,
     error::{Error, Result},
-    host::{Command, Host},
+    host::{Command, Host, Question},
 };
 
 /// Properties asked of every unit; systemd leaves out those that its version does not know.
-const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,SubState,Result,NRestarts,InvocationID,NeedDaemonReload,ActiveEnterTimestampMonotonic";
+pub(super) const STATE: &str = "--property=Id,LoadState,ActiveState,SubState,Result,NRestarts,InvocationID,NeedDaemonReload,ActiveEnterTimestampMonotonic";
 
 /// Suffixes of unit names (systemd.unit(5)); a name without one means a service.
 const SUFFIXES: [&str; 11] = [
@@ -50,6 +50,9 @@ pub struct UnitState {
     pub needs_reload: bool,
     /// When it became active, microseconds of the monotonic clock: stands in for a missing invocation.
     pub entered: u64,
+    /// How it is set up: known while planning, and not kept.
+    #[serde(skip)]
+    pub setup: Setup,
 }
 
 impl UnitState {
@@ -74,12 +77,12 @@ impl UnitState {
     pub fn condition(&self) -> String {
         match (self.load.as_str(), self.active.as_str(), self.sub.as_str()) {
             ("not-found", _, _) => "not found".to_owned(),
-            ("masked", _, _) => "masked".to_owned(),
+            ("masked", "inactive", _) => "masked".to_owned(),
+            ("bad-setting" | "error", "inactive", _) => format!("not loaded ({})", self.load),
             (_, "failed", _) => format!("failed ({})", self.result),
-            (_, active, "auto-restart") => format!(
-                "{active} (auto-restart after {}, {} restarts)",
-                self.result, self.restarts
-            ),
+            (_, active, "auto-restart") => {
+                format!("{active} (auto-restart after {})", self.result)
+            }
             (_, active, sub) => format!("{active} ({sub})"),
         }
     }
@@ -98,7 +101,7 @@ pub fn unit_name(name: &str) -> String {
     }
 }
 
-/// Asks for the state of all units of all services in one call, in the order of the services; none is asked twice.
+/// Asks for state and setup of all units of all services in one call, in the order of the services; none is asked twice.
 ///
 /// # Errors
 /// [`Error::Run`] where systemctl is not there or fails; [`Error::Unproved`] where it does not answer for every unit.
@@ -111,40 +114,43 @@ pub fn observe(host: &dyn Host, services: &[Service]) -> Result<Vec<UnitState>> 
             units.push(unit);
         }
     }
-    show(host, &units)
+    let properties = format!("{STATE},{}", setup::PROPERTIES);
+    show(host, &units, &properties)
 }
 
 /// Asks for the state of these units, which are full names, in one call.
-pub(super) fn show(host: &dyn Host, units: &[String]) -> Result<Vec<UnitState>> {
+pub(super) fn show(host: &dyn Host, units: &[String], properties: &str) -> Result<Vec<UnitState>> {
     if units.is_empty() {
         return Ok(Vec::new());
     }
-    let mut argv: Vec<String> = ["systemctl", "show", "--no-pager", PROPERTIES, "--"]
-        .map(str::to_owned)
-        .to_vec();
-    argv.extend(units.iter().cloned());
-    // A question to a busy manager is answered late; one that takes longer than this is not.
-    let command = Command { argv, limit: 30 };
-    let output = host.run(&command, "", &|_| {})?;
+    let question = Question::units(properties, units);
+    let output = host.ask(&question)?;
     let brief = Command {
         argv: vec!["systemctl".to_owned(), "show".to_owned()],
-        limit: command.limit,
+        limit: question.command().limit,
     };
     must_succeed(&brief, &output)?;
     parse(&output.stdout, units)
 }
 
+/// Properties of one unit.
+pub(super) type Block<'t> = HashMap<&'t str, String>;
+
 /// Reads the answer: a block of `Key=value` lines for each unit, in the order asked, with an empty line between.
 fn parse(text: &str, units: &[String]) -> Result<Vec<UnitState>> {
-    let blocks: Vec<HashMap<&str, &str>> = text
+    let blocks: Vec<Block<'_>> = text
         .split("\n\n")
         .map(|block| {
-            block
-                .lines()
-                .filter_map(|line| line.split_once('='))
-                .collect()
+            // A property that is given in several lines is one list.
+            let mut properties = Block::new();
+            for (key, value) in block.lines().filter_map(|line| line.split_once('=')) {
+                let all = properties.entry(key).or_default();
+                all.push_str(if all.is_empty() { "" } else { " " });
+                all.push_str(value);
+            }
+            properties
         })
-        .filter(|block: &HashMap<&str, &str>| !block.is_empty())
+        .filter(|block| !block.is_empty())
         .collect();
     if blocks.len() != units.len() {
         return Err(Error::Unproved {
@@ -154,7 +160,7 @@ fn parse(text: &str, units: &[String]) -> Result<Vec<UnitState>> {
         });
     }
     let states = units.iter().zip(blocks).map(|(unit, block)| {
-        let text = |key| (*block.get(key).unwrap_or(&"")).to_owned();
+        let text = |key| block.get(key).cloned().unwrap_or_default();
         let number = |key| block.get(key).and_then(|v| v.parse().ok()).unwrap_or(0);
         UnitState {
             unit: unit.clone(),
@@ -164,8 +170,9 @@ fn parse(text: &str, units: &[String]) -> Result<Vec<UnitState>> {
             result: text("Result"),
             restarts: number("NRestarts"),
             invocation: text("InvocationID"),
-            needs_reload: block.get("NeedDaemonReload") == Some(&"yes"),
+            needs_reload: text("NeedDaemonReload") == "yes",
             entered: number("ActiveEnterTimestampMonotonic"),
+            setup: Setup::of(&block),
         }
     });
     Ok(states.collect())

@@ -4,9 +4,12 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{
     Runner, heed,
-    units::{UnitState, show},
+    units::{STATE, UnitState, show},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    host::Host,
+};
 
 /// Pause between two questions: short for people who wait, long enough not to load a busy manager.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -33,7 +36,8 @@ pub(super) struct Watch<'w> {
     pub(super) units: &'w [String],
     pub(super) baseline: &'w [UnitState],
     pub(super) demand: Demand,
-    pub(super) limit: Duration,
+    /// When the wait is over, on the host's clock that only goes forward.
+    pub(super) end: Duration,
 }
 
 /// What one look at a unit says.
@@ -48,14 +52,18 @@ enum Sight {
 impl Watch<'_> {
     fn sight(&self, state: &UnitState, before: Option<&UnitState>) -> Sight {
         let renewed = before.is_none_or(|before| state.is_newer_than(before));
-        let grown = before.map_or(0, |before| state.restarts.saturating_sub(before.restarts));
+        // systemd counts from 0 again after a start that was asked for.
+        let counted = before.map_or(0, |before| before.restarts);
+        let grown = state
+            .restarts
+            .checked_sub(counted)
+            .unwrap_or(state.restarts);
         match state.active.as_str() {
             _ if state.is_active() && (self.demand == Demand::Active || renewed) => Sight::Good,
             _ if state.load == "not-found" || grown >= LOOP => Sight::Bad,
-            "failed" => Sight::Bad,
             "activating" | "deactivating" => Sight::Moving,
             // Stopped: a command that restarts in the background may bring it back, systemctl has already returned.
-            _ if self.demand == Demand::Active && !state.is_active() => Sight::Moving,
+            "inactive" if self.demand == Demand::Active => Sight::Moving,
             _ => Sight::Bad,
         }
     }
@@ -63,17 +71,35 @@ impl Watch<'_> {
 
 /// Names a unit that is not as demanded; one that is active can only lack its restart.
 fn complaint(state: &UnitState) -> Error {
+    let condition = state.condition();
     if state.is_active() {
-        return Error::Unproved {
-            subject: format!("`{}`", state.unit),
-            want: "a new start".to_owned(),
-            found: format!("is `{}` as before, not restarted", state.condition()),
-        };
+        let found = format!("is `{condition}` as before, not restarted");
+        return unproved(state, "a new start", found);
     }
+    let moving = matches!(state.active.as_str(), "activating" | "deactivating");
+    if moving && state.restarts >= LOOP {
+        return again_and_again(state);
+    }
+    let late = if moving && state.sub != "auto-restart" {
+        ", its job hangs past the limit"
+    } else {
+        ""
+    };
+    unproved(state, "`active`", format!("is `{condition}`{late}"))
+}
+
+fn again_and_again(state: &UnitState) -> Error {
+    let found = format!("restarts again and again ({} times)", state.restarts);
+    unproved(state, "`active` for good", found)
+}
+
+/// The command that tells why stands with what is wanted: it is kept in the receipt of a run that is rolled back.
+fn unproved(state: &UnitState, want: &str, found: String) -> Error {
+    let unit = &state.unit;
     Error::Unproved {
-        subject: format!("`{}`", state.unit),
-        want: format!("`active` (why: `journalctl -u {}`)", state.unit),
-        found: format!("is `{}`", state.condition()),
+        subject: format!("`{unit}`"),
+        want: format!("{want} (why: `journalctl -u {unit} -n 20`)"),
+        found,
     }
 }
 
@@ -100,11 +126,10 @@ fn look(runner: &dyn Runner, watch: &Watch<'_>, strict: bool) -> Result<Vec<Unit
         .map(|state| (state.unit.as_str(), state))
         .collect();
     let host = runner.host();
-    let end = host.elapsed() + watch.limit;
     loop {
         let mut moving = 0;
         let mut poor = Vec::new();
-        for state in show(host, watch.units)? {
+        for state in show(host, watch.units, STATE)? {
             match watch.sight(&state, before.get(state.unit.as_str()).copied()) {
                 Sight::Good => {}
                 Sight::Bad if strict => return Err(complaint(&state)),
@@ -115,7 +140,7 @@ fn look(runner: &dyn Runner, watch: &Watch<'_>, strict: bool) -> Result<Vec<Unit
                 }
             }
         }
-        if moving == 0 || host.elapsed() >= end {
+        if moving == 0 || host.elapsed() >= watch.end {
             return Ok(poor);
         }
         heed(runner)?;
@@ -123,25 +148,48 @@ fn look(runner: &dyn Runner, watch: &Watch<'_>, strict: bool) -> Result<Vec<Unit
     }
 }
 
+/// Units that have settled.
+#[must_use = "ask them again once all is proved"]
+#[derive(Debug, Default)]
+pub struct Watched(Vec<UnitState>);
+
+impl Watched {
+    /// Looks once more whether the units are still there: one may have ended, or begun a loop, while probes ran.
+    ///
+    /// # Errors
+    /// [`Error::Unproved`] with the first that is not.
+    pub fn still(&self, host: &dyn Host) -> Result<()> {
+        let units: Vec<String> = self.0.iter().map(|state| state.unit.clone()).collect();
+        let now = show(host, &units, STATE)?;
+        let worse = |(now, last): &(&UnitState, &UnitState)| {
+            !now.is_active() || now.restarts > last.restarts
+        };
+        match now.iter().zip(&self.0).find(worse) {
+            Some((state, _)) => Err(complain_of_restless(state)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Waits until all units have been active for a while without a restart of their own.
-pub(super) fn settle(runner: &dyn Runner, units: &[String], limit: Duration) -> Result<()> {
+pub(super) fn settle(runner: &dyn Runner, units: &[String], limit: Duration) -> Result<Watched> {
     if units.is_empty() {
-        return Ok(());
+        return Ok(Watched::default());
     }
     let host = runner.host();
     let end = host.elapsed() + limit.max(STILL);
-    let first = show(host, units)?;
+    let first = show(host, units, STATE)?;
     let mut last = first.clone();
     loop {
         heed(runner)?;
         host.sleep(STILL);
-        let now = show(host, units)?;
+        let now = show(host, units, STATE)?;
         let restless = now
             .iter()
             .zip(&last)
             .find(|(now, last)| !now.is_active() || now.is_newer_than(last));
         let Some((state, _)) = restless else {
-            return Ok(());
+            return Ok(Watched(now));
         };
         let restarts = now
             .iter()
@@ -150,19 +198,16 @@ pub(super) fn settle(runner: &dyn Runner, units: &[String], limit: Duration) -> 
             .max();
         let stopped = matches!(state.active.as_str(), "failed" | "inactive");
         if stopped || restarts.is_some_and(|n| n >= LOOP) || host.elapsed() >= end {
-            return Err(restless_error(state));
+            return Err(complain_of_restless(state));
         }
         last = now;
     }
 }
 
-fn restless_error(state: &UnitState) -> Error {
-    if !state.is_active() {
-        return complaint(state);
-    }
-    Error::Unproved {
-        subject: format!("`{}`", state.unit),
-        want: format!("`active` for good (why: `journalctl -u {}`)", state.unit),
-        found: format!("restarts again and again ({} times)", state.restarts),
+fn complain_of_restless(state: &UnitState) -> Error {
+    if state.is_active() {
+        again_and_again(state)
+    } else {
+        complaint(state)
     }
 }

@@ -3,9 +3,9 @@
 use super::Source;
 use crate::{
     error::{Error, Result, backticked},
-    host::Host,
+    host::{Deciding, Host},
     identity::{Holds, Identity, Input},
-    preflight::Finding,
+    preflight::{Finding, Severity},
     state::Bytes,
 };
 
@@ -26,7 +26,10 @@ pub struct Files {
 
 impl Source for Files {
     fn fetch(&self, host: &dyn Host) -> Result<(Identity, Vec<Finding>)> {
-        let (identity, findings) = self.read(host)?;
+        let (identity, mut findings) = self.read(host)?;
+        for path in self.paths() {
+            findings.extend(source_open(host, Deciding::Named(&path), &path)?);
+        }
         let locked = findings.iter().any(|f| f.name == "key-encrypted");
         if identity.key.is_none() && !locked {
             return Err(Error::Input {
@@ -125,4 +128,26 @@ impl Files {
             None => Ok(()),
         }
     }
+}
+
+/// Finds that somebody else may choose the identity that root installs.
+///
+/// # Errors
+/// As [`Host::writable_by_others`].
+pub(crate) fn source_open(
+    host: &dyn Host,
+    file: Deciding<'_>,
+    path: &str,
+) -> Result<Option<Finding>> {
+    if host.effective_uid() != 0 {
+        return Ok(None);
+    }
+    let open = host.writable_by_others(file)?;
+    Ok(open.map(|open| {
+        let message = format!(
+            "`{path}`: `{open}` can be written by others than root, who choose so what every service presents"
+        );
+        Finding::input(Severity::Fatal, "source-open", message)
+            .hinted(format!("chown root {open} && chmod go-w {open}"))
+    }))
 }

@@ -5,6 +5,7 @@ use crate::{error::Result, host::Host, identity::Identity, preflight::Finding};
 mod files;
 
 pub use files::Files;
+pub(crate) use files::source_open;
 
 /// Something that gives an identity.
 pub trait Source {

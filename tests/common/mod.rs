@@ -189,6 +189,16 @@ impl Scratch {
         Self(TempDir::with_prefix("certroll-test-").unwrap())
     }
 
+    /// A scratch directory in memory, for what is done thousands of times.
+    pub(crate) fn in_memory() -> Self {
+        let dir = Path::new("/dev/shm");
+        if dir.is_dir() {
+            Self(TempDir::with_prefix_in("certroll-test-", dir).unwrap())
+        } else {
+            Self::new()
+        }
+    }
+
     /// A scratch directory with a Wazo-like root `R`: nothing but what the document's procedure needs to find.
     pub(crate) fn wazo() -> Self {
         let scratch = Self::new();

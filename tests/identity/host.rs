@@ -7,7 +7,10 @@ use std::{
 
 use certroll::{
     error::{Error, Result},
-    host::{Command, Edit, Entry, Host, Output, Place, Presented, Tree, User},
+    host::{
+        Command, Deciding, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree,
+        User,
+    },
     state::{Bytes, HostPath, State},
 };
 
@@ -54,8 +57,8 @@ impl Host for Desk {
         None
     }
 
-    fn is_mount_point(&self, _: &HostPath) -> Result<bool> {
-        Ok(false)
+    fn footing(&self, _: &HostPath) -> Result<Footing> {
+        Ok(Footing::default())
     }
     fn load(&self, _: &HostPath) -> Result<State> {
         Ok(State::Absent)
@@ -72,8 +75,11 @@ impl Host for Desk {
     fn sync(&mut self, _: &[Place]) -> Result<()> {
         absent("sync")
     }
-    fn run(&self, _: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
+    fn run(&mut self, _: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
         absent("run")
+    }
+    fn ask(&self, _: &Question) -> Result<Output> {
+        absent("ask")
     }
     fn end_marked(&self, _: &str) -> Result<usize> {
         Ok(0)
@@ -118,7 +124,7 @@ impl Host for Desk {
     fn list_input(&self, _: &str) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
-    fn writable_by_others(&self, _: &str) -> Result<Option<String>> {
+    fn writable_by_others(&self, _: Deciding<'_>) -> Result<Option<String>> {
         Ok(None)
     }
     fn write_output(&self, _: &str, _: &[u8]) -> Result<()> {

@@ -10,4 +10,5 @@ mod host;
 mod nginx;
 mod rollout;
 mod sandbox;
+mod services;
 mod units;

@@ -27,6 +27,7 @@ fn look(web: &Host<'_>, units: &[&str]) -> Vec<UnitState> {
         config_test: None,
         limit: 5,
         on: Vec::new(),
+        serves: std::collections::BTreeMap::new(),
     };
     // The question first, then the real answer to it.
     let asked = Rc::new(RefCell::new(Vec::new()));

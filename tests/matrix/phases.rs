@@ -154,6 +154,14 @@ fn die(sites: &[Site<'_>]) {
                 "{}: {killed:?}",
                 death.name
             );
+            // There is something to recover: where files were being switched, some are and some are not.
+            let whole = [&site.old, &site.new].contains(&&site.tree());
+            assert_eq!(
+                whole,
+                ["running", "committed"].contains(&death.name),
+                "{}",
+                death.name
+            );
             site.keep(death.name);
         }
     }

@@ -116,6 +116,12 @@ pub(super) fn operator() -> String {
     }
 }
 
+/// Returns who called this through sudo(8), by number; only root is told.
+pub(super) fn caller() -> Option<u32> {
+    let told = std::env::var("SUDO_UID").ok()?.parse().ok();
+    told.filter(|_| Uid::effective().is_root())
+}
+
 /// Returns fresh random bytes.
 ///
 /// # Errors

@@ -9,25 +9,22 @@ use std::{
     fs::File,
     io::{Read as _, Write as _},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::MetadataExt as _,
 };
 
 use rustix::{
     fs::{
-        AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Statx, StatxFlags, Uid,
-        XattrFlags,
+        AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Statx, StatxFlags, Uid, XattrFlags,
     },
     io::Errno,
 };
 
 use crate::{
+    acl::ACL,
     error::{Error, On as _, Result},
     host::{Entry, EntryKind, LARGEST_FILE},
     state::{Attrs, Bytes, Content, HostPath, State},
 };
-
-/// The ACL of a file, which decides who may read it as its mode does (acl(5), `xattr(7)`).
-const ACL: &str = "system.posix_acl_access";
 
 /// The most that is read of one file of the state directory (1 GiB): certroll alone writes there.
 const LARGEST_STATE: u64 = 1 << 30;
@@ -111,7 +108,7 @@ impl Base {
         Err(Errno::LOOP).on("follow", self.show(path))
     }
 
-    fn open_plain(&self, path: &HostPath, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    pub(super) fn open_plain(&self, path: &HostPath, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let relative = path.as_str().trim_start_matches('/');
         let relative = if relative.is_empty() { "." } else { relative };
         let resolve =
@@ -155,7 +152,11 @@ impl Base {
     }
 
     /// Opens the directory that holds a path, and returns the single name in it.
-    fn parent<'p>(&self, path: &'p HostPath, mode: OFlags) -> Result<Option<(OwnedFd, &'p str)>> {
+    pub(super) fn parent<'p>(
+        &self,
+        path: &'p HostPath,
+        mode: OFlags,
+    ) -> Result<Option<(OwnedFd, &'p str)>> {
         let Some(parent) = path.parent() else {
             return Ok(self.dir(path, mode)?.map(|fd| (fd, ".")));
         };
@@ -260,17 +261,6 @@ impl Base {
             &stat_at(&dir, name).on("look at", self.show(path))?,
         ))
     }
-
-    /// Tells whether something is mounted on a path.
-    pub(super) fn is_mount_point(&self, path: &HostPath) -> Result<bool> {
-        let Some((dir, name)) = self.parent(path, OFlags::PATH)? else {
-            return Ok(false);
-        };
-        let stat = stat_at(&dir, name).on("look at", self.show(path))?;
-        Ok(stat
-            .stx_attributes
-            .contains(rustix::fs::StatxAttributes::MOUNT_ROOT))
-    }
 }
 
 /// Makes a new object under a name that must not exist, with owner, mode and xattrs before anything else can see it;
@@ -332,9 +322,13 @@ pub(super) fn overwrite(dir: &OwnedFd, name: &str, state: &State) -> std::io::Re
     };
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
-    // Who may not read the new bytes may not while they are written either.
-    let now = file.metadata()?.permissions().mode() & 0o7777;
-    rustix::fs::fchmod(&file, Mode::from_raw_mode(now & attrs.mode))?;
+    // Who may not read the new bytes may not while they are written either, and an owner can open what is closed.
+    let held = file.metadata()?;
+    let same = (held.uid(), held.gid()) == (attrs.uid, attrs.gid)
+        && read_xattrs(&file)?.get(ACL) == attrs.xattrs.get(ACL);
+    let narrow = if same { held.mode() & attrs.mode } else { 0 };
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(narrow & 0o7777))?;
+    set_owner(&file, attrs)?;
     file.write_all(bytes.reveal())?;
     file.set_len(bytes.len() as u64)?;
     set_attrs(&file, attrs)
@@ -378,12 +372,13 @@ pub(super) fn sync_file(dir: &OwnedFd, name: &str) -> std::io::Result<()> {
     }
 }
 
+fn set_owner(file: &File, attrs: &Attrs) -> std::io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(attrs.uid), Gid::from_raw(attrs.gid));
+    Ok(rustix::fs::fchown(file, Some(uid), Some(gid))?)
+}
+
 fn set_attrs(file: &File, attrs: &Attrs) -> std::io::Result<()> {
-    rustix::fs::fchown(
-        file,
-        Some(Uid::from_raw(attrs.uid)),
-        Some(Gid::from_raw(attrs.gid)),
-    )?;
+    set_owner(file, attrs)?;
     // Owner, then the final ACL, then the mode: a default ACL of the directory lies masked under the mode 0600 that the
     // file was made with, and a mode with a group in it would let its users in (acl(5)).
     if !attrs.xattrs.contains_key(ACL) {
@@ -438,42 +433,27 @@ fn read_xattrs(file: &File) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
     Ok(xattrs)
 }
 
-fn read_link(dir: &OwnedFd, name: &str) -> std::io::Result<String> {
+pub(super) fn read_link(dir: &OwnedFd, name: &str) -> std::io::Result<String> {
     let target = rustix::fs::readlinkat(dir, name, Vec::new())?;
     target.into_string().map_err(|_| Errno::ILSEQ.into())
 }
 
-fn stat_at(dir: &OwnedFd, name: &str) -> rustix::io::Result<Statx> {
+pub(super) fn stat_at(dir: &OwnedFd, name: &str) -> rustix::io::Result<Statx> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH;
     rustix::fs::statx(dir, name, flags, StatxFlags::BASIC_STATS)
 }
 
-fn kind_of(stat: &Statx) -> FileType {
+pub(super) fn kind_of(stat: &Statx) -> FileType {
     FileType::from_raw_mode(u32::from(stat.stx_mode))
 }
 
 /// Tells whether none but root or the effective user may change an object.
-fn only_ours(stat: &Statx, is_link: bool) -> bool {
+pub(super) fn only_ours(stat: &Statx, is_link: bool) -> bool {
     let euid = rustix::process::geteuid().as_raw();
     let owner = stat.stx_uid == 0 || stat.stx_uid == euid;
     let mode = u32::from(stat.stx_mode);
     let group_writes = mode & 0o020 != 0 && stat.stx_gid != 0;
     owner && (is_link || (!group_writes && mode & 0o002 == 0))
-}
-
-/// Returns the first of a path and the directories above it that others than root may write.
-pub(super) fn writable_by_others(path: &std::path::Path) -> std::io::Result<Option<String>> {
-    for at in path.ancestors().filter(|a| !a.as_os_str().is_empty()) {
-        let stat = rustix::fs::statx(CWD, at, AtFlags::empty(), StatxFlags::BASIC_STATS)?;
-        // In a sticky directory (/tmp) others can add names but not replace ours: unlink(2).
-        let sticky =
-            u32::from(stat.stx_mode) & 0o1000 != 0 && kind_of(&stat) == FileType::Directory;
-        let ours = stat.stx_uid == 0 || stat.stx_uid == rustix::process::geteuid().as_raw();
-        if !only_ours(&stat, sticky) || !ours {
-            return Ok(Some(at.display().to_string()));
-        }
-    }
-    Ok(None)
 }
 
 /// Maps a kernel's word on a size to the error a person can act on.

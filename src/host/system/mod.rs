@@ -22,21 +22,29 @@ use rustix::{
     process::DumpableBehavior,
 };
 
-use super::{Command, Edit, Entry, Host, LARGEST_FILE, Output, Place, Presented, Tree, User};
+use super::{
+    Command, Deciding, Edit, Entry, Footing, Holder, Host, LARGEST_FILE, Output, Place, Presented,
+    Question, Tree, User,
+};
 use crate::{
     error::{Error, On as _, Result},
-    state::{Attrs, Bytes, Content, HostPath, State},
+    state::{Bytes, HostPath, State},
 };
 
 mod clock;
 mod commands;
 mod files;
+mod holders;
 mod ids;
+mod mounts;
 mod network;
+mod state_dir;
 mod sync;
+mod trust;
 
 pub(crate) use clock::watch_signals;
 use files::Base;
+use mounts::Mounts;
 
 /// The machine itself, or a tree of files on it that stands for another.
 #[derive(Debug)]
@@ -46,12 +54,11 @@ pub struct SystemHost {
     state_path: Option<String>,
     state: Option<Base>,
     lock: Option<File>,
+    /// Those of an alternate root, when the lock was taken; of `/`, whatever comes.
+    mounts: Mounts,
     /// One directory of each file system that was written by this run, by device number.
     written: HashMap<(u32, u32), OwnedFd>,
 }
-
-/// Where the state directory is below the root (design: `/var/lib/certroll`, 0700).
-const STATE: &str = "/var/lib/certroll";
 
 impl SystemHost {
     /// Opens the machine, or the tree at `root` with `--root`; `state` is another place for the state directory. Sets
@@ -69,97 +76,11 @@ impl SystemHost {
             state_path: state.map(str::to_owned),
             state: None,
             lock: None,
+            mounts: Mounts::default(),
             written: HashMap::new(),
         };
         host.state = host.find_state()?;
         Ok(host)
-    }
-
-    fn find_state(&self) -> Result<Option<Base>> {
-        let base = match &self.state_path {
-            Some(path) => match Base::open(path) {
-                Ok(base) => Some(base),
-                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                    None
-                }
-                Err(error) => return Err(error),
-            },
-            None => self.root.below(&state_below_root())?,
-        };
-        let base = base.map(Base::of_state);
-        if let Some(base) = &base {
-            let stat = rustix::fs::fstat(base.as_fd()).on("look at", self.state_shown())?;
-            let ours = stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw();
-            if !ours || stat.st_mode & 0o022 != 0 {
-                return Err(Error::Input {
-                    subject: format!("`{}`", self.state_shown()),
-                    message: "others may write the state directory".to_owned(),
-                    hint: format!("chmod 0700 {0}; chown root: {0}", self.state_shown()),
-                });
-            }
-        }
-        Ok(base)
-    }
-
-    fn state_shown(&self) -> String {
-        match &self.state_path {
-            Some(path) => path.clone(),
-            None => self.root.show(&state_below_root()),
-        }
-    }
-
-    fn state_base(&self) -> Result<&Base> {
-        let missing = || Error::Io {
-            verb: "open",
-            path: self.state_shown(),
-            source: Errno::NOENT.into(),
-        };
-        self.state.as_ref().ok_or_else(missing)
-    }
-
-    /// Makes the state directory and those above it, 0700 and 0755.
-    fn make_state(&mut self) -> Result<()> {
-        if self.state.is_some() {
-            return Ok(());
-        }
-        if let Some(path) = &self.state_path {
-            let mut builder = std::fs::DirBuilder::new();
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            match builder.create(path) {
-                // Another run was faster; the lock decides between the two.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                other => other.on("create", path)?,
-            }
-        } else {
-            let (uid, gid) = (
-                rustix::process::geteuid().as_raw(),
-                rustix::process::getegid().as_raw(),
-            );
-            for (dir, mode) in [("/var", 0o755), ("/var/lib", 0o755), (STATE, 0o700)] {
-                let dir = HostPath::new(dir)
-                    .map_err(|_| Errno::INVAL)
-                    .on("create", dir)?;
-                if self.root.read(&dir)? == State::Absent {
-                    let state = State::Present {
-                        content: Content::Dir,
-                        attrs: Attrs {
-                            uid,
-                            gid,
-                            mode,
-                            ..Attrs::default()
-                        },
-                    };
-                    let (parent, name) = self.root.parent_for_edit(&dir)?;
-                    match files::create(&parent, name, &state, (uid, gid)) {
-                        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                        other => other.on("create", self.root.show(&dir))?,
-                    }
-                    rustix::fs::fsync(&parent).on("sync", self.root.show(&dir))?;
-                }
-            }
-        }
-        self.state = self.find_state()?;
-        Ok(())
     }
 
     fn base(&self, place: &Place) -> Result<&Base> {
@@ -170,7 +91,13 @@ impl SystemHost {
     }
 
     fn parent<'p>(&self, place: &'p Place) -> Result<(OwnedFd, &'p str)> {
-        self.base(place)?.parent_for_edit(place.path())
+        let (dir, name) = self.base(place)?.parent_for_edit(place.path())?;
+        let of_root = matches!(place, Place::Tree(_)) || self.state_path.is_none();
+        if of_root {
+            let refused = "change what was mounted since the run began:";
+            self.mounts.admit(&dir).on(refused, self.shown(place))?;
+        }
+        Ok((dir, name))
     }
 
     fn shown(&self, place: &Place) -> String {
@@ -200,17 +127,17 @@ pub(crate) fn keep_memory_private() {
     }
 }
 
+/// Tells whether a path means a descriptor that this process was started with, as a shell's `<(...)` does.
+fn is_handed_over(path: &str) -> bool {
+    path.starts_with("/dev/fd/") || path.starts_with("/proc/self/fd/")
+}
+
 fn unknown(what: &'static str, name: &str) -> Error {
     Error::Unknown {
         what,
         name: name.to_owned(),
         known: Vec::new(),
     }
-}
-
-fn state_below_root() -> HostPath {
-    // A path by inspection: the default is never taken.
-    HostPath::new(STATE).unwrap_or_default()
 }
 
 impl Tree for SystemHost {
@@ -289,14 +216,19 @@ impl Host for SystemHost {
         }
     }
 
-    fn is_mount_point(&self, path: &HostPath) -> Result<bool> {
-        self.root.is_mount_point(path)
+    fn footing(&self, path: &HostPath) -> Result<Footing> {
+        self.root.footing(path)
+    }
+
+    fn holders(&self, paths: &[HostPath]) -> Vec<Holder> {
+        let wanted = paths
+            .iter()
+            .filter_map(|path| Some((self.root.inode(path)?, path.clone())));
+        holders::find(&wanted.collect())
     }
 
     fn load(&self, path: &HostPath) -> Result<State> {
-        self.state
-            .as_ref()
-            .map_or(Ok(State::Absent), |state| state.read(path))
+        self.load_state(path)
     }
 
     fn load_list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
@@ -307,6 +239,9 @@ impl Host for SystemHost {
 
     fn lock(&mut self, wait: Duration) -> Result<()> {
         watch_signals()?;
+        if !self.is_live() {
+            self.mounts = Mounts::of_root(&self.root);
+        }
         self.make_state()?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let path = format!("{}/lock", self.state_shown());
@@ -385,8 +320,12 @@ impl Host for SystemHost {
         self.sync_places(places)
     }
 
-    fn run(&self, command: &Command, marker: &str, told: &dyn Fn(&str)) -> Result<Output> {
+    fn run(&mut self, command: &Command, marker: &str, told: &dyn Fn(&str)) -> Result<Output> {
         commands::run(command, marker, told)
+    }
+
+    fn ask(&self, question: &Question) -> Result<Output> {
+        commands::run(question.command(), "", &|_| {})
     }
 
     fn end_marked(&self, marker: &str) -> Result<usize> {
@@ -447,10 +386,7 @@ impl Host for SystemHost {
             });
         }
         // A named pipe without a writer would hang; the shell's `<(...)` is one with a writer.
-        if !metadata.is_file()
-            && !path.starts_with("/dev/fd/")
-            && !path.starts_with("/proc/self/fd/")
-        {
+        if !metadata.is_file() && !is_handed_over(path) {
             return Err(Error::Input {
                 subject: format!("`{path}`"),
                 message: "is a device, pipe or socket, want a file".to_owned(),
@@ -475,9 +411,17 @@ impl Host for SystemHost {
         Ok(names.into_iter().collect())
     }
 
-    fn writable_by_others(&self, path: &str) -> Result<Option<String>> {
-        let real = std::fs::canonicalize(path).on("look at", path)?;
-        files::writable_by_others(&real).on("look at", path)
+    fn writable_by_others(&self, file: Deciding<'_>) -> Result<Option<String>> {
+        let (path, also) = match file {
+            Deciding::Root(path) => return trust::open_to_others(&self.root, path.as_str(), None),
+            // What the caller's shell opened is nobody else's.
+            Deciding::Named(path) if is_handed_over(path) => return Ok(None),
+            Deciding::Profile(path) => (path, None),
+            Deciding::Named(path) => (path, clock::caller()),
+        };
+        let whole = std::path::absolute(path).on("look at", path)?;
+        let whole = whole.to_str().ok_or(Errno::ILSEQ).on("look at", path)?;
+        trust::open_to_others(&Base::open("/")?, whole, also)
     }
 
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()> {

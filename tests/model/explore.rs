@@ -1,0 +1,227 @@
+//! Cuts the power at every step, recovers, cuts again, and judges what is there.
+
+use std::{
+    cell::RefCell,
+    collections::HashSet,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+use certroll::{
+    host::fake::{FakeHost, Fault, World},
+    journal::Store,
+    receipt::Outcome,
+    rollback,
+    state::State,
+};
+use proptest::{
+    collection::vec,
+    prelude::any,
+    test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
+};
+
+use crate::{
+    choices::{Given, Odometer},
+    story::{Files, Story, recover},
+};
+
+/// Sequences of choices that are gone through for one step before chance takes over.
+const IN_TURN: usize = 600;
+
+/// Cuts and kills of one case at most.
+const DEEPEST: usize = 4;
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Exploration {
+    /// Distinct disks that were recovered from.
+    pub(crate) disks: usize,
+    /// How the promise was broken, if it was.
+    pub(crate) broken: Option<String>,
+}
+
+/// Tries a story with a number of distinct disks, or until one breaks the promise.
+pub(crate) fn explore(story: &Story, goal: usize) -> Exploration {
+    let deaths = story.deaths();
+    let last = deaths.len() - 1;
+    let said = |ended: bool| ended.then_some(story.end);
+    let mut disks = HashSet::new();
+    for (at, death) in deaths.iter().enumerate() {
+        let mut odometer = Odometer::default();
+        for _ in 0..IN_TURN.min(goal / deaths.len()) {
+            let host = death.after_power_cut(&mut |of| odometer.choose(of));
+            disks.insert(digest(&host.world()));
+            let held = settle(story, &host, said(at == last), &mut |of| 1 % of);
+            if let Err(broken) = held {
+                let broken = Some(format!("{}, step {at}: {broken}", story.name));
+                return Exploration {
+                    disks: disks.len(),
+                    broken,
+                };
+            }
+            if !odometer.next() {
+                break;
+            }
+        }
+    }
+    let disks = RefCell::new(disks);
+    let broken = by_chance(story, &deaths, goal, &disks);
+    Exploration {
+        disks: disks.take().len(),
+        broken,
+    }
+}
+
+/// Lets proptest choose, and shrink what it finds: choices of 0 are what running programs saw.
+fn by_chance(
+    story: &Story,
+    deaths: &[FakeHost],
+    goal: usize,
+    disks: &RefCell<HashSet<u64>>,
+) -> Option<String> {
+    let config = Config {
+        cases: 1_000,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let last = deaths.len() - 1;
+    let cases = (0..deaths.len(), vec(any::<u16>(), 24));
+    for round in 0..goal.div_ceil(200) as u64 {
+        if disks.borrow().len() >= goal {
+            break;
+        }
+        // The same choices every time: what fails once fails again.
+        let seed = [round.to_le_bytes(); 4].concat();
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+        let mut runner = TestRunner::new_with_rng(config.clone(), rng);
+        let found = runner.run(&cases, |(at, list)| {
+            let mut given = Given::new(&list);
+            let mut choose = |of| given.choose(of);
+            let mut host = deaths[at].fork(Fault::Never);
+            let mut said = (at == last).then_some(story.end);
+            for _ in 0..choose(DEEPEST) {
+                // Most often the power, sometimes only the run.
+                host = match choose(4) {
+                    1 => host.fork(Fault::Never),
+                    _ => host.after_power_cut(&mut choose),
+                };
+                disks.borrow_mut().insert(digest(&host.world()));
+                host = host.fork(Fault::DieWithin(choose(60)));
+                let recovered = recover(&mut host);
+                // One that found nothing open has said nothing: a mark whose removal was not synced may come back.
+                if let (false, Ok(Some(_))) = (host.died(), &recovered) {
+                    let why = |why| TestCaseError::fail(format!("{why}: {recovered:?}"));
+                    said = Some(judge(story, &host).map_err(why)?);
+                }
+            }
+            host = host.after_power_cut(&mut choose);
+            disks.borrow_mut().insert(digest(&host.world()));
+            settle(story, &host, said, &mut choose).map_err(TestCaseError::fail)
+        });
+        match found {
+            Ok(()) => {}
+            Err(TestError::Fail(why, (step, given))) => {
+                return Some(format!(
+                    "{}, step {step}, choices {given:?}: {why}",
+                    story.name
+                ));
+            }
+            Err(TestError::Abort(why)) => return Some(format!("{}: {why}", story.name)),
+        }
+    }
+    None
+}
+
+/// Recovers, and judges what is there, then and after one more cut; `said` is the tree that a run or a recovery that
+/// ended left there.
+fn settle(
+    story: &Story,
+    host: &FakeHost,
+    said: Option<usize>,
+    choose: &mut dyn FnMut(usize) -> usize,
+) -> Result<(), String> {
+    // What ended needs no recovery, and leaves none to the next boot.
+    if said.is_some() {
+        judge(story, host)?;
+    }
+    let mut host = host.fork(Fault::Never);
+    match recover(&mut host) {
+        Ok(Some(receipt)) if receipt.outcome == Outcome::Stuck => {
+            return Err(format!("recovery is stuck: {:?}", receipt.causes));
+        }
+        Ok(_) => {}
+        Err(error) => return Err(format!("recovery fails: {error}")),
+    }
+    let which = judge(story, &host)?;
+    if said.is_some_and(|said| said != which) {
+        return Err("what was said to be there no longer is".to_owned());
+    }
+    let cut = host.after_power_cut(choose);
+    let after = judge(story, &cut).map_err(|e| format!("after recovery and a cut: {e}"))?;
+    if after != which {
+        return Err("after recovery and a cut: the other tree".to_owned());
+    }
+    Ok(())
+}
+
+/// Says which tree is there; an error where it is neither, or where what certroll keeps does not agree with it.
+fn judge(story: &Story, host: &FakeHost) -> Result<usize, String> {
+    let world = host.world();
+    let Some(which) = story.trees.iter().position(|tree| *tree == world.tree) else {
+        let [old, new] = story
+            .trees
+            .each_ref()
+            .map(|tree| differences(tree, &world.tree));
+        return Err(format!(
+            "neither old nor new: {old:?} of the old, {new:?} of the new"
+        ));
+    };
+    let told = |error: certroll::error::Error| error.to_string();
+    if let Some(open) = Store::pending(host).map_err(told)? {
+        return Err(format!("generation {open} is still open"));
+    }
+    let key = world
+        .state
+        .iter()
+        .find(|(path, _)| path.name() == "digest.key");
+    if key.is_some_and(|(_, key)| key.bytes().is_none_or(|key| key.len() != 32)) {
+        return Err("the key for digests is cut short".to_owned());
+    }
+    let remembered = Store::rollouts(host).map_err(told)?.rollouts;
+    if remembered.contains_key("test") != (which == 1) {
+        return Err("what is remembered is not what is there".to_owned());
+    }
+    let back = rollback::plan(host, "test", None, &[]).map_err(told)?;
+    if back.is_some() != (which == 1) {
+        return Err("a rollback does not know what is there".to_owned());
+    }
+    Ok(which)
+}
+
+fn differences(a: &Files, b: &Files) -> Vec<String> {
+    let paths = a.keys().chain(b.keys());
+    let mut differ: Vec<String> = paths
+        .filter(|path| a.get(*path) != b.get(*path))
+        .map(|path| format!("{path}: {}", b.get(path).map_or("nothing", State::noun)))
+        .collect();
+    differ.sort();
+    differ.dedup();
+    differ
+}
+
+fn digest(world: &World) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for (path, state) in world.tree.iter().chain(&world.state) {
+        path.hash(&mut hasher);
+        state.noun().hash(&mut hasher);
+        state
+            .bytes()
+            .map(certroll::state::Bytes::reveal)
+            .hash(&mut hasher);
+        state.link().hash(&mut hasher);
+        state
+            .attrs()
+            .map(|a| (a.uid, a.gid, a.mode))
+            .hash(&mut hasher);
+    }
+    hasher.finish()
+}

@@ -158,12 +158,14 @@ pub fn name(host: &dyn Host, request: &Request) -> Result<Option<String>> {
 fn committed(host: &dyn Host) -> Result<Vec<Intent>> {
     let mut intents = Vec::new();
     for number in Store::numbers(host)? {
-        if let Ok(Generation {
-            intent,
-            status: Status::Committed,
-        }) = Store::generation(host, number)
-        {
-            intents.push(intent);
+        match Store::generation(host, number) {
+            Ok(Generation {
+                intent,
+                status: Status::Committed,
+            }) => intents.push(intent),
+            // What is damaged or was never opened is passed over, and named among the findings.
+            Ok(_) | Err(Error::Stored { .. } | Error::Unknown { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(intents)

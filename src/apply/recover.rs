@@ -67,15 +67,26 @@ pub fn abandon(host: &mut dyn Host) -> Result<Option<u64>> {
         if generation.status.is_final() {
             return finish(&mut writer, &generation).map(|_| None);
         }
-        // What is staged never was live, and may hold a key.
         let mut writer = Writer::new(host, permit(&generation.intent, &[]), String::new());
-        undo::remove_staged(&mut writer, &generation)?;
+        discard_staged(&mut writer, &generation);
         Store::append(&mut writer, number, &Event::Abandoned)?;
     } else {
         Store::mark_abandoned(&mut writer, number)?;
     }
     Store::close(&mut Writer::new(host, Permit::default(), String::new()))?;
     Ok(Some(number))
+}
+
+/// Removes what never was live, and may hold a key. What cannot be reached keeps nobody from giving up, which is the way
+/// out where nothing else is.
+fn discard_staged(writer: &mut Writer<'_>, generation: &Generation) {
+    let mut removed = Vec::new();
+    for staged in undo::staged(generation) {
+        if undo::remove_below(writer, &staged).is_ok() {
+            removed.push(Place::Tree(staged));
+        }
+    }
+    drop(writer.sync(&removed));
 }
 
 /// Finishes a generation that was final before its run died.

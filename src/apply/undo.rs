@@ -134,7 +134,9 @@ impl Undo<'_, '_, '_> {
             self.writer.host().end_marked(&generation.intent.marker())?;
             record(self.writer, generation, &Event::Ran { status: None })?;
         }
-        remove_staged(self.writer, generation)?;
+        for staged in staged(generation) {
+            remove_below(self.writer, &staged)?;
+        }
         let needs = self.needs(generation)?;
         let number = generation.intent.generation;
         let entries = &generation.intent.entries;
@@ -317,18 +319,16 @@ impl Undo<'_, '_, '_> {
     }
 }
 
-/// Removes what a generation staged; durable with the next sync of its directories.
-pub(super) fn remove_staged(writer: &mut Writer<'_>, generation: &Generation) -> Result<()> {
+/// Returns every name that a generation may have staged something under, on either way.
+pub(super) fn staged(generation: &Generation) -> Vec<HostPath> {
     let number = generation.intent.generation;
-    for (n, entry) in generation.intent.entries.iter().enumerate() {
-        for backward in [false, true] {
-            remove_below(writer, &edits::staged(entry, number, n, backward))?;
-        }
-    }
-    Ok(())
+    let entries = generation.intent.entries.iter().enumerate();
+    entries
+        .flat_map(|(n, entry)| [false, true].map(|back| edits::staged(entry, number, n, back)))
+        .collect()
 }
 
-/// Removes a staged name; a directory whose own rename a power cut undid holds what was staged in it.
+/// Removes a staged name, durable with the next sync of its directory; a directory whose own rename a power cut undid holds what was staged in it.
 pub(super) fn remove_below(writer: &mut Writer<'_>, staged: &HostPath) -> Result<()> {
     if writer.host().read(staged)?.is_dir() {
         for entry in writer.host().list(staged)? {

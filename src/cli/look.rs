@@ -58,7 +58,10 @@ impl Saved {
         }
     }
 
-    /// Reads a saved plan.
+    /// Reads a saved plan of a file that decides what is done.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where others than root may write it, or it is none.
     pub(crate) fn read(host: &dyn Host, path: &str) -> Result<Self> {
         let open = host.writable_by_others(Deciding::Named(path))?;
         if let Some(open) = open.filter(|_| host.effective_uid() == 0) {
@@ -73,10 +76,10 @@ impl Saved {
         Self::parse(path, host.read_input(path)?.reveal())
     }
 
-    /// Takes bytes for a saved plan; `path` is only for messages.
+    /// Parses a saved plan; `path` is only for messages.
     ///
     /// # Errors
-    /// [`Error::Input`] where they are none, or of another version.
+    /// [`Error::Input`] where it is none, or of another version.
     pub fn parse(path: &str, bytes: &[u8]) -> Result<Self> {
         let input = |message: String| Error::Input {
             subject: format!("`{path}`"),

@@ -5,7 +5,7 @@ use certroll::{
     apply,
     cli::Saved,
     error::Error,
-    host::fake::FakeHost,
+    host::{Permit, Writer, fake::FakeHost},
     journal::{self, Gist, Intent, Store},
     prepare,
     receipt::Receipt,
@@ -158,8 +158,11 @@ pub(super) fn rollouts(data: &[u8]) {
             keeps(CANARY, &refused(&error), data);
         }
         Ok(rollouts) => {
-            let bytes = serde_json::to_vec_pretty(&rollouts).unwrap();
-            let again = Store::rollouts(&with_state(&[("/rollouts.json", &bytes)])).unwrap();
+            let mut written = with_state(&[]);
+            let mut writer = Writer::new(&mut written, Permit::default(), String::new());
+            Store::stage_remembered(&mut writer, &rollouts).unwrap();
+            Store::make_remembered(&mut writer).unwrap();
+            let again = Store::rollouts(&written).unwrap();
             assert_eq!(again, rollouts, "written and read");
         }
     }

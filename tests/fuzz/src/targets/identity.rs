@@ -66,6 +66,15 @@ fn tells_no_key(said: &str, text: &str) {
     let (mut secret, mut public) = (String::new(), String::new());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("PRIVATE KEY-----") {
+        if before
+            .rsplit("-----")
+            .next()
+            .is_some_and(|label| label.contains("END"))
+        {
+            public.push_str(before);
+            rest = after;
+            continue;
+        }
         let (body, after) = after.split_once("-----").unwrap_or((after, ""));
         public.push_str(before);
         secret.extend(body.chars().filter(|c| !c.is_whitespace()));

@@ -30,8 +30,8 @@ const COMMAND_LIMIT: u64 = 600;
 /// its default.
 ///
 /// # Errors
-/// [`Error::Unknown`] for a setting that no profile has; [`Error::Usage`] for a value that one does not take;
-/// [`Error::Parse`] where an expression gives what cannot be. Nothing was touched.
+/// [`crate::error::Error::Unknown`] for a setting that no profile has; [`crate::error::Error::Usage`] for a value that one does not take;
+/// [`crate::error::Error::Parse`] where an expression gives what cannot be. Nothing was touched.
 pub fn desired(
     profiles: &[(Profile, Facts)],
     identity: &IdentityContext,

@@ -168,9 +168,9 @@ pub enum Sensitivity {
     Secret,
 }
 
-/// Bytes that are wiped when dropped and never printed.
+/// Bytes that are wiped when the last copy is dropped and never printed; copies share them, so that a secret is in memory once.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Bytes(Zeroizing<Vec<u8>>);
+pub struct Bytes(Arc<Zeroizing<Vec<u8>>>);
 
 impl Bytes {
     /// Returns the bytes; the caller must not print secret ones.
@@ -200,7 +200,7 @@ impl Bytes {
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Arc::new(Zeroizing::new(bytes)))
     }
 }
 

@@ -24,6 +24,7 @@ use certroll::{
     service,
     state::{Attrs, Bytes, Content, HostPath, Sensitivity, State},
 };
+use rcgen::{CertificateParams, DistinguishedName, Issuer, KeyPair};
 
 /// Where the unit serves.
 pub(crate) const PORT: &str = "127.0.0.1:443";
@@ -56,14 +57,17 @@ pub(crate) fn file(bytes: impl Into<Bytes>, mode: u32) -> State {
     )
 }
 
-/// Two identities, the old and the new, minted once.
+/// Two identities, the old and the new, minted once; from an authority, since the signature of a leaf that has signed itself is
+/// verified each time that it is read.
 pub(crate) fn identities() -> &'static [Identity; 2] {
     static PAIRS: OnceLock<[Identity; 2]> = OnceLock::new();
     PAIRS.get_or_init(|| {
+        let issuer = Issuer::new(CertificateParams::default(), KeyPair::generate().unwrap());
         [0, 1].map(|_| {
-            let pair =
-                rcgen::generate_simple_self_signed(vec!["wazo.example.com".to_owned()]).unwrap();
-            let pem = pair.cert.pem() + &pair.signing_key.serialize_pem();
+            let mut params = CertificateParams::new(vec!["wazo.example.com".to_owned()]).unwrap();
+            params.distinguished_name = DistinguishedName::new();
+            let key = KeyPair::generate().unwrap();
+            let pem = params.signed_by(&key, &issuer).unwrap().pem() + &key.serialize_pem();
             Identity::assemble(
                 &[Input {
                     name: "pair".to_owned(),

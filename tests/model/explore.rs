@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
@@ -39,128 +39,161 @@ pub(crate) struct Exploration {
     pub(crate) broken: Option<String>,
 }
 
+/// What is known of a story so far.
+struct Explorer<'s> {
+    story: &'s Story,
+    deaths: Vec<FakeHost>,
+    /// Distinct disks that were recovered from.
+    disks: RefCell<HashSet<u64>>,
+    /// Hosts that were judged whole, and which tree they had: many disks are recovered to the same one.
+    whole: RefCell<HashMap<u64, usize>>,
+}
+
 /// Tries a story with a number of distinct disks, or until one breaks the promise.
 pub(crate) fn explore(story: &Story, goal: usize) -> Exploration {
-    let deaths = story.deaths();
-    let last = deaths.len() - 1;
-    let said = |ended: bool| ended.then_some(story.end);
-    let mut disks = HashSet::new();
-    for (at, death) in deaths.iter().enumerate() {
-        let mut odometer = Odometer::default();
-        for _ in 0..IN_TURN.min(goal / deaths.len()) {
-            let host = death.after_power_cut(&mut |of| odometer.choose(of));
-            disks.insert(digest(&host.world()));
-            let held = settle(story, &host, said(at == last), &mut |of| 1 % of);
-            if let Err(broken) = held {
-                let broken = Some(format!("{}, step {at}: {broken}", story.name));
-                return Exploration {
-                    disks: disks.len(),
-                    broken,
-                };
-            }
-            if !odometer.next() {
-                break;
-            }
-        }
-    }
-    let disks = RefCell::new(disks);
-    let broken = by_chance(story, &deaths, goal, &disks);
+    let explorer = Explorer {
+        story,
+        deaths: story.deaths(),
+        disks: RefCell::default(),
+        whole: RefCell::default(),
+    };
+    let broken = explorer.in_turn(goal).or_else(|| explorer.by_chance(goal));
     Exploration {
-        disks: disks.take().len(),
+        disks: explorer.disks.take().len(),
         broken,
     }
 }
 
-/// Lets proptest choose, and shrink what it finds: choices of 0 are what running programs saw.
-fn by_chance(
-    story: &Story,
-    deaths: &[FakeHost],
-    goal: usize,
-    disks: &RefCell<HashSet<u64>>,
-) -> Option<String> {
-    let config = Config {
-        cases: 1_000,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let last = deaths.len() - 1;
-    let cases = (0..deaths.len(), vec(any::<u16>(), 24));
-    for round in 0..goal.div_ceil(200) as u64 {
-        if disks.borrow().len() >= goal {
-            break;
-        }
-        // The same choices every time: what fails once fails again.
-        let seed = [round.to_le_bytes(); 4].concat();
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-        let mut runner = TestRunner::new_with_rng(config.clone(), rng);
-        let found = runner.run(&cases, |(at, list)| {
-            let mut given = Given::new(&list);
-            let mut choose = |of| given.choose(of);
-            let mut host = deaths[at].fork(Fault::Never);
-            let mut said = (at == last).then_some(story.end);
-            for _ in 0..choose(DEEPEST) {
-                // Most often the power, sometimes only the run.
-                host = match choose(4) {
-                    1 => host.fork(Fault::Never),
-                    _ => host.after_power_cut(&mut choose),
-                };
-                disks.borrow_mut().insert(digest(&host.world()));
-                host = host.fork(Fault::DieWithin(choose(60)));
-                let recovered = recover(&mut host);
-                // One that found nothing open has said nothing: a mark whose removal was not synced may come back.
-                if let (false, Ok(Some(_))) = (host.died(), &recovered) {
-                    let why = |why| TestCaseError::fail(format!("{why}: {recovered:?}"));
-                    said = Some(judge(story, &host).map_err(why)?);
+impl Explorer<'_> {
+    /// The tree that the run itself has said to be there, where it came to its end.
+    fn said(&self, step: usize) -> Option<usize> {
+        (step == self.deaths.len() - 1).then_some(self.story.end)
+    }
+
+    /// Goes through the choices of each step, as far as it is let.
+    fn in_turn(&self, goal: usize) -> Option<String> {
+        for (step, death) in self.deaths.iter().enumerate() {
+            let mut odometer = Odometer::default();
+            for _ in 0..IN_TURN.min(goal / self.deaths.len()) {
+                let host = death.after_power_cut(&mut |of| odometer.choose(of));
+                self.note(&host);
+                if let Err(broken) = self.settle(&host, self.said(step), &mut |of| 1 % of) {
+                    return Some(format!("{}, step {step}: {broken}", self.story.name));
+                }
+                if !odometer.next() {
+                    break;
                 }
             }
-            host = host.after_power_cut(&mut choose);
-            disks.borrow_mut().insert(digest(&host.world()));
-            settle(story, &host, said, &mut choose).map_err(TestCaseError::fail)
-        });
-        match found {
-            Ok(()) => {}
-            Err(TestError::Fail(why, (step, given))) => {
-                return Some(format!(
-                    "{}, step {step}, choices {given:?}: {why}",
-                    story.name
-                ));
-            }
-            Err(TestError::Abort(why)) => return Some(format!("{}: {why}", story.name)),
         }
+        None
     }
-    None
-}
 
-/// Recovers, and judges what is there, then and after one more cut; `said` is the tree that a run or a recovery that
-/// ended left there.
-fn settle(
-    story: &Story,
-    host: &FakeHost,
-    said: Option<usize>,
-    choose: &mut dyn FnMut(usize) -> usize,
-) -> Result<(), String> {
-    // What ended needs no recovery, and leaves none to the next boot.
-    if said.is_some() {
-        judge(story, host)?;
-    }
-    let mut host = host.fork(Fault::Never);
-    match recover(&mut host) {
-        Ok(Some(receipt)) if receipt.outcome == Outcome::Stuck => {
-            return Err(format!("recovery is stuck: {:?}", receipt.causes));
+    /// Lets proptest choose, and shrink what it finds: choices of 0 are what running programs saw.
+    fn by_chance(&self, goal: usize) -> Option<String> {
+        let config = Config {
+            cases: 1_000,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        let cases = (0..self.deaths.len(), vec(any::<u16>(), 24));
+        for round in 0..goal.div_ceil(200) as u64 {
+            if self.disks.borrow().len() >= goal {
+                break;
+            }
+            // The same choices every time: what fails once fails again.
+            let seed = [round.to_le_bytes(); 4].concat();
+            let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+            let mut runner = TestRunner::new_with_rng(config.clone(), rng);
+            let found = runner.run(&cases, |(step, list)| {
+                self.case(step, &mut Given::new(&list))
+                    .map_err(TestCaseError::fail)
+            });
+            let name = self.story.name;
+            match found {
+                Ok(()) => {}
+                Err(TestError::Fail(why, (step, given))) => {
+                    return Some(format!("{name}, step {step}, choices {given:?}: {why}"));
+                }
+                Err(TestError::Abort(why)) => return Some(format!("{name}: {why}")),
+            }
         }
-        Ok(_) => {}
-        Err(error) => return Err(format!("recovery fails: {error}")),
+        None
     }
-    let which = judge(story, &host)?;
-    if said.is_some_and(|said| said != which) {
-        return Err("what was said to be there no longer is".to_owned());
+
+    /// Cuts the power after a step, and again in recoveries.
+    fn case(&self, step: usize, given: &mut Given<'_>) -> Result<(), String> {
+        let mut choose = |of| given.choose(of);
+        let mut host = self.deaths[step].fork(Fault::Never);
+        let mut said = self.said(step);
+        for _ in 0..choose(DEEPEST) {
+            // Most often the power, sometimes only the run.
+            host = match choose(4) {
+                1 => host.fork(Fault::Never),
+                _ => host.after_power_cut(&mut choose),
+            };
+            self.note(&host);
+            host = host.fork(Fault::DieWithin(choose(60)));
+            let recovered = recover(&mut host);
+            // One that found nothing open has said nothing: a mark whose removal was not synced may come back.
+            if let (false, Ok(Some(_))) = (host.died(), &recovered) {
+                let why = |why| format!("{why}: {recovered:?}");
+                said = Some(self.judge(&host).map_err(why)?);
+            }
+        }
+        host = host.after_power_cut(&mut choose);
+        self.note(&host);
+        self.settle(&host, said, &mut choose)
     }
-    let cut = host.after_power_cut(choose);
-    let after = judge(story, &cut).map_err(|e| format!("after recovery and a cut: {e}"))?;
-    if after != which {
-        return Err("after recovery and a cut: the other tree".to_owned());
+
+    fn note(&self, host: &FakeHost) {
+        self.disks.borrow_mut().insert(host.look(digest));
     }
-    Ok(())
+
+    /// Recovers, and judges what is there, then and after one more cut; `said` is the tree that a run or a recovery
+    /// that ended left there.
+    fn settle(
+        &self,
+        host: &FakeHost,
+        said: Option<usize>,
+        choose: &mut dyn FnMut(usize) -> usize,
+    ) -> Result<(), String> {
+        // What ended needs no recovery, and leaves none to the next boot.
+        if said.is_some() {
+            self.judge(host)?;
+        }
+        let mut host = host.fork(Fault::Never);
+        match recover(&mut host) {
+            Ok(Some(receipt)) if receipt.outcome == Outcome::Stuck => {
+                return Err(format!("recovery is stuck: {:?}", receipt.causes));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(format!("recovery fails: {error}")),
+        }
+        let which = self.judge(&host)?;
+        if said.is_some_and(|said| said != which) {
+            return Err("what was said to be there no longer is".to_owned());
+        }
+        let cut = host.after_power_cut(choose);
+        let after = self
+            .judge(&cut)
+            .map_err(|e| format!("after recovery and a cut: {e}"))?;
+        if after != which {
+            return Err("after recovery and a cut: the other tree".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Says which tree is there, from what is known of the same host where it was seen before.
+    fn judge(&self, host: &FakeHost) -> Result<usize, String> {
+        let seen = host.look(digest);
+        let known = self.whole.borrow().get(&seen).copied();
+        if let Some(which) = known {
+            return Ok(which);
+        }
+        let which = judge(self.story, host)?;
+        self.whole.borrow_mut().insert(seen, which);
+        Ok(which)
+    }
 }
 
 /// Says which tree is there; an error where it is neither, or where what certroll keeps does not agree with it.
@@ -223,5 +256,7 @@ fn digest(world: &World) -> u64 {
             .map(|a| (a.uid, a.gid, a.mode))
             .hash(&mut hasher);
     }
+    // What is served is asked for in the plan of a rollback.
+    world.endpoints.len().hash(&mut hasher);
     hasher.finish()
 }

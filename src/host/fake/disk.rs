@@ -13,10 +13,7 @@
 //!   its text and owner come with its name.
 //! - What was durable stays as it is.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    rc::Rc,
-};
+use std::{collections::BTreeMap, rc::Rc};
 
 use super::World;
 use crate::{
@@ -80,7 +77,8 @@ fn rename(names: &mut BTreeMap<String, Id>, change: &Move) {
 /// A disk, and what of it is durable.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Disk {
-    nodes: Vec<Node>,
+    /// Shared with copies of the disk until they change.
+    nodes: Vec<Rc<Node>>,
     /// Names as running programs see them.
     live: BTreeMap<Place, Id>,
 }
@@ -118,9 +116,14 @@ impl Disk {
     /// Makes a disk of a world, all of it durable.
     pub(super) fn of(world: &World) -> Self {
         let mut disk = Self::default();
-        disk.adopt(world);
-        for node in &mut disk.nodes {
-            node.settle();
+        for (place, state) in places(world) {
+            let id = disk.add(Node::new(state.clone()));
+            if let Some(parent) = parent(&place) {
+                let parent = disk.id(&parent);
+                let name = place.path().name().to_owned();
+                disk.node(parent).names.insert(name, id);
+            }
+            disk.live.insert(place, id);
         }
         disk
     }
@@ -130,7 +133,10 @@ impl Disk {
         for (place, state) in places(world) {
             match self.live.get(&place) {
                 Some(id) if *self.nodes[*id].live().as_ref() == *state => {}
-                Some(id) => self.nodes[*id].written.push(Rc::new(state.clone())),
+                Some(id) => {
+                    let id = *id;
+                    self.node(id).written.push(Rc::new(state.clone()));
+                }
                 None => self.create(&place, state, state),
             }
         }
@@ -151,7 +157,7 @@ impl Disk {
             Edit::Create { at, state } => self.create(at, state, seen),
             Edit::Overwrite { at, state } => {
                 let id = self.id(at);
-                let node = &mut self.nodes[id];
+                let node = self.node(id);
                 // The mode is narrowed before the bytes are written, and the attributes come after them.
                 if let (Some(bytes), Some(now), Some(then)) =
                     (state.bytes(), node.live().attrs(), state.attrs())
@@ -173,7 +179,7 @@ impl Disk {
             Edit::Remove { at } => self.remove(at),
             Edit::Append { at, bytes } => {
                 let id = self.id(at);
-                let node = &mut self.nodes[id];
+                let node = self.node(id);
                 if within {
                     let mut whole = node
                         .live()
@@ -192,7 +198,7 @@ impl Disk {
     pub(super) fn settle(&mut self, edit: &Edit) {
         if let Edit::Append { at, .. } = edit {
             let id = self.id(at);
-            self.nodes[id].settle();
+            self.node(id).settle();
         }
     }
 
@@ -200,36 +206,45 @@ impl Disk {
     pub(super) fn sync(&mut self, places: &[Place]) {
         for place in places {
             for place in [Some(place.clone()), parent(place)].into_iter().flatten() {
-                if let Some(id) = self.live.get(&place) {
-                    self.nodes[*id].settle();
+                if let Some(id) = self.live.get(&place).copied() {
+                    self.node(id).settle();
                 }
             }
         }
     }
 
+    fn add(&mut self, node: Node) -> Id {
+        self.nodes.push(Rc::new(node));
+        self.nodes.len() - 1
+    }
+
+    fn node(&mut self, id: Id) -> &mut Node {
+        Rc::make_mut(&mut self.nodes[id])
+    }
+
     fn id(&mut self, place: &Place) -> Id {
-        if let Entry::Vacant(vacant) = self.live.entry(place.clone()) {
-            vacant.insert(self.nodes.len());
-            self.nodes.push(Node::new(State::Present {
-                content: Content::Dir,
-                attrs: Attrs::default(),
-            }));
+        if let Some(id) = self.live.get(place) {
+            return *id;
         }
-        self.live[place]
+        let id = self.add(Node::new(State::Present {
+            content: Content::Dir,
+            attrs: Attrs::default(),
+        }));
+        self.live.insert(place.clone(), id);
+        id
     }
 
     fn change(&mut self, place: &Place, change: Move) {
         if let Some(parent) = parent(place) {
             let id = self.id(&parent);
-            self.nodes[id].moves.push(change);
+            self.node(id).moves.push(change);
         }
     }
 
     fn create(&mut self, at: &Place, state: &State, seen: &State) {
-        let id = self.nodes.len();
         let mut node = Node::new(newborn(state));
         node.written = vec![Rc::new(state.clone()), Rc::new(seen.clone())];
-        self.nodes.push(node);
+        let id = self.add(node);
         self.live.insert(at.clone(), id);
         self.change(at, vec![(at.path().name().to_owned(), Some(id))]);
     }

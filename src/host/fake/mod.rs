@@ -167,6 +167,11 @@ impl FakeHost {
         self.world.borrow().clone()
     }
 
+    /// Looks at the world where it is.
+    pub fn look<T>(&self, at: impl FnOnce(&World) -> T) -> T {
+        at(&self.world.borrow())
+    }
+
     /// Changes the world from outside, as a third party does.
     pub fn meddle(&self, change: impl FnOnce(&mut World)) {
         change(&mut self.world.borrow_mut());
@@ -311,9 +316,10 @@ impl Host for FakeHost {
 
     fn edit(&mut self, edit: &Edit) -> Result<()> {
         let within = self.step("edit")?;
-        perform(&mut self.world.borrow_mut(), edit, within)
-            .on("change", format!("{edit:?}"))
-            .or_else(|error| self.alive().and(Err(error)))?;
+        if let Err(error) = perform(&mut self.world.borrow_mut(), edit, within) {
+            self.alive()?;
+            return Err(error).on("change", format!("{edit:?}"));
+        }
         let seen = seen(&self.world.borrow(), edit);
         let durable = matches!(edit, Edit::Append { .. }) && self.syncs_now() && !within;
         self.disk.borrow_mut().edit(edit, &seen, within);

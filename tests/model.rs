@@ -28,8 +28,8 @@ use tally::{Depth, Tally, depth};
 fn goal() -> usize {
     match depth() {
         Depth::Fast => 1_500,
-        Depth::Lab => 40_000,
-        Depth::Full => 560_000,
+        Depth::Lab => 5_000,
+        Depth::Full => 20_000,
     }
 }
 

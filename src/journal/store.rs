@@ -262,7 +262,8 @@ impl Store {
         appended
     }
 
-    /// Cuts a line, or a part of one, off the end of a journal.
+    /// Cuts a line, or a part of one, off the end of a journal, durable on return; so is a cut that an earlier run made
+    /// and was killed over: lines that are appended to a file whose name is not durable would be lost with it.
     ///
     /// # Errors
     /// [`Error::Io`] with the journal as it was.
@@ -279,7 +280,7 @@ impl Store {
         };
         let whole = whole(rest);
         if whole == bytes.len() {
-            Ok(())
+            writer.sync(&[Place::State(at)])
         } else {
             Self::put(writer, &at, rest[..whole].to_vec())
         }

@@ -182,6 +182,19 @@ fn a_rollback_under_another_rollouts_later_change_is_refused() {
 }
 
 #[test]
+fn where_a_rollback_leads_is_kept_however_many_runs_came_and_went() {
+    let scratch = two_pairs();
+    scratch.on_root(&format!("apply {A} --yes")).exits(0);
+    let first = scratch.tree();
+    for _ in 0..6 {
+        scratch.on_root(&format!("apply {B} --yes")).exits(0);
+        scratch.on_root("rollback --yes").exits(0);
+    }
+    scratch.tree().is(&first);
+    scratch.on_root("status").exits(0);
+}
+
+#[test]
 fn a_number_of_another_rollout_leads_to_the_state_at_that_time() {
     let scratch = two_pairs();
     scratch.profile(

@@ -36,7 +36,12 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
             .is_some_and(|r| r.identity == number);
         let kept = seen.entry(intent.rollout.clone()).or_default();
         kept.generations += 1;
-        if kept.generations > KEPT && !in_force {
+        let undone = kept.undone_from.is_some_and(|from| from <= number);
+        let stands = status == Status::Committed && intent.undoes.is_none() && !undone;
+        kept.standing += usize::from(stands);
+        // Where the next rollback leads stays, however many runs came and went since.
+        let needed = in_force || stands && kept.standing <= 2;
+        if kept.generations > KEPT && !needed {
             let at = Store::file(number, "");
             Store::remove_all(writer, &at)?;
             gone.push(Place::State(at));
@@ -63,7 +68,6 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
         }
         let key = Store::file(number, "identity/key.pem");
         if !in_force && writer.host().load(&key)? != State::Absent {
-            let undone = kept.undone_from.is_some_and(|from| from <= number);
             // One that was taken back in its own run was never in force, and is not the one before either.
             let never = status == Status::RolledBack;
             if never || !kept.keeps(intent.identity.fingerprint, undone) {
@@ -85,6 +89,8 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
 #[derive(Default)]
 struct Kept {
     generations: usize,
+    /// Those of them that no rollback took back: what is in force, and what was before it.
+    standing: usize,
     /// Generations whose saved copies hold a private key: the newest holds the one before.
     befores: usize,
     /// Fingerprint of the leaf in force.

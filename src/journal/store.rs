@@ -104,7 +104,14 @@ impl Store {
     /// # Errors
     /// [`Error::Unknown`] where there is none; [`Error::Stored`] where it is damaged.
     pub fn generation(host: &dyn Host, number: u64) -> Result<Generation> {
-        let (intent, status) = Self::read(host, number)?;
+        let (intent, status): (Intent, Status) = Self::read(host, number)?;
+        // What is permitted follows from the number of the intent: one of another generation was put here by hand.
+        if intent.generation != number {
+            return Err(Error::Stored {
+                path: Self::file(number, "journal.jsonl").to_string(),
+                message: format!("its intent is of generation {}", intent.generation),
+            });
+        }
         Ok(Generation { intent, status })
     }
 

@@ -41,7 +41,9 @@ pub(super) fn check(data: &[u8]) {
             if let Body::Skipped { line, message } = &layer.document.body {
                 assert!(!message.is_empty(), "skipped without a word");
                 assert!(!message.contains(CANARY), "a password in: {message}");
-                let lines = layer.document.text.lines().count() as u64;
+                // Line breaks of YAML 1.1 section 4.2, which are more than those of a file's other readers.
+                let breaks = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+                let lines = layer.document.text.matches(breaks).count() as u64 + 1;
                 assert!(*line <= lines + 1, "line {line} of {lines}");
             }
         }

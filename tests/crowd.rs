@@ -169,7 +169,7 @@ impl Drop for Left {
 fn runs() -> usize {
     match depth() {
         Depth::Fast => 20,
-        Depth::Lab => 100,
+        Depth::Lab => 40,
         Depth::Full => 334,
     }
 }

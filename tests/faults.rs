@@ -116,8 +116,7 @@ fn cases(site: &Site<'_>) -> Vec<Case> {
             let turn = ERRORS[n % ERRORS.len()];
             let errors = match depth() {
                 Depth::Full => &ERRORS[..],
-                Depth::Lab if phase.verb == "apply" => &ERRORS[..],
-                Depth::Fast if phase.verb != "apply" && n % 5 != 0 => &[],
+                Depth::Lab | Depth::Fast if phase.verb != "apply" && n % 5 != 0 => &[],
                 Depth::Lab | Depth::Fast => &[turn][..],
             };
             for &error in errors {

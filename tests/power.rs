@@ -86,15 +86,11 @@ fn maimed(tree: &Snapshot) -> Option<String> {
 }
 
 /// Cuts the power at each call, or in the shallower rings at every so manieth, and settles the row.
-fn matrix(kind: Kind, place: u8, (fast, lab): (usize, usize)) {
+fn matrix(kind: Kind, place: u8, sample: usize) {
     if !in_a_room_of_its_own() {
         return;
     }
-    let every = match depth() {
-        Depth::Fast => fast,
-        Depth::Lab => lab,
-        Depth::Full => 1,
-    };
+    let every = if depth() == Depth::Full { 1 } else { sample };
     let scratch = site::pairs();
     let mut sites = phases::sites(&scratch, kind);
     let mut counts = Counts::default();
@@ -144,15 +140,15 @@ fn what_was_not_brought_to_the_disk_is_lost_by_a_cut() {
 
 #[test]
 fn a_power_cut_at_any_call_leaves_all_old_or_all_new_on_ext4() {
-    matrix(Kind::Ext4, 30, (9, 3));
+    matrix(Kind::Ext4, 30, 9);
 }
 
 #[test]
 fn a_power_cut_at_any_call_leaves_all_old_or_all_new_on_xfs() {
-    matrix(Kind::Xfs, 31, (11, 3));
+    matrix(Kind::Xfs, 31, 11);
 }
 
 #[test]
 fn a_power_cut_at_any_call_leaves_all_old_or_all_new_on_btrfs() {
-    matrix(Kind::Btrfs, 32, (37, 11));
+    matrix(Kind::Btrfs, 32, 37);
 }

@@ -207,7 +207,7 @@ fn a_unit_that_does_not_stop_in_time_or_start_again_takes_everything_back() {
     unit(
         &web,
         "picky",
-        "TimeoutStopSec=14\nExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 1; done'",
+        "TimeoutStopSec=8\nExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 1; done'",
     );
     web.sh("systemctl daemon-reload; systemctl restart picky");
     let apply = restarts(&web, "good, picky", 5);

@@ -19,6 +19,7 @@ use crate::{
     state::{Bytes, HostPath},
 };
 
+mod anchors;
 mod defaults;
 mod never;
 mod readers;
@@ -81,6 +82,9 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
     };
     desired.findings.extend(resolved.findings.iter().cloned());
     desired.findings.extend(resolved.identity.findings(&checks));
+    desired
+        .findings
+        .extend(anchors::astray(host, &resolved.identity, &desired));
     Ok(Survey {
         resolved,
         profiles,

@@ -2,5 +2,6 @@
 //! renderer with their faults, nginx for real.
 
 mod faults;
+mod findings;
 mod platform;
 mod rollout;

@@ -205,10 +205,10 @@ impl<'l> Pbx<'l> {
     /// Units of the platform that do not run.
     #[track_caller]
     pub(super) fn down(&self) -> String {
-        self.host.sh(
-            "cd /lib/systemd/system; for u in $(ls -d consul.service asterisk.service monit.service dahdi.service \
-             xivo-*.service wazo-*.service postgresql@?*.service rabbitmq-server.service nginx.service 2>/dev/null); do
-             systemctl --quiet is-active $u || echo $u; done",
-        )
+        let units = "python3 -c 'import json; era = json.load(open(\"/root/wazo/era.json\")); \
+            print(\"nginx\", *era[\"units\"], *era[\"idle\"])'";
+        self.host.sh(&format!(
+            "systemctl show --value --property=Id,ActiveState -- $({units}) | paste - - - | grep -vw active || true"
+        ))
     }
 }

@@ -77,7 +77,10 @@ pub fn plan(
     let live = host.is_live() && newest.live;
     let services = if live {
         let known = Store::rollouts(host)?.rollouts.remove(rollout);
-        service::learned(newest.services.clone(), &known.unwrap_or_default().restart)
+        let mut services = newest.services.clone();
+        // What they wrote is written back.
+        services.retain(|service| service.writes.is_empty());
+        service::learned(services, &known.unwrap_or_default().restart)
     } else {
         Vec::new()
     };
@@ -155,7 +158,7 @@ pub fn name(host: &dyn Host, request: &Request) -> Result<Option<String>> {
     }
 }
 
-fn committed(host: &dyn Host) -> Result<Vec<Intent>> {
+pub(crate) fn committed(host: &dyn Host) -> Result<Vec<Intent>> {
     let mut intents = Vec::new();
     for number in Store::numbers(host)? {
         match Store::generation(host, number) {
@@ -340,7 +343,7 @@ fn before(
                 "the key that `{}` held before generation {generation} is no longer kept: keys of the identity in force and of the one before are",
                 entry.path
             ),
-            hint: "give that identity again: `certroll apply --cert FILE --key FILE`".to_owned(),
+            hint: "give that identity again: `certroll apply --cert FILE --key FILE`; the platform makes its own default one anew: `certroll revert`".to_owned(),
         });
     }
     apply::saved(host, Some(key), generation, n, &entry.before)

@@ -31,6 +31,8 @@ pub struct Saved {
     profiles_dir: Option<String>,
     set: BTreeMap<String, String>,
     allow: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    revert: bool,
     /// What was shown.
     pub(crate) plan: View,
     #[serde(skip)]
@@ -53,6 +55,7 @@ impl Saved {
             profiles_dir: request.profiles_dir.clone(),
             set: request.set.clone(),
             allow: request.allow.clone(),
+            revert: request.revert,
             plan,
             path: String::new(),
         }
@@ -115,6 +118,7 @@ impl Saved {
             profiles_dir: self.profiles_dir.clone(),
             deferred: false,
             consumers: false,
+            revert: self.revert,
         }
     }
 }

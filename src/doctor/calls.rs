@@ -77,7 +77,7 @@ fn name(
     let flag = daemon
         .lookup(&format!("{}.{}", block.name, block.flag))
         .scalar();
-    if flag.as_deref().is_some_and(is_false) || survey.resolved.identity.leaf.covers(peer) {
+    if flag.as_deref().is_some_and(is_false) || survey.identity.leaf.covers(peer) {
         return None;
     }
     let place = called.place();
@@ -137,14 +137,7 @@ fn by_file(host: &dyn Host, survey: &Survey, value: &str) -> Option<String> {
         .and_then(|(_, state)| state.bytes().cloned());
     match bytes {
         None => Some("there is no such file".to_owned()),
-        Some(bytes)
-            if survey
-                .resolved
-                .identity
-                .verifies_with(bytes.reveal(), host.now()) =>
-        {
-            None
-        }
+        Some(bytes) if survey.identity.verifies_with(bytes.reveal(), host.now()) => None,
         Some(_) => Some("that file does not lead to the leaf".to_owned()),
     }
 }

@@ -125,6 +125,8 @@ pub struct Plan {
     pub live: bool,
     /// The generation that this plan takes back, for a rollback.
     pub undoes: Option<u64>,
+    /// Whether it leads back to the platform's own default.
+    pub reverts: bool,
 }
 
 impl Plan {

@@ -16,6 +16,7 @@ mod catalogue;
 mod common;
 mod host;
 mod nginx;
+mod revert;
 mod rollout;
 mod sandbox;
 mod services;

@@ -44,14 +44,16 @@ fn first(scratch: &Scratch, verdict: &str, evidence: &str, shows: &str) -> serde
     assert_eq!(fault["verdict"], verdict, "{run:#?}");
     let found = fault["evidence"].as_str().unwrap();
     assert!(found.contains(evidence), "no {evidence:?} in {found:?}");
-    // The host sees its own paths; here they are below R.
-    let look = fault["look"]
-        .as_str()
-        .unwrap()
-        .replace(" /", &format!(" {}/", scratch.text("R")));
-    let seen = scratch.sh(&format!("({look}) 2>&1 || true"));
-    assert!(seen.contains(shows), "no {shows:?} in {seen:?} of {look}");
+    let seen = looked(scratch, &fault);
+    assert!(seen.contains(shows), "no {shows:?} in {seen:?} of {fault}");
     fault
+}
+
+/// Runs the command of a fault; the host sees its own paths, and here they are below `R`.
+fn looked(scratch: &Scratch, fault: &serde_json::Value) -> String {
+    let look = fault["look"].as_str().unwrap();
+    let look = look.replace(" /", &format!(" {}/", scratch.text("R")));
+    scratch.sh(&format!("({look}) 2>&1 || true"))
 }
 
 #[test]
@@ -159,6 +161,47 @@ fn a_verify_mode_that_the_issuer_does_not_satisfy_is_named() {
         "{wrong}"
     );
     assert_eq!(wrong["fix"], "certroll apply --set verify=file");
+    let seen = looked(&scratch, wrong);
+    assert!(seen.contains("verification failed"), "{wrong}: {seen}");
+    assert!(seen.contains("elf-signed certificate"), "{wrong}: {seen}");
+
+    let other = scratch
+        .read(file)
+        .replace("/usr/share/xivo-certs/server.crt", "/etc/other.pem");
+    scratch.file("R/etc/wazo-calld/conf.d/001-trust.yml", other);
+    scratch.sh("cp b.pem R/etc/other.pem");
+    let run = scratch.on_root("--json doctor").exits(5).json();
+    let faults = run["faults"].as_array().unwrap();
+    let wrong = faults.iter().find(|f| f["verdict"] == "wrong-verify");
+    let wrong = wrong.unwrap();
+    let seen = looked(&scratch, wrong);
+    assert!(seen.contains("verification failed"), "{wrong}: {seen}");
+    // The file itself is in order: with it, its own leaf passes.
+    let own = "openssl verify -CAfile R/etc/other.pem b.pem";
+    assert_eq!(scratch.sh(own), "b.pem: OK\n");
+}
+
+#[test]
+fn what_is_no_file_any_more_is_told_by_what_it_is() {
+    let scratch = Scratch::new();
+    scratch.dir("R/etc/own");
+    scratch.mint("a", NAME);
+    scratch.profile(
+        "own",
+        "resources:\n  - {kind: pem, path: /etc/own/leaf.pem, form: leaf, on_link: replace}\n",
+    );
+    let apply = "--profiles P apply --profile own --cert a.pem --key a.key --yes";
+    scratch.on_root(apply).exits(0);
+    scratch.sh("ln -sfn /nowhere R/etc/own/leaf.pem");
+    let run = scratch.on_root("--profiles P --json doctor").exits(5);
+    let fault = run.json()["faults"][0].clone();
+    assert_eq!(fault["verdict"], "file-changed");
+    assert_eq!(
+        fault["evidence"],
+        "`/etc/own/leaf.pem` is a link, want a file"
+    );
+    let seen = looked(&scratch, &fault);
+    assert!(seen.contains("-> /nowhere"), "{fault}: {seen}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::{
     identity::Trust,
     prepare::Survey,
     render::shell_word,
-    state::HostPath,
+    state::{HostPath, Sensitivity},
 };
 
 /// Judges every call that stays on this machine, by the files as they are.
@@ -110,14 +110,13 @@ fn verify(host: &dyn Host, survey: &Survey, daemon: &Daemon, block: &Block) -> O
     } else {
         by_file(host, survey, &value)
     }?;
-    let look = if is_true(&value) {
-        "awk 1 /etc/ssl/certs/ca-certificates.crt | openssl storeutl -noout -text -certs /dev/stdin | grep Subject:".to_owned()
+    let by = if is_true(&value) {
+        String::new()
     } else {
-        format!(
-            "openssl x509 -in {} -noout -subject -fingerprint -sha256",
-            shell_word(&value)
-        )
+        format!(" -CAfile {}", shell_word(&value))
     };
+    let leaf = leaf(survey).map_or_else(String::new, |path| shell_word(path.as_str()));
+    let look = format!("openssl verify{by} -untrusted {leaf} {leaf}");
     Some(Fault {
         verdict: Verdict::WrongVerify,
         about: format!("calls of `{}` to `{}`", daemon.name, block.name),
@@ -128,6 +127,18 @@ fn verify(host: &dyn Host, survey: &Survey, daemon: &Daemon, block: &Block) -> O
         look: format!("{}; {look}", line_of(path, line)),
         fix: fix(survey),
     })
+}
+
+/// Returns where the rollout puts the leaf, with its chain where both are in one file.
+fn leaf(survey: &Survey) -> Option<&HostPath> {
+    let mut targets = survey
+        .desired
+        .targets
+        .iter()
+        .filter(|target| target.identity);
+    targets
+        .find(|target| target.sensitivity == Sensitivity::Public)
+        .map(|target| &target.path)
 }
 
 fn by_file(host: &dyn Host, survey: &Survey, value: &str) -> Option<String> {

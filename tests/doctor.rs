@@ -320,7 +320,7 @@ fn each_fault_of_an_endpoint_has_its_verdict() {
         &target,
         "chain-incomplete",
         "`CN=Middle`",
-        "CN = site.example.com",
+        "unable to get local issuer certificate",
     );
 
     let whole = Nginx::serving(&scratch, "whole", "site-full");
@@ -330,13 +330,19 @@ fn each_fault_of_an_endpoint_has_its_verdict() {
         &target,
         "name-uncovered",
         "127.0.0.1",
-        "CN = site.example.com",
+        "IP address mismatch",
     );
 
     scratch.mint("own", "127.0.0.1");
     let own = Nginx::serving(&scratch, "own", "own");
     let target = format!("127.0.0.1:{}", own.port);
-    diagnosed(&scratch, &target, "name-uncovered", "127.0.0.1", "subject=");
+    diagnosed(
+        &scratch,
+        &target,
+        "name-uncovered",
+        "127.0.0.1",
+        "IP address mismatch",
+    );
 
     mint_expired(&scratch, "late", "site.example.com");
     let late = Nginx::serving(&scratch, "late", "late");

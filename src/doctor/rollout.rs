@@ -246,7 +246,7 @@ impl Seen<'_> {
                 verdict,
                 about: format!("{service} at {}", end.address),
                 evidence,
-                look: s_client(end.address, peer),
+                look: s_client(verdict, end.address, peer),
                 fix,
             })
         };

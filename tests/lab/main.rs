@@ -14,6 +14,7 @@ mod boot;
 mod catalogue;
 #[path = "../common/mod.rs"]
 mod common;
+mod doctor;
 mod host;
 mod nginx;
 mod revert;

@@ -16,6 +16,7 @@ mod catalogue;
 mod common;
 mod doctor;
 mod host;
+mod load;
 mod nginx;
 mod revert;
 mod rollout;

@@ -32,7 +32,7 @@ fn healthy(host: &Host<'_>, about: &str) {
 }
 
 /// A host whose nginx serves the rollout `site`.
-fn rolled_out<'l>(lab: &'l Lab) -> [Host<'l>; 2] {
+fn rolled_out(lab: &Lab) -> [Host<'_>; 2] {
     let hosts = lab.hosts(["web", "client"]);
     let web = &hosts[0];
     serve(web, "reload");

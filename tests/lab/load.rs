@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Connects until the file `STOP` is there, and prints what became of it; the file `GOING` says that it has begun.
-const CLIENT: &str = r#"
+const CLIENT: &str = r"
 import hashlib, json, os, socket, ssl, sys, time
 address, name, going, stop = sys.argv[1:]
 context = ssl.create_default_context()
@@ -39,7 +39,7 @@ while not os.path.exists(stop):
             open(going, 'w').close()
     time.sleep(max(0, at + 0.01 - time.monotonic()))
 print(json.dumps({'leaves': leaves, 'errors': errors, 'gap': round(gap * 1000), 'still': lost is not None}))
-"#;
+";
 
 /// What one host's clients have seen.
 #[derive(Debug)]

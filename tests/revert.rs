@@ -78,6 +78,9 @@ fn a_revert_leaves_the_tree_of_before_but_for_the_pair_that_the_package_makes() 
     let ran = exits(run(&root, "revert --yes"), 0);
     let last = ran.out.lines().last().unwrap();
     assert!(last.starts_with("placed: generation 2"), "{last}");
+    let history = run(&root, "history").out;
+    let line = history.lines().nth(1).unwrap();
+    assert!(line.ends_with(", back to the platform's default"), "{line}");
     assert!(
         ran.out
             .contains("`dpkg-reconfigure --frontend=noninteractive xivo-certs`"),
@@ -183,6 +186,20 @@ fn what_is_neither_the_document_s_nor_certroll_s_is_kept() {
         assert!(ran.out.contains(&line), "no {line:?} in {}", ran.out);
     }
     assert_eq!(root.snapshot(), before);
+}
+
+#[test]
+fn a_host_that_does_not_tell_its_name_keeps_its_hosts_file_until_it_is_told() {
+    let Some(root) = rolled_out() else { return };
+    fs::remove_file(root.at("/etc/hostname")).unwrap();
+    fs::remove_file(root.at("/etc/xivo/common.conf")).unwrap();
+    let ran = exits(run(&root, "plan --revert"), 5);
+    assert!(ran.out.contains("[hosts-untold]"), "{}", ran.out);
+    assert!(!ran.out.contains("/etc/hosts (hosts)"), "{}", ran.out);
+    let told = "plan --revert --set hostname=pbx --set domain=example.com";
+    let ran = exits(run(&root, told), 5);
+    let line = "+127.0.1.1\tpbx.example.com\tlocalhost.localdomain\tpbx";
+    assert!(ran.out.contains(line), "{}", ran.out);
 }
 
 #[test]

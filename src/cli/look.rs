@@ -299,10 +299,11 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
                     operator,
                     entries,
                     undoes,
+                    reverts,
                     ..
                 } = generation.intent;
                 json!({ "generation": number, "state": ended(host, number, generation.status)?, "rollout": rollout, "started": started,
-                    "operator": operator, "changes": entries.len(), "undoes": undoes })
+                    "operator": operator, "changes": entries.len(), "undoes": undoes, "reverts": reverts })
             }
             Err(error) => {
                 json!({ "generation": number, "state": "unreadable", "error": error.to_string() })
@@ -327,6 +328,11 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
                 .and_then(serde_json::Value::as_u64)
                 .map(|n| format!(", takes {n} back"))
                 .unwrap_or_default();
+            let back = if row["reverts"] == true {
+                ", back to the platform's default".to_owned()
+            } else {
+                back
+            };
             let when = row
                 .get("started")
                 .and_then(serde_json::Value::as_i64)

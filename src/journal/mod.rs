@@ -195,6 +195,9 @@ pub struct Intent {
     /// The oldest generation that this one takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<u64>,
+    /// Whether it leads back to the platform's own default.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reverts: bool,
 }
 
 impl Intent {
@@ -225,6 +228,7 @@ impl Intent {
             deferred,
             remembered: None,
             undoes: plan.undoes,
+            reverts: plan.reverts,
         }
     }
 

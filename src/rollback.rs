@@ -70,12 +70,7 @@ pub fn plan(
     };
     refuse_entangled(&committed, rollout, &back)?;
     let (mut changes, mut findings) = changes(host, &key, &back)?;
-    let mut settled = plan::Settled::default();
-    for change in &mut changes {
-        let footing = host.footing(&change.path, change.before != State::Absent)?;
-        settled.add(host, change, &footing)?;
-    }
-    findings.extend(settled.findings);
+    findings.extend(plan::Settled::all(host, &mut changes)?);
     findings.extend(unreadable(host, oldest.generation)?);
     findings.extend(expired(host, &changes));
     let remembered = target.and_then(|i| i.remembered.clone());

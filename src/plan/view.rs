@@ -317,7 +317,7 @@ fn diff(change: &Change, made: Option<&String>) -> Vec<String> {
 }
 
 /// Tells whether a private key is in a file that is not meant to hold one, as where a pair was one file before.
-pub(super) fn holds_key(bytes: &Bytes) -> bool {
+pub(crate) fn holds_key(bytes: &Bytes) -> bool {
     // A block that is cut short or damaged is not read as a key, and must not be shown either.
     let mark = b"PRIVATE KEY-----";
     let input = || Input {

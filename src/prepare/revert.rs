@@ -53,7 +53,7 @@ pub(super) fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         default_pair(host, &regenerate, &mut desired, &mut goal)?;
     }
     removals(host, &mut desired, &mut goal.changes)?;
-    let standing = plan::settle(host, &mut goal.changes)?;
+    let standing = plan::Settled::all(host, &mut goal.changes)?;
     desired.findings.extend(standing);
     desired.findings.extend(described(host, &resolved.name)?);
     let plan = assemble(host, &resolved, desired, goal)?;
@@ -99,9 +99,14 @@ fn default_pair(
         if found == State::Absent && !host.is_live() {
             continue;
         }
+        let holds_key = found.bytes().is_some_and(plan::holds_key);
         let mut change = gone(path.clone(), "default", found);
         change.identity = true;
-        change.sensitivity = sensitivity;
+        change.sensitivity = if holds_key {
+            Sensitivity::Secret
+        } else {
+            sensitivity
+        };
         goal.changes.push(change);
     }
     if !host.is_live() {

@@ -8,9 +8,11 @@ use crate::{
     error::{Error, Result},
     hex::hex,
     host::{Edit, Host, Permit, Place, Writer},
-    journal::{DigestKey, Event, Generation, Intent, Record, Remembered, Status, Store},
+    journal::{
+        DigestKey, Event, Generation, Intent, Record, Remembered, Replayed as _, Status, Store,
+    },
     plan::{Plan, Promise},
-    probe::Verdict,
+    probe::{self, Verdict},
     receipt::{Outcome, Receipt},
     service::{self, Watched},
     state::Bytes,
@@ -189,6 +191,10 @@ impl<'h, 'p> Journal<'h, 'p> {
         let after = entry
             .after
             .state(self.bytes.get(&n).cloned().unwrap_or_default());
+        // What is absent already and only a command makes.
+        if entry.before == entry.after {
+            return edits::Edits::default();
+        }
         let staged = edits::staged(entry, self.generation.intent.generation, n, false);
         edits::edits(&entry.path, &after, staged, entry.in_place)
     }
@@ -256,6 +262,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         let mut runner = Recorded {
             writer: &mut self.writer,
             generation: &mut self.generation,
+            key: Some(&self.key),
             ran: &mut self.ran,
             progress: Some(progress),
         };
@@ -272,7 +279,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         let case = Case {
             services: intent.services.clone(),
             units: intent.units.clone(),
-            promises: Promise::pairs(&intent.promises),
+            promises: probe::settled(self.writer.host(), Promise::pairs(&intent.promises))?,
             baseline: intent.baseline.clone(),
             deadline: intent.deadline,
         };
@@ -280,6 +287,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         let mut runner = Recorded {
             writer: &mut self.writer,
             generation: &mut self.generation,
+            key: Some(&self.key),
             ran: &mut self.ran,
             progress: Some(progress),
         };
@@ -449,5 +457,6 @@ fn record(writer: &mut Writer<'_>, generation: &mut Generation, event: &Event) -
     let next = generation.status.next(event).map_err(illegal)?;
     Store::append(writer, number, event)?;
     generation.status = next;
+    generation.intent.learn(event);
     Ok(())
 }

@@ -64,7 +64,10 @@ fn agreed(plan: &Plan, host: &dyn Host, go: Go, printer: &Printer) -> Result<()>
         }),
         None => Err(Error::Usage {
             message: "there is no terminal to ask on".to_owned(),
-            hint: "look at the plan with `certroll plan`, then apply it with `--yes`".to_owned(),
+            hint: format!(
+                "look at the plan with `certroll plan{}`, then apply it with `--yes`",
+                if plan.reverts { " --revert" } else { "" }
+            ),
         }),
     }
 }

@@ -70,12 +70,19 @@ fn usage(error: &clap::Error) -> process::ExitCode {
 fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
     let profiles_dir = cli.profiles.as_deref();
     match &cli.command {
-        Command::Plan { rollout, out } => look::plan(
-            host,
-            &rollout.request(profiles_dir)?,
-            out.as_deref(),
-            printer,
-        ),
+        Command::Plan {
+            rollout,
+            revert,
+            out,
+        } => {
+            let mut request = rollout.request(profiles_dir)?;
+            request.revert = *revert;
+            look::plan(host, &request, out.as_deref(), printer)
+        }
+        Command::Revert(revert) => {
+            let request = revert.request(profiles_dir)?;
+            changes::apply(host, &request, None, revert.go, printer)
+        }
         Command::Apply {
             rollout,
             plan,

@@ -66,6 +66,7 @@ pub fn install(host: &dyn Host, program: &str) -> Result<Plan> {
         at_most: None,
         swept: None,
         on_link: OnLink::Refuse,
+        unless: None,
     };
     let owner = host.effective_uid();
     let observed = observe(host, HOOKS.iter().map(target).collect(), (owner, owner))?;
@@ -128,6 +129,7 @@ fn plan(host: &dyn Host, changes: Vec<Change>) -> Plan {
             limit: 90,
             on: Vec::new(),
             serves: BTreeMap::new(),
+            writes: Vec::new(),
         }];
         plan.commands = service::commands(&plan.services, &plan.units);
     }

@@ -14,8 +14,11 @@ mod boot;
 mod catalogue;
 #[path = "../common/mod.rs"]
 mod common;
+mod doctor;
 mod host;
+mod load;
 mod nginx;
+mod revert;
 mod rollout;
 mod sandbox;
 mod services;

@@ -10,16 +10,18 @@ use crate::{
     facts::{self, Facts},
     host::Host,
     identity::{Checks, Form, Identity, Trust},
+    journal::Store,
     plan::{self, Change, IdentityLine, Overlay, Plan, Promise},
     preflight::{self, Finding, Severity},
     probe::{self, Observation, Want},
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
-    service,
+    service::{self, UnitState},
     state::{Bytes, HostPath},
 };
 
 mod defaults;
+mod managers;
 mod never;
 mod readers;
 
@@ -105,10 +107,11 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         rollout: Some(resolved.remembered.clone()),
         deferred: request.deferred,
         plan: Vec::new(),
+        hook: None,
     };
     // What was read of a large host is not needed any more once it says what is wanted.
     drop(profiles);
-    let plan = assemble(host, &resolved, desired)?;
+    let plan = assemble(host, &resolved, desired, request.deferred)?;
     Ok(Prepared { plan, keep })
 }
 
@@ -142,11 +145,17 @@ pub(crate) fn fresh(host: &dyn Host) -> (u32, u32) {
     }
 }
 
-fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Plan> {
+fn assemble(
+    host: &dyn Host,
+    resolved: &Resolved,
+    desired: Desired,
+    deferred: bool,
+) -> Result<Plan> {
     let observed = plan::observe(host, desired.targets, fresh(host))?;
     let mut findings = desired.findings;
     findings.extend(observed.findings);
     findings.extend(never::touched(&desired.never_touch, &observed.changes));
+    findings.extend(managers::named(host.tree(), &observed.changes));
     let overlay = Overlay::new(host.tree(), &observed.changes);
     findings.extend(unreadable(
         host,
@@ -164,12 +173,13 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     } else {
         Vec::new()
     };
-    // With changes the services are told anyway.
-    let owed = if live && (observed.changes.is_empty() || !resolved.obligations.is_empty()) {
-        owed(resolved, &promises, &baseline)
-    } else {
-        Vec::new()
-    };
+    // With changes the services are told anyway, and a run that tells none leaves what is owed as it is.
+    let owed =
+        if live && !deferred && (observed.changes.is_empty() || !resolved.obligations.is_empty()) {
+            owed(resolved, &promises, &baseline)
+        } else {
+            Vec::new()
+        };
     findings.extend(Defaults::read(host, &desired.default_identities).served(&promises, &baseline));
     let services = if live {
         let due = due(desired.services, &observed.changes, &owed);
@@ -178,6 +188,12 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
         Vec::new()
     };
     let units = service::observe(host, &services)?;
+    let services = match placed(host, resolved)? {
+        Some(before) if observed.changes.is_empty() => {
+            service::not_started_since(services, &before, &units)
+        }
+        Some(_) | None => services,
+    };
     findings.extend(service::findings(&services, &units));
     for reads in &desired.reads {
         findings.extend(unreadable_by_units(
@@ -286,6 +302,15 @@ fn owed(resolved: &Resolved, promises: &[Promise], baseline: &[Observation]) -> 
         }
     }
     owed
+}
+
+/// Returns the units as they were before a generation whose services and proof were left to a later run, if that is owed.
+fn placed(host: &dyn Host, resolved: &Resolved) -> Result<Option<Vec<UnitState>>> {
+    if resolved.obligations.is_empty() {
+        return Ok(None);
+    }
+    let intent = Store::generation(host, resolved.generation)?.intent;
+    Ok(intent.deferred.then_some(intent.units))
 }
 
 /// Keeps the services that a change or an obligation owes.

@@ -20,3 +20,4 @@ mod rollout;
 mod sandbox;
 mod services;
 mod units;
+mod upgrade;

@@ -10,13 +10,13 @@ use crate::{
     facts::{self, Facts},
     host::Host,
     identity::{Checks, Form, Identity, Trust},
-    journal::Store,
+    journal::{Intent, Store},
     plan::{self, Change, IdentityLine, Overlay, Plan, Promise},
     preflight::{self, Finding, Severity},
     probe::{self, Observation, Want},
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
-    service::{self, UnitState},
+    service,
     state::{Bytes, HostPath},
 };
 
@@ -189,9 +189,11 @@ fn assemble(
     };
     let units = service::observe(host, &services)?;
     let services = match placed(host, resolved)? {
-        Some(before) if observed.changes.is_empty() => {
-            service::not_started_since(services, &before, &units)
+        Some(last) if observed.changes.is_empty() && last.deferred => {
+            service::not_started_since(services, &last.units, &units)
         }
+        // They were told then, and nothing shows that they did not heed it: only the proof is owed.
+        Some(_) if observed.changes.is_empty() && owed == resolved.obligations => Vec::new(),
         Some(_) | None => services,
     };
     findings.extend(service::findings(&services, &units));
@@ -304,13 +306,12 @@ fn owed(resolved: &Resolved, promises: &[Promise], baseline: &[Observation]) -> 
     owed
 }
 
-/// Returns the units as they were before a generation whose services and proof were left to a later run, if that is owed.
-fn placed(host: &dyn Host, resolved: &Resolved) -> Result<Option<Vec<UnitState>>> {
-    if resolved.obligations.is_empty() {
+/// Returns the generation that put in place what is still owed, if anything is.
+fn placed(host: &dyn Host, resolved: &Resolved) -> Result<Option<Intent>> {
+    if resolved.obligations.is_empty() || resolved.generation == 0 {
         return Ok(None);
     }
-    let intent = Store::generation(host, resolved.generation)?.intent;
-    Ok(intent.deferred.then_some(intent.units))
+    Store::generation(host, resolved.generation).map(|last| Some(last.intent))
 }
 
 /// Keeps the services that a change or an obligation owes.

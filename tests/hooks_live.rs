@@ -155,3 +155,33 @@ fn a_deferred_call_owes_nothing_where_no_file_differs_and_a_later_one_settles_wh
     web.serves(&scratch, "new");
     is_quiet(&live("hooks run wazo-upgrade"));
 }
+
+#[test]
+fn what_only_a_silent_endpoint_could_prove_is_left_until_it_answers() {
+    let Some(scratch) = minted() else { return };
+    let dir = scratch.text("host");
+    scratch.profile(
+        "quiet",
+        &format!(
+            "resources:\n  - {{kind: pem, path: {dir}/site.pem, form: bundle, mode: \"0600\"}}\n\
+             services:\n  - {{manager: command, action: reload, command: [touch, {dir}/told]}}\n\
+             probes:\n  - {{tls: \"localhost:1\", addresses: [127.0.0.1], service: quiet}}\n"
+        ),
+    );
+    scratch.dir("host");
+    let live = |line: &str| scratch.certroll(&format!("--state S --profiles P {line}"));
+    let run = live("apply --yes --profile quiet --cert new.pem --key new.key").exits(0);
+    assert!(run.last().starts_with("placed: "), "{run:#?}");
+    scratch.sh("rm host/told");
+    for _ in 0..2 {
+        live("hooks run timer")
+            .exits(0)
+            .complains("rollout `quiet`: nothing answers that could prove what is owed\n");
+    }
+    assert!(!scratch.path("host/told").exists(), "it was told again");
+    assert_eq!(live("history").exits(0).out.lines().count(), 1);
+    // What changes is told all the same.
+    scratch.sh("rm host/site.pem");
+    live("hooks run timer").exits(0);
+    assert!(scratch.path("host/told").exists());
+}

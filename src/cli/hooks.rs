@@ -101,14 +101,24 @@ fn again(
     Ok(worst)
 }
 
-/// Applies one rollout again, unless the very same was just tried in vain.
+/// Applies one rollout again, unless the very same was just tried in vain, or nothing is left but a proof of what is
+/// silent. Where all stands, findings about an identity in force (an expired one) are `status`'s to tell.
 fn one(host: &mut dyn Host, hook: &str, request: &Request, printer: &Printer) -> Result<Receipt> {
     let Prepared { plan, mut keep } = prepare(host, request)?;
+    let now = super::look::converged(host, &plan);
+    if plan.is_empty() {
+        return Ok(now);
+    }
+    let is_silent = plan.changes.is_empty() && plan.services.is_empty();
+    if is_silent && !now.verdicts.iter().any(|verdict| verdict.judged) {
+        let name = &plan.rollout;
+        printer.progress(&format!(
+            "rollout `{name}`: nothing answers that could prove what is owed"
+        ));
+        return Ok(now);
+    }
     if plan.is_blocked() {
         return Err(Error::Findings(plan.findings));
-    }
-    if plan.is_empty() {
-        return Ok(super::look::converged(host, &plan));
     }
     if let Some(last) = hooks::tried(host, &plan)? {
         let (number, when) = (last.intent.generation, text::time(last.intent.started));

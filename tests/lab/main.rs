@@ -14,10 +14,10 @@ mod boot;
 mod catalogue;
 #[path = "../common/mod.rs"]
 mod common;
+mod hooks;
 mod host;
 mod nginx;
 mod rollout;
 mod sandbox;
 mod services;
 mod units;
-mod upgrade;

@@ -78,7 +78,7 @@ pub fn remove(host: &dyn Host) -> Result<Plan> {
         }
         changes.push(gone(at, hook.what.kind(), before));
         let of_links = parent.name().strip_suffix(".wants").is_some();
-        if of_links && host.list(&parent)?.len() == 1 {
+        if of_links && host.list(&parent)?.is_some_and(|left| left.len() == 1) {
             let before = host.read(&parent)?;
             changes.push(gone(parent, "directory", before));
         }
@@ -243,7 +243,7 @@ fn callable(host: &dyn Host, own: &str) -> Result<String> {
     let is_there = |path: &&str| {
         let at = HostPath::new(path).unwrap_or_default();
         let names = at.parent().map(|dir| host.list(&dir));
-        matches!(names, Some(Ok(names)) if names.iter().any(|entry| entry.name == at.name()))
+        matches!(names, Some(Ok(Some(names))) if names.iter().any(|entry| entry.name == at.name()))
     };
     let none = || Error::Usage {
         message: format!(

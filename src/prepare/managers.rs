@@ -116,7 +116,7 @@ fn lines(tree: &dyn Tree, file: &HostPath) -> Vec<(usize, String)> {
 fn cloud_init(tree: &dyn Tree) -> Option<Finding> {
     let dir = HostPath::new("/etc/cloud/cloud.cfg.d").ok()?;
     let mut files = vec![HostPath::new("/etc/cloud/cloud.cfg").ok()?];
-    let more = tree.list(&dir).unwrap_or_default();
+    let more = tree.list(&dir).ok().flatten().unwrap_or_default();
     let more = more
         .into_iter()
         .filter(|entry| entry.kind != EntryKind::Dir);

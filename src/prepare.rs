@@ -20,6 +20,7 @@ use crate::{
     state::{Bytes, HostPath},
 };
 
+mod anchors;
 mod defaults;
 mod managers;
 mod never;
@@ -83,6 +84,9 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
     };
     desired.findings.extend(resolved.findings.iter().cloned());
     desired.findings.extend(resolved.identity.findings(&checks));
+    desired
+        .findings
+        .extend(anchors::astray(host, &resolved.identity, &desired));
     Ok(Survey {
         resolved,
         profiles,

@@ -21,3 +21,4 @@ mod rollout;
 mod sandbox;
 mod services;
 mod units;
+mod wazo;

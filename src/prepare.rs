@@ -10,6 +10,7 @@ use crate::{
     facts::{self, Facts},
     host::Host,
     identity::{Checks, Form, Identity, Trust},
+    journal::{Intent, Store},
     plan::{self, Change, IdentityLine, Overlay, Plan, Promise},
     preflight::{self, Finding, Severity},
     probe::{self, Defaults, Observation, Want},
@@ -21,6 +22,7 @@ use crate::{
 
 mod anchors;
 mod defaults;
+mod managers;
 mod never;
 mod readers;
 mod revert;
@@ -127,6 +129,7 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         rollout: Some(resolved.remembered.clone()),
         deferred: request.deferred,
         plan: Vec::new(),
+        hook: None,
     };
     // What was read of a large host is not needed any more once it says what is wanted.
     drop(profiles);
@@ -135,6 +138,7 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         want: probe::served(&identity),
         changes: Vec::new(),
         made: None,
+        deferred: request.deferred,
     };
     let plan = assemble(host, &resolved, desired, goal)?;
     Ok(Prepared { plan, keep })
@@ -178,6 +182,8 @@ struct Goal {
     changes: Vec<Change>,
     /// What a command of the plan makes, of which nothing can be said before.
     made: Option<Service>,
+    /// Whether services and proof are left to a later run.
+    deferred: bool,
 }
 
 fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) -> Result<Plan> {
@@ -190,6 +196,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
         .as_ref()
         .map_or(&[][..], |service| &service.writes);
     findings.extend(never::touched(&desired.never_touch, &observed.changes));
+    findings.extend(managers::named(host.tree(), &observed.changes));
     let overlay = Overlay::new(host.tree(), &observed.changes);
     findings.extend(unreadable(
         host,
@@ -208,8 +215,9 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
     } else {
         Vec::new()
     };
-    // With changes the services are told anyway.
-    let owed = if live && (observed.changes.is_empty() || !resolved.obligations.is_empty()) {
+    // With changes the services are told anyway, and a run that tells none leaves what is owed as it is.
+    let asks = live && !goal.deferred;
+    let owed = if asks && (observed.changes.is_empty() || !resolved.obligations.is_empty()) {
         owed(resolved, &promises, &baseline)
     } else {
         Vec::new()
@@ -224,6 +232,14 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
         Vec::new()
     };
     let units = service::observe(host, &services)?;
+    let services = match placed(host, resolved)? {
+        Some(last) if observed.changes.is_empty() && last.deferred => {
+            service::not_started_since(services, &last.units, &units)
+        }
+        // They were told then, and nothing shows that they did not heed it: only the proof is owed.
+        Some(_) if observed.changes.is_empty() && owed == resolved.obligations => Vec::new(),
+        Some(_) | None => services,
+    };
     findings.extend(service::findings(&services, &units));
     for reads in &desired.reads {
         findings.extend(unreadable_by_units(
@@ -329,6 +345,14 @@ fn owed(resolved: &Resolved, promises: &[Promise], baseline: &[Observation]) -> 
         }
     }
     owed
+}
+
+/// Returns the generation that put in place what is still owed, if anything is.
+fn placed(host: &dyn Host, resolved: &Resolved) -> Result<Option<Intent>> {
+    if resolved.obligations.is_empty() || resolved.generation == 0 {
+        return Ok(None);
+    }
+    Store::generation(host, resolved.generation).map(|last| Some(last.intent))
 }
 
 /// Keeps the services that a change or an obligation owes.

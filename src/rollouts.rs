@@ -44,6 +44,8 @@ pub struct Resolved {
     pub name: String,
     /// Profiles, settings and allowed findings to be remembered.
     pub remembered: Remembered,
+    /// The newest committed generation; 0 where there is none.
+    pub generation: u64,
     /// What is owed from an earlier run.
     pub obligations: Vec<String>,
     /// Units that a reload did not suffice for.
@@ -183,6 +185,7 @@ fn find(host: &dyn Host, request: &Request) -> Result<(Resolved, Option<RolloutF
     let resolved = Resolved {
         name,
         remembered,
+        generation: before.generation,
         obligations: before.obligations.clone(),
         restart: before.restart.clone(),
     };
@@ -273,6 +276,22 @@ fn rollout_file(host: &dyn Host, name: &str) -> Result<Option<RolloutFile>> {
         });
     }
     RolloutFile::parse(path.as_str(), &bytes.text()).map(Some)
+}
+
+/// Returns the files that decide on a rollout's identity, its own in `rollouts.d` first; none where it follows no source.
+///
+/// # Errors
+/// As [`resolve`], where that file cannot be taken.
+pub fn sources(host: &dyn Host, name: &str) -> Result<Vec<HostPath>> {
+    let Some(file) = rollout_file(host, name)? else {
+        return Ok(Vec::new());
+    };
+    let own = format!("{ROLLOUTS_D}/{name}.yaml");
+    let named = [file.key, file.chain, file.password_file];
+    let all = [own, file.cert]
+        .into_iter()
+        .chain(named.into_iter().flatten());
+    Ok(all.filter_map(|path| HostPath::new(&path).ok()).collect())
 }
 
 /// Reads the identity that a rollout's file follows.

@@ -46,6 +46,8 @@ pub struct Keep {
     pub deferred: bool,
     /// The plan as `show` prints it.
     pub plan: Vec<u8>,
+    /// The hook that called, if one did: told with the operator.
+    pub hook: Option<String>,
 }
 
 /// An open generation: its intent is durable, the host unchanged.
@@ -108,6 +110,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         let key = Store::make_key(&mut writer)?;
         recover::sweep_unopened(&mut writer)?;
         let (commands, deferred) = (plan.commands.clone(), keep.deferred);
+        let hook = keep.hook.clone();
         let bytes = new_bytes(&plan.changes);
         let read_back = plan.read_back.clone();
         let remembered = keep.rollout.clone().map(|remembered| Remembered {
@@ -122,7 +125,11 @@ impl<'h, 'p> Journal<'h, 'p> {
         let mut places = save(&mut writer, number, &plan.changes, keep)?;
         let mut intent = Intent::of(plan, &key, number, deferred);
         intent.started = writer.host().now();
-        intent.operator = writer.host().operator();
+        let operator = writer.host().operator();
+        intent.operator = match hook {
+            Some(hook) => format!("{operator} (hook {hook})"),
+            None => operator,
+        };
         intent.run = hex(&writer.host().random()?[..8]);
         intent.remembered = remembered;
         places.push(Store::begin(&mut writer, &intent)?);

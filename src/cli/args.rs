@@ -192,7 +192,7 @@ Schemes that ask for TLS in the clear first: ftp, imap, ldap, mysql, nntp, pop3,
         #[arg(value_name = "TARGET", required = true)]
         targets: Vec<String>,
     },
-    /// Have the host call certroll when it must: recovery at boot
+    /// Have the host call certroll when it must: at boot, after renewals and upgrades, and when files change
     Hooks {
         #[command(subcommand)]
         command: Hooks,
@@ -214,7 +214,7 @@ Schemes that ask for TLS in the clear first: ftp, imap, ldap, mysql, nntp, pop3,
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Hooks {
-    /// Show the units that take an interrupted rollout back at boot, ask, and write them
+    /// Show the units and hooks that call certroll at boot, after renewals and upgrades, ask, and write them
     Install {
         #[command(flatten)]
         go: Go,
@@ -223,6 +223,18 @@ pub(crate) enum Hooks {
     Remove {
         #[command(flatten)]
         go: Go,
+    },
+    /// Apply every remembered rollout again, as hooks do: quiet where there is nothing to do
+    Run {
+        /// Name of the hook that calls, for the receipt
+        #[arg(value_name = "HOOK")]
+        hook: String,
+        /// Change files now, leave services and proof to a later run
+        #[arg(long)]
+        defer: bool,
+        /// Wait up to SECS seconds for another run to end
+        #[arg(long, value_name = "SECS", default_value_t = 300)]
+        wait: u64,
     },
 }
 

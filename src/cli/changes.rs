@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Takes the lock, and finishes what a run that died left open.
-fn enter(host: &mut dyn Host, go: Go, printer: &Printer) -> Result<()> {
+pub(super) fn enter(host: &mut dyn Host, go: Go, printer: &Printer) -> Result<()> {
     if host.is_live() && host.effective_uid() != 0 {
         return Err(Error::Usage {
             message: format!(
@@ -72,7 +72,7 @@ fn agreed(plan: &Plan, host: &dyn Host, go: Go, printer: &Printer) -> Result<()>
     }
 }
 
-fn carry_out(
+pub(super) fn carry_out(
     host: &mut dyn Host,
     plan: Plan,
     mut keep: Keep,

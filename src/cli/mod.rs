@@ -137,7 +137,9 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             })
         }
         Command::Probe { targets } => look::probe(host, targets, printer),
-        Command::Hooks { command } => hooks::run(host, command, cli.state.as_deref(), printer),
+        Command::Hooks { command } => {
+            hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
+        }
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

@@ -48,6 +48,7 @@ pub(super) fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         want: Want::Readable,
         changes: Vec::new(),
         made: None,
+        deferred: request.deferred,
     };
     if let Some(regenerate) = desired.regenerate.clone() {
         default_pair(host, &regenerate, &mut desired, &mut goal)?;

@@ -15,6 +15,7 @@ mod catalogue;
 #[path = "../common/mod.rs"]
 mod common;
 mod doctor;
+mod hooks;
 mod host;
 mod load;
 mod nginx;

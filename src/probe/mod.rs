@@ -14,11 +14,14 @@ use crate::{
 };
 
 mod certificate;
+mod clients;
 mod judge;
 mod lookup;
 mod prove;
 mod readable;
 mod report;
+mod rules;
+mod survey;
 mod tls;
 
 #[cfg(test)]
@@ -27,11 +30,15 @@ pub(crate) mod scripted;
 mod tests;
 
 pub use certificate::{Details, details};
+pub use clients::Opinion;
 pub use judge::judge;
 pub use lookup::lookup_in_hosts;
 pub use prove::prove;
 pub use readable::{Denial, Identity, readable};
-pub use report::{EndpointReport, FORMAT, PATIENCE, ProbeReport, run};
+pub use report::{ClientReport, EndpointReport, FORMAT, PATIENCE, ProbeReport, Questions, run};
+pub use rules::{Judged, Rules};
+pub use survey::{Offered, Order, survey};
+pub(crate) use tls::reason;
 
 /// What one probe saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

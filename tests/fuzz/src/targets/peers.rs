@@ -33,6 +33,7 @@ pub(super) fn check(data: &[u8]) {
         Presented {
             certificates: certificates.clone(),
             version: "TLS 1.3".to_owned(),
+            ..Presented::default()
         },
     );
     let host = hosts::host(world);

@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    certificate::{Details, details},
+    certificate::{Details, details, printable},
     clients::{self, Opinion},
     rules::{Judged, Rules},
     survey::{Offered, survey},
@@ -259,7 +259,7 @@ fn endpoint(
     report.chain = all.collect();
     report.version.clone_from(&presented.version);
     report.client = presented.asked.clone().map(|authorities| ClientReport {
-        authorities,
+        authorities: authorities.iter().map(|name| printable(name)).collect(),
         without: presented.refusal.clone(),
         with: questions
             .client

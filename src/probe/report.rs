@@ -115,10 +115,13 @@ pub struct ClientReport {
 }
 
 impl ProbeReport {
-    /// Tells whether any address presents a certificate.
+    /// Tells whether any address presents a certificate, or speaks a version that is too old to ask for one here.
     #[must_use]
     pub fn answers(&self) -> bool {
-        self.endpoints.iter().any(|end| end.leaf.is_some())
+        self.endpoints.iter().any(|end| {
+            let mut offers = end.offers.iter().flatten();
+            end.leaf.is_some() || offers.any(|offer| !offer.suites.is_empty())
+        })
     }
 
     /// Tells whether rules were given that do not hold, or could not be looked at.
@@ -149,6 +152,22 @@ impl ProbeReport {
             subject: format!("`{peer}`"),
             want: "a certificate".to_owned(),
             found: reasons.join("; "),
+        }
+    }
+}
+
+impl EndpointReport {
+    fn offers(&mut self, host: &dyn Host, dial: &Dial, rules: Option<&Rules>) {
+        match survey(host, dial) {
+            Ok(offers) => {
+                self.rules = rules.map(|rules| rules.judge(&offers));
+                self.offers = Some(offers);
+            }
+            Err(error) => {
+                let reason = tls::reason(&error);
+                self.rules = rules.map(|rules| rules.unknown(&reason));
+                self.unsurveyed = Some(reason);
+            }
         }
     }
 }
@@ -251,6 +270,10 @@ fn endpoint(
         Ok(presented) => presented,
         Err(error) => {
             report.silence = Some(tls::reason(&error));
+            // It may speak what is older alone.
+            if questions.survey {
+                report.offers(host, dial, questions.rules.as_ref());
+            }
             return report;
         }
     };
@@ -272,17 +295,7 @@ fn endpoint(
         let pin = pins::key(&peer.to_string()).ok();
         let pin = pin.and_then(|(name, _)| questions.pins.hosts.get(&name));
         report.pinning = Some(clients::pinning(&presented, pin));
-        match survey(host, dial) {
-            Ok(offers) => {
-                report.rules = questions.rules.as_ref().map(|rules| rules.judge(&offers));
-                report.offers = Some(offers);
-            }
-            Err(error) => {
-                let reason = tls::reason(&error);
-                report.rules = questions.rules.as_ref().map(|rules| rules.unknown(&reason));
-                report.unsurveyed = Some(reason);
-            }
-        }
+        report.offers(host, dial, questions.rules.as_ref());
     }
     report.der = presented.certificates;
     report

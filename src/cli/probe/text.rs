@@ -133,9 +133,40 @@ fn body(text: &mut String, endpoint: &EndpointReport, now: i64) {
     if let Some(reason) = &endpoint.silence {
         line("silent", reason);
     }
-    let Some(leaf) = &endpoint.leaf else {
-        return;
-    };
+    if let Some(leaf) = &endpoint.leaf {
+        leaf_lines(leaf, endpoint, now, &mut line);
+    }
+    if let Some(opinion) = &endpoint.browser {
+        line("browser", &opinion_text(opinion));
+    }
+    if let Some(opinion) = &endpoint.pinning {
+        line("pin", &opinion_text(opinion));
+    }
+    if let Some(client) = &endpoint.client {
+        client_lines(client, &mut line);
+    }
+    for offer in endpoint.offers.iter().flatten() {
+        offer_lines(offer, &mut line);
+    }
+    let unsurveyed = endpoint.unsurveyed.as_ref();
+    if let Some(reason) = unsurveyed.filter(|_| endpoint.leaf.is_some()) {
+        line("versions", &format!("cannot be told: it {reason}"));
+    }
+    if let Some(judged) = &endpoint.rules {
+        let says = if judged.hold { "hold" } else { "do not hold" };
+        line("rules", &format!("{} {says}", judged.rules));
+        for fault in &judged.faults {
+            line("", fault);
+        }
+    }
+}
+
+fn leaf_lines(
+    leaf: &Details,
+    endpoint: &EndpointReport,
+    now: i64,
+    line: &mut impl FnMut(&str, &str),
+) {
     line("protocol", version(endpoint));
     line("leaf", &leaf.subject);
     line("issuer", &leaf.issuer);
@@ -157,28 +188,6 @@ fn body(text: &mut String, endpoint: &EndpointReport, now: i64) {
             label,
             &format!("{} (expires {})", link.subject, expiry(link, now)),
         );
-    }
-    if let Some(opinion) = &endpoint.browser {
-        line("browser", &opinion_text(opinion));
-    }
-    if let Some(opinion) = &endpoint.pinning {
-        line("pin", &opinion_text(opinion));
-    }
-    if let Some(client) = &endpoint.client {
-        client_lines(client, &mut line);
-    }
-    for offer in endpoint.offers.iter().flatten() {
-        offer_lines(offer, &mut line);
-    }
-    if let Some(reason) = &endpoint.unsurveyed {
-        line("versions", &format!("cannot be told: it {reason}"));
-    }
-    if let Some(judged) = &endpoint.rules {
-        let says = if judged.hold { "hold" } else { "do not hold" };
-        line("rules", &format!("{} {says}", judged.rules));
-        for fault in &judged.faults {
-            line("", fault);
-        }
     }
 }
 

@@ -70,7 +70,12 @@ pub fn plan(
     };
     refuse_entangled(&committed, rollout, &back)?;
     let (mut changes, mut findings) = changes(host, &key, &back)?;
-    findings.extend(plan::settle(host, &mut changes)?);
+    let mut settled = plan::Settled::default();
+    for change in &mut changes {
+        let footing = host.footing(&change.path, change.before != State::Absent)?;
+        settled.add(host, change, &footing)?;
+    }
+    findings.extend(settled.findings);
     findings.extend(unreadable(host, oldest.generation)?);
     findings.extend(expired(host, &changes));
     let remembered = target.and_then(|i| i.remembered.clone());
@@ -290,6 +295,7 @@ fn changes(
         if made_dir
             && !host
                 .list(&entry.path)?
+                .unwrap_or_default()
                 .iter()
                 .all(|e| is_ours(&entry.path.join(&e.name), back))
         {

@@ -202,7 +202,7 @@ pub fn name(
 
 fn names(host: &dyn Host, known: &BTreeMap<String, Remembered>) -> Result<Vec<String>> {
     let dir = HostPath::new(ROLLOUTS_D).unwrap_or_default();
-    let files = host.list(&dir)?;
+    let files = host.list(&dir)?.unwrap_or_default();
     let mut names: Vec<String> = files
         .iter()
         .filter_map(|e| e.name.strip_suffix(".yaml"))

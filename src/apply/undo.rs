@@ -331,7 +331,7 @@ pub(super) fn staged(generation: &Generation) -> Vec<HostPath> {
 /// Removes a staged name, durable with the next sync of its directory; a directory whose own rename a power cut undid holds what was staged in it.
 pub(super) fn remove_below(writer: &mut Writer<'_>, staged: &HostPath) -> Result<()> {
     if writer.host().read(staged)?.is_dir() {
-        for entry in writer.host().list(staged)? {
+        for entry in writer.host().list(staged)?.unwrap_or_default() {
             remove_below(writer, &staged.join(&entry.name))?;
         }
     }

@@ -92,8 +92,19 @@ impl Printer {
 
     fn stdout(&self, text: &str) {
         // A reader that went away (`| head`) is no failure: the exit code still tells.
-        let mut out = anstream::AutoStream::new(std::io::stdout(), self.color);
-        drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+        let mut out = std::io::stdout().lock();
+        let color = match self.color {
+            anstream::ColorChoice::Auto => anstream::AutoStream::choice(&out),
+            chosen => chosen,
+        };
+        // Adapted in memory first: a stream that strips colours makes a system call of every line.
+        let mut adapted = anstream::AutoStream::new(Vec::with_capacity(text.len()), color);
+        drop(
+            adapted
+                .write_all(text.as_bytes())
+                .and_then(|()| out.write_all(&adapted.into_inner()))
+                .and_then(|()| out.flush()),
+        );
     }
 
     fn stderr(&self, text: &str) {

@@ -53,7 +53,7 @@ impl Tree for DemoHost {
         self.files.read(path)
     }
 
-    fn list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
+    fn list(&self, dir: &HostPath) -> Result<Option<Vec<Entry>>> {
         self.files.list(dir)
     }
 }
@@ -83,8 +83,8 @@ impl Host for DemoHost {
         self.files.group_name(gid)
     }
 
-    fn footing(&self, path: &HostPath) -> Result<Footing> {
-        self.files.footing(path)
+    fn footing(&self, path: &HostPath, there: bool) -> Result<Footing> {
+        self.files.footing(path, there)
     }
 
     fn load(&self, path: &HostPath) -> Result<State> {

@@ -213,7 +213,7 @@ fn unit_files(tree: &dyn Tree) -> Result<Vec<String>> {
         let Ok(dir) = HostPath::new(dir) else {
             continue;
         };
-        for entry in tree.list(&dir)? {
+        for entry in tree.list(&dir)?.unwrap_or_default() {
             if let Some(unit) = entry.name.strip_suffix(".service") {
                 units.push(unit.to_owned());
             }

@@ -89,7 +89,7 @@ pub fn remove(host: &dyn Host) -> Result<Plan> {
             continue;
         }
         changes.push(gone(at, kind(*what), before));
-        if parent != dir && host.list(&parent)?.len() == 1 {
+        if parent != dir && host.list(&parent)?.is_some_and(|left| left.len() == 1) {
             let before = host.read(&parent)?;
             changes.push(gone(parent, "directory", before));
         }
@@ -178,7 +178,7 @@ fn callable(host: &dyn Host, own: &str) -> Result<String> {
     let is_there = |path: &&str| {
         let at = HostPath::new(path).unwrap_or_default();
         let names = at.parent().map(|dir| host.list(&dir));
-        matches!(names, Some(Ok(names)) if names.iter().any(|entry| entry.name == at.name()))
+        matches!(names, Some(Ok(Some(names))) if names.iter().any(|entry| entry.name == at.name()))
     };
     let none = || Error::Usage {
         message: format!(

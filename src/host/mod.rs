@@ -60,11 +60,11 @@ pub trait Tree {
     /// [`Error::Io`] where it cannot be read, or is larger than [`LARGEST_FILE`].
     fn read(&self, path: &HostPath) -> Result<State>;
 
-    /// Returns the sorted names in a directory, links on the way followed; none where it does not exist.
+    /// Returns the sorted names in a directory, links on the way followed; none where there is no such directory.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be listed.
-    fn list(&self, dir: &HostPath) -> Result<Vec<Entry>>;
+    fn list(&self, dir: &HostPath) -> Result<Option<Vec<Entry>>>;
 
     /// Returns the regular files below a directory in order, down to a depth, no link followed; directories that
     /// `enter` refuses and those that cannot be listed are passed over.
@@ -78,7 +78,7 @@ pub trait Tree {
         enter: &dyn Fn(&HostPath) -> bool,
     ) -> Result<Vec<HostPath>> {
         let mut files = Vec::new();
-        for entry in self.list(top)? {
+        for entry in self.list(top)?.unwrap_or_default() {
             let path = top.join(&entry.name);
             match entry.kind {
                 EntryKind::File => files.push(path),
@@ -256,11 +256,12 @@ pub trait Host: Tree {
     /// Returns the name of a group by id, for people; none where the host knows none.
     fn group_name(&self, gid: u32) -> Option<String>;
 
-    /// Returns how what is at a path, not followed, stands in its directory; the default where nothing is there.
+    /// Returns how what is at a path, not followed, stands in its directory; where nothing is `there`, how the directory
+    /// does.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be told.
-    fn footing(&self, path: &HostPath) -> Result<Footing>;
+    fn footing(&self, path: &HostPath, there: bool) -> Result<Footing>;
 
     /// Returns who has these files open, mapped or mounted elsewhere, as far as that can be seen in a moment.
     fn holders(&self, _paths: &[HostPath]) -> Vec<Holder> {

@@ -46,7 +46,7 @@ impl Tree for Scripted {
             .cloned()
             .unwrap_or(State::Absent))
     }
-    fn list(&self, _: &HostPath) -> Result<Vec<Entry>> {
+    fn list(&self, _: &HostPath) -> Result<Option<Vec<Entry>>> {
         none()
     }
 }
@@ -82,7 +82,7 @@ impl Host for Scripted {
         None
     }
 
-    fn footing(&self, _: &HostPath) -> Result<Footing> {
+    fn footing(&self, _: &HostPath, _: bool) -> Result<Footing> {
         none()
     }
     fn load(&self, _: &HostPath) -> Result<State> {

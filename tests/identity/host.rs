@@ -28,8 +28,8 @@ impl Tree for Desk {
     fn read(&self, _: &HostPath) -> Result<State> {
         Ok(State::Absent)
     }
-    fn list(&self, _: &HostPath) -> Result<Vec<Entry>> {
-        Ok(Vec::new())
+    fn list(&self, _: &HostPath) -> Result<Option<Vec<Entry>>> {
+        Ok(None)
     }
 }
 
@@ -54,7 +54,7 @@ impl Host for Desk {
         None
     }
 
-    fn footing(&self, _: &HostPath) -> Result<Footing> {
+    fn footing(&self, _: &HostPath, _: bool) -> Result<Footing> {
         Ok(Footing::default())
     }
     fn load(&self, _: &HostPath) -> Result<State> {

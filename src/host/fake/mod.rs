@@ -233,9 +233,11 @@ impl Tree for FakeHost {
         Ok(get(&self.world.borrow().tree, path))
     }
 
-    fn list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
+    fn list(&self, dir: &HostPath) -> Result<Option<Vec<Entry>>> {
         self.alive()?;
-        Ok(list(&self.world.borrow().tree, dir))
+        let world = self.world.borrow();
+        let there = get(&world.tree, dir).is_dir();
+        Ok(there.then(|| list(&world.tree, dir)))
     }
 }
 
@@ -288,8 +290,13 @@ impl Host for FakeHost {
         self.user_name(gid)
     }
 
-    fn footing(&self, _path: &HostPath) -> Result<Footing> {
-        self.alive().map(|()| Footing::default())
+    fn footing(&self, path: &HostPath, _there: bool) -> Result<Footing> {
+        self.alive()?;
+        let dir = path.parent().unwrap_or_default();
+        Ok(Footing {
+            in_dir: get(&self.world.borrow().tree, &dir).is_dir(),
+            ..Footing::default()
+        })
     }
 
     fn load(&self, path: &HostPath) -> Result<State> {

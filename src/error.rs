@@ -165,6 +165,9 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// Peers that are not the ones pinned: nothing was sent to them.
+    #[error("{}", wrong_peers(.0))]
+    WrongPeer(Vec<crate::pins::Mismatch>),
     /// The run was interrupted by a signal.
     #[error("interrupted by {signal}")]
     Interrupted {
@@ -181,6 +184,26 @@ fn fatal_summary(findings: &[Finding]) -> String {
     match fatal.as_slice() {
         [one] => one.message.clone(),
         many => format!("{} fatal findings", many.len()),
+    }
+}
+
+fn wrong_peers(peers: &[crate::pins::Mismatch]) -> String {
+    match peers {
+        [one] if one.keyless => format!(
+            "`{}` presents the leaf that is wanted without holding its key: nothing was sent to it",
+            one.peer
+        ),
+        [one] => format!(
+            "`{}` is not the peer that is pinned: nothing was sent to it",
+            one.peer
+        ),
+        many => {
+            let names: Vec<String> = many.iter().map(|one| one.peer.clone()).collect();
+            format!(
+                "{} are not the peers that are pinned: nothing was sent to them",
+                backticked(&names)
+            )
+        }
     }
 }
 
@@ -211,6 +234,7 @@ impl Error {
             Self::Changed { .. } | Self::StalePlan { .. } => ExitCode::Stale,
             Self::Locked { .. } => ExitCode::Locked,
             Self::Open { .. } | Self::Stored { .. } => ExitCode::Stuck,
+            Self::WrongPeer(_) => ExitCode::WrongPeer,
         }
     }
 
@@ -241,6 +265,11 @@ impl Error {
             Self::Tried { number, .. } => Some(format!(
                 "`certroll show {number}` says why; once that is mended, `certroll apply` tries at once"
             )),
+            Self::WrongPeer(_) => Some(
+                "ask the server itself: `api fingerprint`, or `openssl x509 -noout -fingerprint -sha256 -in LEAF`; only if it says the \
+                 one presented, give that: `certroll pin add HOST:PORT --fingerprint TEXT`"
+                    .to_owned(),
+            ),
             Self::Locked { .. } => Some("wait for it with `--wait SECS`".to_owned()),
             Self::Open { .. } => Some("certroll recover".to_owned()),
             Self::NotPlanned { .. } => Some("this is a fault in certroll: please report it with the plan".to_owned()),

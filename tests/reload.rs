@@ -70,6 +70,7 @@ fn load(world: &mut World, unit: &str, refuses: bool) {
     let presented = Presented {
         certificates: vec![bytes.reveal().to_vec()],
         version: "TLS 1.3".to_owned(),
+        ..Presented::default()
     };
     world.endpoints.insert(address(port), presented);
 }

@@ -1,4 +1,4 @@
-//! The commands that only look: plan, status, history, show, probe.
+//! The commands that only look: plan, status, history, show.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -392,25 +392,6 @@ pub(crate) fn show(host: &mut dyn Host, number: u64, printer: &Printer) -> Resul
             out.push_str(&text::receipt(&receipt, true));
         }
         out
-    });
-    Ok(ExitCode::Success)
-}
-
-pub(crate) fn probe(
-    host: &mut dyn Host,
-    targets: &[String],
-    printer: &Printer,
-) -> Result<ExitCode> {
-    let reports: Vec<_> = targets
-        .iter()
-        .map(|target| probe::run(host, target))
-        .collect::<Result<_>>()?;
-    let document = json!({ "format": "certroll/probes/1", "probes": reports });
-    printer.result(&document, || {
-        reports
-            .iter()
-            .map(|report| super::probe::text(report, host.now()))
-            .collect()
     });
     Ok(ExitCode::Success)
 }

@@ -16,6 +16,7 @@ mod doctor;
 mod hooks;
 pub mod inspect;
 pub(crate) mod look;
+mod pin;
 pub(crate) mod print;
 mod probe;
 mod profiles;
@@ -136,7 +137,8 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
                 ExitCode::Success
             })
         }
-        Command::Probe { targets } => look::probe(host, targets, printer),
+        Command::Probe(asked) => probe::run(host, asked, printer),
+        Command::Pin { command } => pin::run(host, command, printer),
         Command::Hooks { command } => {
             hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
         }

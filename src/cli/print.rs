@@ -53,6 +53,10 @@ impl Printer {
         }
     }
 
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     pub(crate) fn verbose(&self) -> bool {
         self.verbose
     }
@@ -157,6 +161,7 @@ impl Printer {
                 "error": error.to_string(),
                 "causes": causes(error),
                 "hint": error.hint(),
+                "peers": match error { Error::WrongPeer(peers) => json!(peers), _ => json!([]) },
                 "findings": match error { Error::Findings(findings) => json!(findings), _ => json!([]) },
                 "exit": error.exit() as u8,
                 "host": host,
@@ -172,6 +177,9 @@ impl Printer {
         }
         for cause in causes(error) {
             let _ = writeln!(text, "caused by: {cause}");
+        }
+        if let Error::WrongPeer(peers) = error {
+            text.extend(peers.iter().map(super::pin::side_by_side));
         }
         if let (Some(hint), false) = (error.hint(), matches!(error, Error::Findings(_))) {
             let _ = writeln!(text, "hint: {hint}");

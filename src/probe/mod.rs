@@ -14,12 +14,15 @@ use crate::{
 };
 
 mod certificate;
+mod clients;
 mod defaults;
 mod judge;
 mod lookup;
 mod prove;
 mod readable;
 mod report;
+mod rules;
+mod survey;
 mod tls;
 
 #[cfg(test)]
@@ -28,13 +31,17 @@ pub(crate) mod scripted;
 mod tests;
 
 pub use certificate::{Details, details};
+pub use clients::Opinion;
 pub use defaults::settled;
 pub(crate) use defaults::{Defaults, read, served};
 pub use judge::judge;
 pub use lookup::lookup_in_hosts;
 pub use prove::prove;
 pub use readable::{Denial, Identity, readable};
-pub use report::{EndpointReport, FORMAT, PATIENCE, ProbeReport, run};
+pub use report::{ClientReport, EndpointReport, FORMAT, PATIENCE, ProbeReport, Questions, run};
+pub use rules::{Judged, Rules};
+pub use survey::{Offered, Order, survey};
+pub(crate) use tls::reason;
 
 /// What one probe saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,10 +10,9 @@ use std::{
 use crate::{
     error::{Error, Result},
     host::{
-        Command, Deciding, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree,
-        User,
+        Command, Deciding, Dial, Edit, Entry, Footing, Host, Output, Place, Presented, Question,
+        Tree, User,
     },
-    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -112,17 +111,11 @@ impl Host for Scripted {
     fn end_marked(&self, _: &str) -> Result<usize> {
         none()
     }
-    fn handshake(
-        &self,
-        address: SocketAddr,
-        _: Protocol,
-        _: &str,
-        _: Duration,
-    ) -> Result<Presented> {
+    fn handshake(&self, dial: &Dial) -> Result<Presented> {
         *self.shakes.borrow_mut() += 1;
         self.shake
             .as_ref()
-            .map_or_else(none, |shake| shake(address))
+            .map_or_else(none, |shake| shake(dial.address))
     }
     fn resolve(&self, name: &str) -> Vec<IpAddr> {
         self.names.get(name).cloned().unwrap_or_default()

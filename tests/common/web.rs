@@ -177,6 +177,7 @@ pub(crate) fn react(world: &mut World, command: &Command) -> Output {
                 Presented {
                     certificates: vec![der],
                     version: "TLS 1.3".to_owned(),
+                    ..Presented::default()
                 },
             );
             ok(String::new())

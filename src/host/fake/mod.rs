@@ -7,17 +7,17 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     rc::Rc,
     time::Duration,
 };
 
 use super::{
-    Command, Deciding, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree, User,
+    Command, Deciding, Dial, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree,
+    User,
 };
 use crate::{
     error::{Error, On as _, Result},
-    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -371,23 +371,17 @@ impl Host for FakeHost {
         Ok(before - world.leftovers.len())
     }
 
-    fn handshake(
-        &self,
-        address: SocketAddr,
-        _: Protocol,
-        _: &str,
-        _: Duration,
-    ) -> Result<Presented> {
+    fn handshake(&self, dial: &Dial) -> Result<Presented> {
         self.alive()?;
         let refused = || Error::Unproved {
-            subject: address.to_string(),
+            subject: dial.address.to_string(),
             want: "a TLS handshake".to_owned(),
             found: "refused the connection".to_owned(),
         };
         self.world
             .borrow()
             .endpoints
-            .get(&address)
+            .get(&dial.address)
             .cloned()
             .ok_or_else(refused)
     }

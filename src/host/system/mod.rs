@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     fs::File,
     io::{Seek as _, Write as _},
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     os::fd::OwnedFd,
     path::Path,
     time::Duration,
@@ -23,12 +23,12 @@ use rustix::{
 };
 
 use super::{
-    Command, Deciding, Edit, Entry, Footing, Holder, Host, LARGEST_FILE, Output, Place, Presented,
-    Question, Tree, User,
+    Command, Deciding, Dial, Edit, Entry, Footing, Holder, Host, LARGEST_FILE, Output, Place,
+    Presented, Question, Tree, User,
 };
 use crate::{
     error::{Error, On as _, Result},
-    starttls::Protocol,
+    hello::Answer,
     state::{Bytes, HostPath, State},
 };
 
@@ -349,18 +349,24 @@ impl Host for SystemHost {
         commands::end_marked(marker)
     }
 
-    fn handshake(
-        &self,
-        address: SocketAddr,
-        protocol: Protocol,
-        name: &str,
-        limit: Duration,
-    ) -> Result<Presented> {
-        network::handshake(address, protocol, name, limit)
+    fn handshake(&self, dial: &Dial) -> Result<Presented> {
+        network::handshake(dial)
+    }
+
+    fn handshakes(&self, dials: &[Dial]) -> Vec<Result<Presented>> {
+        network::each(dials, network::handshake)
+    }
+
+    fn greet(&self, dial: &Dial, offer: &[u8]) -> Result<Option<Answer>> {
+        network::greet(dial, offer)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {
         network::resolve(name)
+    }
+
+    fn resolve_all(&self, names: &[&str]) -> Vec<Vec<IpAddr>> {
+        network::each(names, |name| network::resolve(name))
     }
 
     fn trust_anchors(&self) -> Vec<Vec<u8>> {

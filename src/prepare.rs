@@ -19,6 +19,7 @@ use crate::{
     state::{Bytes, HostPath},
 };
 
+mod anchors;
 mod defaults;
 mod never;
 mod readers;
@@ -77,6 +78,9 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
     };
     desired.findings.extend(findings);
     desired.findings.extend(identity.findings(&checks));
+    desired
+        .findings
+        .extend(anchors::astray(host, &identity, &desired));
     Ok(Survey {
         resolved,
         identity,

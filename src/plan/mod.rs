@@ -155,7 +155,7 @@ pub struct Observed {
 /// Reads every target, and keeps what differs from what is wanted.
 ///
 /// # Errors
-/// As [`Tree::read`]; the host is unchanged, since nothing here can write.
+/// As [`crate::host::Tree::read`]; the host is unchanged, since nothing here can write.
 pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Result<Observed> {
     let mut observed = Observed::default();
     let mut parents = Parents::new(fresh);

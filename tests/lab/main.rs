@@ -23,3 +23,4 @@ mod rollout;
 mod sandbox;
 mod services;
 mod units;
+mod wazo;

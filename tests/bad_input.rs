@@ -261,7 +261,7 @@ fn profiles_that_cannot_be_are_refused_at_their_place() {
             "key",
             "resorces: []\n".to_owned(),
             "P/key/profile.yaml:4:1: unknown key `resorces` in profile\nhint: known keys are `deadline`, \
-             `default_identity`, `detect`, `facts`, `findings`, `never_touch`, `probes`, `profile`, `resources`, `services`, \
+             `default_identity`, `detect`, `facts`, `findings`, `never_touch`, `probes`, `profile`, `resources`, `revert`, `services`, \
              `settings`, `source`, `steps`, `tested`, `title`\n",
         ),
         (

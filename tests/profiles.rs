@@ -375,7 +375,7 @@ fn verification_follows_what_the_identity_is() {
     }
     for (trust, verify, want) in [
         ("private-ca", "file", (Severity::Fatal, "verify-file")),
-        ("private-ca", "system", (Severity::Warning, "verify-system")),
+        ("private-ca", "system", (Severity::Fatal, "verify-system")),
     ] {
         let desired = desired_for(&tree, &identity(trust, true), &[("verify", verify)]).unwrap();
         assert_eq!(names(&desired), [want]);

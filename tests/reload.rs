@@ -169,6 +169,7 @@ fn plan(host: &FakeHost, action: Action, restart: &[&str]) -> Plan {
             limit: 2,
             on: Vec::new(),
             serves: BTreeMap::new(),
+            writes: Vec::new(),
         })
         .collect();
     service::assign(&mut services, &probes);

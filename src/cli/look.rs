@@ -31,6 +31,8 @@ pub struct Saved {
     profiles_dir: Option<String>,
     set: BTreeMap<String, String>,
     allow: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    revert: bool,
     /// What was shown.
     pub(crate) plan: View,
     #[serde(skip)]
@@ -53,6 +55,7 @@ impl Saved {
             profiles_dir: request.profiles_dir.clone(),
             set: request.set.clone(),
             allow: request.allow.clone(),
+            revert: request.revert,
             plan,
             path: String::new(),
         }
@@ -115,6 +118,7 @@ impl Saved {
             profiles_dir: self.profiles_dir.clone(),
             deferred: false,
             consumers: false,
+            revert: self.revert,
         }
     }
 }
@@ -295,10 +299,11 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
                     operator,
                     entries,
                     undoes,
+                    reverts,
                     ..
                 } = generation.intent;
                 json!({ "generation": number, "state": ended(host, number, generation.status)?, "rollout": rollout, "started": started,
-                    "operator": operator, "changes": entries.len(), "undoes": undoes })
+                    "operator": operator, "changes": entries.len(), "undoes": undoes, "reverts": reverts })
             }
             Err(error) => {
                 json!({ "generation": number, "state": "unreadable", "error": error.to_string() })
@@ -323,6 +328,11 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
                 .and_then(serde_json::Value::as_u64)
                 .map(|n| format!(", takes {n} back"))
                 .unwrap_or_default();
+            let back = if row["reverts"] == true {
+                ", back to the platform's default".to_owned()
+            } else {
+                back
+            };
             let when = row
                 .get("started")
                 .and_then(serde_json::Value::as_i64)

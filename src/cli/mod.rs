@@ -71,12 +71,19 @@ fn usage(error: &clap::Error) -> process::ExitCode {
 fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
     let profiles_dir = cli.profiles.as_deref();
     match &cli.command {
-        Command::Plan { rollout, out } => look::plan(
-            host,
-            &rollout.request(profiles_dir)?,
-            out.as_deref(),
-            printer,
-        ),
+        Command::Plan {
+            rollout,
+            revert,
+            out,
+        } => {
+            let mut request = rollout.request(profiles_dir)?;
+            request.revert = *revert;
+            look::plan(host, &request, out.as_deref(), printer)
+        }
+        Command::Revert(revert) => {
+            let request = revert.request(profiles_dir)?;
+            changes::apply(host, &request, None, revert.go, printer)
+        }
         Command::Apply {
             rollout,
             plan,
@@ -132,7 +139,9 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         }
         Command::Probe(asked) => probe::run(host, asked, printer),
         Command::Pin { command } => pin::run(host, command, printer),
-        Command::Hooks { command } => hooks::run(host, command, cli.state.as_deref(), printer),
+        Command::Hooks { command } => {
+            hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
+        }
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

@@ -7,7 +7,7 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     args::{Cli, Color},
@@ -142,13 +142,22 @@ impl Printer {
 
     /// Prints an error that left the host unchanged.
     pub(crate) fn error(&self, error: &Error) {
+        let document = self.error_of(error, None);
+        if self.json {
+            self.stdout(&format!("{document:#}\n"));
+        }
+    }
+
+    /// Prints an error of a run, or of one rollout of it; where a document is wanted it is returned instead.
+    pub(crate) fn error_of(&self, error: &Error, rollout: Option<&str>) -> Value {
         let host = match error.exit() {
             ExitCode::Stuck => "NOT as before: a generation is open, or cannot be read",
             _ => "unchanged",
         };
         if self.json {
-            let document = json!({
+            return json!({
                 "format": "certroll/error/1",
+                "rollout": rollout,
                 "error": error.to_string(),
                 "causes": causes(error),
                 "hint": error.hint(),
@@ -157,10 +166,8 @@ impl Printer {
                 "exit": error.exit() as u8,
                 "host": host,
             });
-            self.stdout(&format!("{document:#}\n"));
-            return;
         }
-        let mut text = String::new();
+        let mut text = rollout.map_or_else(String::new, |name| format!("rollout `{name}`:\n"));
         if let Error::StalePlan { diff, .. } = error {
             text.push_str(diff);
         }
@@ -178,6 +185,7 @@ impl Printer {
             let _ = writeln!(text, "hint: {hint}");
         }
         self.stderr(&format!("{text}host: {host}\n"));
+        Value::Null
     }
 }
 

@@ -104,7 +104,7 @@ fn judge(
         verdict,
         about: format!("{} at {address}", peer.name),
         evidence,
-        look: s_client(address, peer),
+        look: s_client(verdict, address, peer),
         fix,
     };
     let (identity, mut findings) = match Identity::assemble(&inputs, None) {

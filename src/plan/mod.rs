@@ -27,6 +27,7 @@ mod view;
 pub use overlay::Overlay;
 use parents::Parents;
 pub(crate) use settle::{Settled, holders};
+pub(crate) use view::holds_key;
 pub use view::{ChangeView, FORMAT, View};
 
 /// One before and after of one path.
@@ -124,6 +125,8 @@ pub struct Plan {
     pub live: bool,
     /// The generation that this plan takes back, for a rollback.
     pub undoes: Option<u64>,
+    /// Whether it leads back to the platform's own default.
+    pub reverts: bool,
 }
 
 impl Plan {
@@ -152,7 +155,7 @@ pub struct Observed {
 /// Reads every target, and keeps what differs from what is wanted.
 ///
 /// # Errors
-/// As [`Tree::read`]; the host is unchanged, since nothing here can write.
+/// As [`crate::host::Tree::read`]; the host is unchanged, since nothing here can write.
 pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Result<Observed> {
     let mut observed = Observed::default();
     let mut parents = Parents::new(fresh);
@@ -171,7 +174,7 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             continue;
         }
         let identity = target.identity;
-        let sensitivity = if before.bytes().is_some_and(view::holds_key) {
+        let sensitivity = if before.bytes().is_some_and(holds_key) {
             // Where a pair was one file before, its copy is a key's, and goes when keys go.
             Sensitivity::Secret
         } else {

@@ -23,6 +23,19 @@ pub(crate) struct Settled {
 }
 
 impl Settled {
+    /// Settles changes that are there already, and returns what was found.
+    ///
+    /// # Errors
+    /// As [`Host::footing`]; the host is unchanged.
+    pub(crate) fn all(host: &dyn Host, changes: &mut [Change]) -> Result<Vec<Finding>> {
+        let mut settled = Self::default();
+        for change in changes {
+            let footing = host.footing(&change.path, change.before != State::Absent)?;
+            settled.add(host, change, &footing)?;
+        }
+        Ok(settled.findings)
+    }
+
     /// Settles one change by how what it replaces stands.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use crate::{
 
 mod certificate;
 mod clients;
+mod defaults;
 mod judge;
 mod lookup;
 mod prove;
@@ -31,6 +32,8 @@ mod tests;
 
 pub use certificate::{Details, details};
 pub use clients::Opinion;
+pub use defaults::settled;
+pub(crate) use defaults::{Defaults, read, served};
 pub use judge::judge;
 pub use lookup::lookup_in_hosts;
 pub use prove::prove;
@@ -88,6 +91,13 @@ pub enum Want {
         leaf: String,
         /// Fingerprints of the chain, the leaf's issuer first.
         chain: Vec<String>,
+    },
+    /// The leaf that a file holds by then, which is a default identity of the platform: proof of a revert.
+    Default {
+        /// The file.
+        leaf: HostPath,
+        /// How default identities are told: subjects, or paths of their leaves.
+        told: Vec<String>,
     },
     /// This address alone.
     Lookup(IpAddr),

@@ -241,6 +241,7 @@ pub(crate) fn plan(host: &FakeHost) -> Plan {
         limit: 2,
         on: Vec::new(),
         serves: BTreeMap::new(),
+        writes: Vec::new(),
     }];
     let units = service::observe(host, &services).unwrap();
     let probe = Probe::Tls {

@@ -64,7 +64,8 @@ fn a_key_that_is_no_longer_kept_cannot_come_back_and_nothing_is_half_done() {
     scratch.on_root("rollback 1 --yes").exits(2).complains(
         "error: the key that `/usr/share/xivo-certs/server.key` held before generation 2 is no longer kept: keys of the \
          identity in force and of the one before are\n\
-         hint: give that identity again: `certroll apply --cert FILE --key FILE`\nhost: unchanged\n",
+         hint: give that identity again: `certroll apply --cert FILE --key FILE`; the platform makes its own default one \
+         anew: `certroll revert`\nhost: unchanged\n",
     );
     scratch.tree().is(&last);
     scratch.on_root("rollback --yes").exits(0);

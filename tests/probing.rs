@@ -384,3 +384,23 @@ fn many_targets_are_a_line_each_and_a_silent_one_hides_no_other() {
     }
     assert!(doubles.iter().all(|double| double.handshakes() == 1));
 }
+
+#[test]
+fn a_daemon_behind_a_preamble_is_asked_once_unless_rules_are_to_be_held_against_it() {
+    let scratch = Scratch::new();
+    scratch.mint_rsa("site", "pbx.example");
+    let (port, connections) = servers::pop3(&scratch, "site");
+    let target = format!("pop3://127.0.0.1:{port}");
+    let end = endpoint(&scratch, &[&target]);
+    assert!(
+        end["leaf"].is_object() && end.get("offers").is_none(),
+        "{end}"
+    );
+    assert_eq!(connections(), 1);
+    let run = probe(&scratch, &[&target, "--rules", "speechmatics-v1"])
+        .exits(5)
+        .json();
+    let end = run["probes"][0]["endpoints"][0].clone();
+    assert_eq!(end["offers"].as_array().unwrap().len(), 4, "{end}");
+    assert!(connections() > 5);
+}

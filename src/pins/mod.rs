@@ -1,7 +1,7 @@
 //! Pins: the leaf that a peer must present, kept for each `host:port`, whatever a name, an issuer or a clock says.
 //!
 //! [`Pins`] is the store as a value; [`load`] and [`save`] are its only way to and from the state directory, and
-//! [`look`] asks peers. A fingerprint that changed is never taken over here: only a person's word does that, or a rollout
+//! [`look()`] asks peers. A fingerprint that changed is never taken over here: only a person's word does that, or a rollout
 //! which had named the next leaf before it sent it.
 
 use std::{collections::BTreeMap, net::IpAddr};

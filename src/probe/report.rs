@@ -38,7 +38,9 @@ pub struct Questions {
     pub no_sni: bool,
     /// Leaf, chain and key to show where a client certificate is asked for, in a connection of its own.
     pub client: Option<Arc<Identity>>,
-    /// Ask for versions and suites: some thirty connections more to each address.
+    /// Tell everything: what clients would say, and versions and suites, which takes some thirty connections more to each
+    /// address. Where TLS is asked for in the clear first, only rules are a reason for those: daemons count what breaks off,
+    /// and shut a client out that does it often (MariaDB after 100 times, `max_connect_errors`).
     pub survey: bool,
     /// Rules to hold against that.
     pub rules: Option<Rules>,
@@ -153,6 +155,12 @@ impl ProbeReport {
             want: "a certificate".to_owned(),
             found: reasons.join("; "),
         }
+    }
+}
+
+impl Questions {
+    fn surveys(&self, peer: &Peer) -> bool {
+        self.survey && (peer.protocol.is_direct() || self.rules.is_some())
     }
 }
 
@@ -271,7 +279,7 @@ fn endpoint(
         Err(error) => {
             report.silence = Some(tls::reason(&error));
             // It may speak what is older alone.
-            if questions.survey {
+            if questions.surveys(peer) {
                 report.offers(host, dial, questions.rules.as_ref());
             }
             return report;
@@ -295,6 +303,8 @@ fn endpoint(
         let pin = pins::key(&peer.to_string()).ok();
         let pin = pin.and_then(|(name, _)| questions.pins.hosts.get(&name));
         report.pinning = Some(clients::pinning(&presented, pin));
+    }
+    if questions.surveys(peer) {
         report.offers(host, dial, questions.rules.as_ref());
     }
     report.der = presented.certificates;

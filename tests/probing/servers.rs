@@ -1,6 +1,20 @@
 //! nginx and `openssl s_server` on ports of their own.
 
-use std::net::TcpListener;
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use rustls::{
+    ServerConfig, ServerConnection,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
 
 use crate::common::{Running, Scratch, until};
 
@@ -76,4 +90,37 @@ pub(crate) fn s_server(scratch: &Scratch, pair: &str, options: &str) -> Server {
     ];
     argv.extend(options.split_whitespace());
     Server::start(scratch, port, &argv)
+}
+
+/// A POP3 server that knows `STLS`; its port, and how many connections it had.
+pub(crate) fn pop3(scratch: &Scratch, pair: &str) -> (u16, impl Fn() -> usize) {
+    let leaf = CertificateDer::from_pem_file(scratch.path(&format!("{pair}.pem"))).unwrap();
+    let key = PrivateKeyDer::from_pem_file(scratch.path(&format!("{pair}.key"))).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.write_all(b"+OK ready\r\n");
+            let mut line = String::new();
+            // The client waits for the answer, so that no byte of its handshake is read ahead here.
+            let _ = BufReader::new(&stream).read_line(&mut line);
+            let _ = stream.write_all(b"+OK begin\r\n");
+            let mut session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            while session
+                .complete_io(&mut stream)
+                .is_ok_and(|(read, _)| read > 0)
+            {}
+        }
+    });
+    (port, move || count.load(Ordering::SeqCst))
 }

@@ -9,7 +9,7 @@ use crate::{
     host::{Command, Tree},
     preflight::Finding,
     starttls::Protocol,
-    state::{HostPath, Sensitivity, Wanted},
+    state::{Content, HostPath, Sensitivity, Wanted},
 };
 
 /// What to do where a target is a symbolic link although a file is wanted.
@@ -44,6 +44,39 @@ pub struct Target {
     pub swept: Option<HostPath>,
     /// What to do where it is a link.
     pub on_link: OnLink,
+    /// A path that a revert takes away: where that stays, this is left alone too.
+    pub unless: Option<HostPath>,
+}
+
+/// One path that a revert takes away, where what is there was put there by certroll or by the platform's document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// Where.
+    pub path: HostPath,
+    /// What the document's procedure puts there.
+    pub like: Like,
+}
+
+/// What the platform's document puts at a path, by hand and without a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Like {
+    /// Nothing: only what certroll itself put there is taken away.
+    Nothing,
+    /// Exactly this.
+    This(Content),
+    /// Whatever is there.
+    Anything,
+}
+
+/// The platform's own default pair, made anew by the platform's own way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Regenerate {
+    /// File of the key; it must be absent for the command to make it.
+    pub key: HostPath,
+    /// File of the leaf; it must be absent too.
+    pub leaf: HostPath,
+    /// What makes both.
+    pub command: Command,
 }
 
 /// Who is told to load a changed identity.
@@ -101,6 +134,10 @@ pub struct Service {
     /// whether it did.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub serves: BTreeMap<String, Vec<String>>,
+    /// Paths that the command makes anew: changes of the plan, so that they are copied first, and written back rather
+    /// than made again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<HostPath>,
 }
 
 /// Which files units read with their own rights.
@@ -187,6 +224,10 @@ pub struct Desired {
     pub profiles: Vec<String>,
     /// Targets in the order of the switch.
     pub targets: Vec<Target>,
+    /// What a revert takes away.
+    pub removals: Vec<Removal>,
+    /// How a revert gets the default pair; none: this is no revert.
+    pub regenerate: Option<Regenerate>,
     /// Services in order.
     pub services: Vec<Service>,
     /// Which files their units read.

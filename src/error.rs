@@ -5,7 +5,7 @@ use std::io;
 use crate::preflight::{Finding, Scope, Severity};
 
 /// The outcome of a command as the shell sees it; the table in the README is tested against it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExitCode {
     /// Converged, committed, placed, no difference; or `rollback` or `recover` did what was asked.
     Success = 0,
@@ -123,6 +123,16 @@ pub enum Error {
         /// A unified diff of the two plans.
         diff: String,
     },
+    /// A hook would do again what was rolled back within a day.
+    #[error(
+        "not tried again: generation {number} did the very same on {when}, and was rolled back"
+    )]
+    Tried {
+        /// The generation.
+        number: u64,
+        /// When, for people.
+        when: String,
+    },
     /// Another run holds the lock.
     #[error("another certroll run{} holds the lock `{path}`", .pid.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
     Locked {
@@ -155,6 +165,9 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// Peers that are not the ones pinned: nothing was sent to them.
+    #[error("{}", wrong_peers(.0))]
+    WrongPeer(Vec<crate::pins::Mismatch>),
     /// The run was interrupted by a signal.
     #[error("interrupted by {signal}")]
     Interrupted {
@@ -174,6 +187,26 @@ fn fatal_summary(findings: &[Finding]) -> String {
     }
 }
 
+fn wrong_peers(peers: &[crate::pins::Mismatch]) -> String {
+    match peers {
+        [one] if one.keyless => format!(
+            "`{}` presents the leaf that is wanted without holding its key: nothing was sent to it",
+            one.peer
+        ),
+        [one] => format!(
+            "`{}` is not the peer that is pinned: nothing was sent to it",
+            one.peer
+        ),
+        many => {
+            let names: Vec<String> = many.iter().map(|one| one.peer.clone()).collect();
+            format!(
+                "{} are not the peers that are pinned: nothing was sent to them",
+                backticked(&names)
+            )
+        }
+    }
+}
+
 impl Error {
     /// Returns the code the process exits with.
     #[must_use]
@@ -183,6 +216,7 @@ impl Error {
             | Self::Run { .. }
             | Self::Unproved { .. }
             | Self::NotPlanned { .. }
+            | Self::Tried { .. }
             | Self::Interrupted { .. } => ExitCode::Failed,
             Self::Parse { .. } | Self::Unknown { .. } | Self::Usage { .. } | Self::Input { .. } => {
                 ExitCode::Usage
@@ -200,6 +234,7 @@ impl Error {
             Self::Changed { .. } | Self::StalePlan { .. } => ExitCode::Stale,
             Self::Locked { .. } => ExitCode::Locked,
             Self::Open { .. } | Self::Stored { .. } => ExitCode::Stuck,
+            Self::WrongPeer(_) => ExitCode::WrongPeer,
         }
     }
 
@@ -227,6 +262,14 @@ impl Error {
             }
             Self::Unproved { .. } => Some("`certroll status` shows what every endpoint presents".to_owned()),
             Self::Changed { .. } | Self::StalePlan { .. } => Some("look at what changed, then plan again: `certroll plan`".to_owned()),
+            Self::Tried { number, .. } => Some(format!(
+                "`certroll show {number}` says why; once that is mended, `certroll apply` tries at once"
+            )),
+            Self::WrongPeer(_) => Some(
+                "ask the server itself: `api fingerprint`, or `openssl x509 -noout -fingerprint -sha256 -in LEAF`; only if it says the \
+                 one presented, give that: `certroll pin add HOST:PORT --fingerprint TEXT`"
+                    .to_owned(),
+            ),
             Self::Locked { .. } => Some("wait for it with `--wait SECS`".to_owned()),
             Self::Open { .. } => Some("certroll recover".to_owned()),
             Self::NotPlanned { .. } => Some("this is a fault in certroll: please report it with the plan".to_owned()),

@@ -28,11 +28,15 @@ pub mod doctor;
 pub mod effective;
 pub mod error;
 pub mod facts;
+pub mod hello;
 mod hex;
 pub mod hooks;
 pub mod host;
 pub mod identity;
 pub mod journal;
+pub mod peer;
+pub mod pins;
+
 pub mod plan;
 pub mod preflight;
 mod prepare;

@@ -10,20 +10,23 @@ use crate::{
     facts::{self, Facts},
     host::Host,
     identity::{Checks, Form, Identity, Trust},
+    journal::{Intent, Store},
     plan::{self, Change, IdentityLine, Overlay, Plan, Promise},
     preflight::{self, Finding, Severity},
-    probe::{self, Observation, Want},
+    probe::{self, Defaults, Observation, Want},
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
     service,
     state::{Bytes, HostPath},
 };
 
+mod anchors;
 mod defaults;
+mod managers;
 mod never;
 mod readers;
+mod revert;
 
-pub(crate) use defaults::Defaults;
 use readers::{unreadable, unreadable_by_units};
 
 /// A plan, and what a rollout of it leaves behind.
@@ -40,6 +43,8 @@ pub struct Prepared {
 pub(crate) struct Survey {
     /// The rollout, nothing left to look up.
     pub resolved: Resolved,
+    /// Its identity.
+    pub identity: Identity,
     /// Its profiles, each with what it read of the host.
     pub profiles: Vec<(Profile, Facts)>,
     /// Who trusts the leaf.
@@ -53,22 +58,16 @@ pub(crate) struct Survey {
 /// # Errors
 /// Whatever keeps that from being told. The host is unchanged.
 pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
-    let resolved = rollouts::resolve(host, request)?;
+    let (resolved, identity, findings) = rollouts::resolve(host, request)?;
     let set = &resolved.remembered.set;
-    let mut profiles = Vec::new();
-    for name in &resolved.remembered.profiles {
-        let profile = profile::load(name, host, request.profiles_dir.as_deref())?;
-        fits(&profile, host)?;
-        let facts = facts::discover(&profile, host, &profile::given_to(&profile, set))?;
-        profiles.push((profile, facts));
-    }
-    if resolved.identity.key.is_none() {
+    let profiles = profiles(host, request, &resolved, Ok)?;
+    if identity.key.is_none() {
         // No profile could be rendered without a key; what was found says why there is none.
-        return Err(Error::Findings(resolved.findings));
+        return Err(Error::Findings(findings));
     }
     let anchors = host.trust_anchors();
-    let trust = resolved.identity.trust(&anchors, host.now());
-    let context = context(&resolved.identity, trust);
+    let trust = identity.trust(&anchors, host.now());
+    let context = context(&identity, trust);
     let mut desired = profile::desired(&profiles, &context, set, &profile::HostIds(host))?;
     if request.consumers {
         add_consumers(host, &profiles, &mut desired)?;
@@ -79,14 +78,35 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
         anchors: &anchors,
         names: &[],
     };
-    desired.findings.extend(resolved.findings.iter().cloned());
-    desired.findings.extend(resolved.identity.findings(&checks));
+    desired.findings.extend(findings);
+    desired.findings.extend(identity.findings(&checks));
+    desired
+        .findings
+        .extend(anchors::astray(host, &identity, &desired));
     Ok(Survey {
         resolved,
+        identity,
         profiles,
         trust,
         desired,
     })
+}
+
+/// Loads the profiles of a rollout, each as `course` takes it, with what it reads of the host.
+fn profiles(
+    host: &dyn Host,
+    request: &Request,
+    resolved: &Resolved,
+    course: fn(Profile) -> Result<Profile>,
+) -> Result<Vec<(Profile, Facts)>> {
+    let load = |name: &String| {
+        let profile = course(profile::load(name, host, request.profiles_dir.as_deref())?)?;
+        fits(&profile, host)?;
+        let given = profile::given_to(&profile, &resolved.remembered.set);
+        let facts = facts::discover(&profile, host, &given)?;
+        Ok((profile, facts))
+    };
+    resolved.remembered.profiles.iter().map(load).collect()
 }
 
 /// Finds out what a request would do.
@@ -94,21 +114,33 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
 /// # Errors
 /// Whatever keeps a plan from being made; fatal findings are in the plan. The host is unchanged.
 pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
+    if request.revert {
+        return revert::prepare(host, request);
+    }
     let Survey {
         resolved,
+        identity,
         profiles,
         desired,
         ..
     } = survey(host, request)?;
     let keep = Keep {
-        identity: kept(&resolved.identity),
+        identity: kept(&identity),
         rollout: Some(resolved.remembered.clone()),
         deferred: request.deferred,
         plan: Vec::new(),
+        hook: None,
     };
     // What was read of a large host is not needed any more once it says what is wanted.
     drop(profiles);
-    let plan = assemble(host, &resolved, desired)?;
+    let goal = Goal {
+        line: line(&identity),
+        want: probe::served(&identity),
+        changes: Vec::new(),
+        made: None,
+        deferred: request.deferred,
+    };
+    let plan = assemble(host, &resolved, desired, goal)?;
     Ok(Prepared { plan, keep })
 }
 
@@ -142,20 +174,39 @@ pub(crate) fn fresh(host: &dyn Host) -> (u32, u32) {
     }
 }
 
-fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Plan> {
-    let observed = plan::observe(host, desired.targets, fresh(host))?;
+/// What endpoints are to serve, and what a revert adds to a plan.
+struct Goal {
+    line: IdentityLine,
+    want: Want,
+    /// Removals, before all other changes.
+    changes: Vec<Change>,
+    /// What a command of the plan makes, of which nothing can be said before.
+    made: Option<Service>,
+    /// Whether services and proof are left to a later run.
+    deferred: bool,
+}
+
+fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) -> Result<Plan> {
+    let mut observed = plan::observe(host, desired.targets, fresh(host))?;
+    observed.changes.splice(0..0, goal.changes);
     let mut findings = desired.findings;
     findings.extend(observed.findings);
+    let made = goal
+        .made
+        .as_ref()
+        .map_or(&[][..], |service| &service.writes);
     findings.extend(never::touched(&desired.never_touch, &observed.changes));
+    findings.extend(managers::named(host.tree(), &observed.changes));
     let overlay = Overlay::new(host.tree(), &observed.changes);
     findings.extend(unreadable(
         host,
         &overlay,
         &desired.probes,
         &observed.changes,
+        made,
     )?);
     let live = host.is_live();
-    let promises = promises(&resolved.identity, desired.probes);
+    let promises = promises(&goal.want, desired.probes);
     let baseline: Vec<Observation> = if live {
         promises
             .iter()
@@ -164,20 +215,31 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     } else {
         Vec::new()
     };
-    // With changes the services are told anyway.
-    let owed = if live && (observed.changes.is_empty() || !resolved.obligations.is_empty()) {
+    // With changes the services are told anyway, and a run that tells none leaves what is owed as it is.
+    let asks = live && !goal.deferred;
+    let owed = if asks && (observed.changes.is_empty() || !resolved.obligations.is_empty()) {
         owed(resolved, &promises, &baseline)
     } else {
         Vec::new()
     };
-    findings.extend(Defaults::read(host, &desired.default_identities).served(&promises, &baseline));
+    let known = Defaults::read(host, &desired.default_identities);
+    findings.extend(defaults::served(&known, &promises, &baseline));
     let services = if live {
-        let due = due(desired.services, &observed.changes, &owed);
+        let mut due = due(desired.services, &observed.changes, &owed);
+        due.splice(0..0, goal.made.clone());
         service::learned(due, &resolved.restart)
     } else {
         Vec::new()
     };
     let units = service::observe(host, &services)?;
+    let services = match placed(host, resolved)? {
+        Some(last) if observed.changes.is_empty() && last.deferred => {
+            service::not_started_since(services, &last.units, &units)
+        }
+        // They were told then, and nothing shows that they did not heed it: only the proof is owed.
+        Some(_) if observed.changes.is_empty() && owed == resolved.obligations => Vec::new(),
+        Some(_) | None => services,
+    };
     findings.extend(service::findings(&services, &units));
     for reads in &desired.reads {
         findings.extend(unreadable_by_units(
@@ -191,7 +253,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
     Ok(Plan {
         rollout: resolved.name.clone(),
         profiles: desired.profiles,
-        identity: line(&resolved.identity),
+        identity: goal.line,
         settings: desired.settings,
         commands: service::commands(&services, &units),
         promises: if live { promises } else { Vec::new() },
@@ -208,6 +270,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired) -> Result<Pl
         owed,
         live,
         undoes: None,
+        reverts: desired.regenerate.is_some(),
     })
 }
 
@@ -254,13 +317,9 @@ fn line(identity: &Identity) -> IdentityLine {
 }
 
 /// Says what each probe must see.
-fn promises(identity: &Identity, probes: Vec<Probe>) -> Vec<Promise> {
-    let chain: Vec<String> = identity.chain.iter().map(|c| c.sha256.clone()).collect();
+fn promises(served: &Want, probes: Vec<Probe>) -> Vec<Promise> {
     let want = |probe: &Probe| match probe {
-        Probe::Tls { .. } => Want::Leaf {
-            leaf: identity.fingerprint().to_owned(),
-            chain: chain.clone(),
-        },
+        Probe::Tls { .. } => served.clone(),
         Probe::Lookup { is, .. } => Want::Lookup(*is),
         Probe::Readable { .. } => Want::Readable,
     };
@@ -286,6 +345,14 @@ fn owed(resolved: &Resolved, promises: &[Promise], baseline: &[Observation]) -> 
         }
     }
     owed
+}
+
+/// Returns the generation that put in place what is still owed, if anything is.
+fn placed(host: &dyn Host, resolved: &Resolved) -> Result<Option<Intent>> {
+    if resolved.obligations.is_empty() || resolved.generation == 0 {
+        return Ok(None);
+    }
+    Store::generation(host, resolved.generation).map(|last| Some(last.intent))
 }
 
 /// Keeps the services that a change or an obligation owes.

@@ -70,14 +70,17 @@ pub fn plan(
     };
     refuse_entangled(&committed, rollout, &back)?;
     let (mut changes, mut findings) = changes(host, &key, &back)?;
-    findings.extend(plan::settle(host, &mut changes)?);
+    findings.extend(plan::Settled::all(host, &mut changes)?);
     findings.extend(unreadable(host, oldest.generation)?);
     findings.extend(expired(host, &changes));
     let remembered = target.and_then(|i| i.remembered.clone());
     let live = host.is_live() && newest.live;
     let services = if live {
         let known = Store::rollouts(host)?.rollouts.remove(rollout);
-        service::learned(newest.services.clone(), &known.unwrap_or_default().restart)
+        let mut services = newest.services.clone();
+        // What they wrote is written back.
+        services.retain(|service| service.writes.is_empty());
+        service::learned(services, &known.unwrap_or_default().restart)
     } else {
         Vec::new()
     };
@@ -155,7 +158,7 @@ pub fn name(host: &dyn Host, request: &Request) -> Result<Option<String>> {
     }
 }
 
-fn committed(host: &dyn Host) -> Result<Vec<Intent>> {
+pub(crate) fn committed(host: &dyn Host) -> Result<Vec<Intent>> {
     let mut intents = Vec::new();
     for number in Store::numbers(host)? {
         match Store::generation(host, number) {
@@ -290,6 +293,7 @@ fn changes(
         if made_dir
             && !host
                 .list(&entry.path)?
+                .unwrap_or_default()
                 .iter()
                 .all(|e| is_ours(&entry.path.join(&e.name), back))
         {
@@ -340,7 +344,7 @@ fn before(
                 "the key that `{}` held before generation {generation} is no longer kept: keys of the identity in force and of the one before are",
                 entry.path
             ),
-            hint: "give that identity again: `certroll apply --cert FILE --key FILE`".to_owned(),
+            hint: "give that identity again: `certroll apply --cert FILE --key FILE`; the platform makes its own default one anew: `certroll revert`".to_owned(),
         });
     }
     apply::saved(host, Some(key), generation, n, &entry.before)

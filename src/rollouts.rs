@@ -33,6 +33,8 @@ pub struct Request {
     pub deferred: bool,
     /// Look for consumers of the identity too.
     pub consumers: bool,
+    /// Take the platform back to its own default instead.
+    pub revert: bool,
 }
 
 /// What is meant: nothing left to look up.
@@ -42,10 +44,8 @@ pub struct Resolved {
     pub name: String,
     /// Profiles, settings and allowed findings to be remembered.
     pub remembered: Remembered,
-    /// The identity.
-    pub identity: Identity,
-    /// What reading it found.
-    pub findings: Vec<Finding>,
+    /// The newest committed generation; 0 where there is none.
+    pub generation: u64,
     /// What is owed from an earlier run.
     pub obligations: Vec<String>,
     /// Units that a reload did not suffice for.
@@ -93,13 +93,64 @@ impl RolloutFile {
 
 const ROLLOUTS_D: &str = "/etc/certroll/rollouts.d";
 
-/// Finds out which rollout is meant, and fetches its identity.
+/// Finds out which rollout is meant, and fetches its identity with what reading it found.
 ///
 /// # Errors
 /// [`Error::Usage`] where that cannot be told; what the source says where its identity is unfit.
-pub fn resolve(host: &dyn Host, request: &Request) -> Result<Resolved> {
+pub fn resolve(host: &dyn Host, request: &Request) -> Result<(Resolved, Identity, Vec<Finding>)> {
+    let (mut resolved, file, before) = find(host, request)?;
+    let (identity, findings) = if has_files(request) {
+        request.files.fetch(host)?
+    } else if let Some(file) = file {
+        followed(host, &file)?
+    } else if before.identity > 0 {
+        resolved.remembered.allow.extend(before.allow);
+        kept(host, before.identity)?
+    } else {
+        let name = &resolved.name;
+        return Err(usage(
+            &format!("no identity is given for rollout `{name}`, and none is remembered"),
+            "give it: `--cert FILE --key FILE`",
+        ));
+    };
+    resolved.finish(request)?;
+    Ok((resolved, identity, findings))
+}
+
+/// Finds out which rollout is meant where no identity is needed: what a revert takes back.
+///
+/// # Errors
+/// [`Error::Usage`] where that cannot be told.
+pub fn resolve_revert(host: &dyn Host, request: &Request) -> Result<Resolved> {
+    let (mut resolved, ..) = find(host, request)?;
+    resolved.finish(request)?;
+    Ok(resolved)
+}
+
+impl Resolved {
+    fn finish(&mut self, request: &Request) -> Result<()> {
+        let remembered = &mut self.remembered;
+        if remembered.profiles.is_empty() {
+            return Err(usage(
+                &format!("no profile is given for rollout `{}`", self.name),
+                "name one: `--profile NAME`; `certroll profiles list` lists them",
+            ));
+        }
+        remembered.set.extend(request.set.clone());
+        remembered.allow.sort();
+        remembered.allow.dedup();
+        Ok(())
+    }
+}
+
+fn has_files(request: &Request) -> bool {
+    request.files.cert.is_some() || request.files.key.is_some()
+}
+
+/// Finds a rollout, the file that describes it, and what is remembered of it.
+fn find(host: &dyn Host, request: &Request) -> Result<(Resolved, Option<RolloutFile>, Remembered)> {
     let known = Store::rollouts(host)?.rollouts;
-    let has_files = request.files.cert.is_some() || request.files.key.is_some();
+    let has_files = has_files(request);
     if has_files && request.profiles.is_empty() && request.name.is_none() && known.len() != 1 {
         let hint = "name one: `--profile wazo`; `certroll profiles list` lists them";
         return Err(usage("no profile is given for this identity", hint));
@@ -121,39 +172,24 @@ pub fn resolve(host: &dyn Host, request: &Request) -> Result<Resolved> {
         identity: before.identity,
         ..Remembered::default()
     };
-    let (identity, findings) = if has_files {
-        request.files.fetch(host)?
-    } else if let Some(file) = rollout_file(host, &name)? {
-        remembered.profiles.clone_from(&file.profiles);
-        remembered.set = file.set.clone();
-        remembered.allow.extend(file.allow.clone());
-        followed(host, &file)?
-    } else if before.identity > 0 {
-        remembered.allow.extend(before.allow.clone());
-        kept(host, before.identity)?
+    let file = if has_files {
+        None
     } else {
-        return Err(usage(
-            &format!("no identity is given for rollout `{name}`, and none is remembered"),
-            "give it: `--cert FILE --key FILE`",
-        ));
+        rollout_file(host, &name)?
     };
-    if remembered.profiles.is_empty() {
-        return Err(usage(
-            &format!("no profile is given for rollout `{name}`"),
-            "name one: `--profile NAME`; `certroll profiles list` lists them",
-        ));
+    if let Some(file) = &file {
+        remembered.profiles.clone_from(&file.profiles);
+        remembered.set.clone_from(&file.set);
+        remembered.allow.extend(file.allow.clone());
     }
-    remembered.set.extend(request.set.clone());
-    remembered.allow.sort();
-    remembered.allow.dedup();
-    Ok(Resolved {
+    let resolved = Resolved {
         name,
         remembered,
-        identity,
-        findings,
-        obligations: before.obligations,
-        restart: before.restart,
-    })
+        generation: before.generation,
+        obligations: before.obligations.clone(),
+        restart: before.restart.clone(),
+    };
+    Ok((resolved, file, before))
 }
 
 /// Returns the name of the rollout that is meant.
@@ -191,7 +227,11 @@ pub fn name(
         [one] => Ok(one.clone()),
         [] => Err(usage(
             "no rollout is given, and none is remembered",
-            "certroll plan --profile NAME --cert FILE --key FILE",
+            if request.revert {
+                "certroll revert --profile NAME"
+            } else {
+                "certroll plan --profile NAME --cert FILE --key FILE"
+            },
         )),
         many => Err(usage(
             "several rollouts are remembered",
@@ -202,7 +242,7 @@ pub fn name(
 
 fn names(host: &dyn Host, known: &BTreeMap<String, Remembered>) -> Result<Vec<String>> {
     let dir = HostPath::new(ROLLOUTS_D).unwrap_or_default();
-    let files = host.list(&dir)?;
+    let files = host.list(&dir)?.unwrap_or_default();
     let mut names: Vec<String> = files
         .iter()
         .filter_map(|e| e.name.strip_suffix(".yaml"))
@@ -214,8 +254,13 @@ fn names(host: &dyn Host, known: &BTreeMap<String, Remembered>) -> Result<Vec<St
     Ok(names)
 }
 
+/// Returns the path of the file that may describe a rollout.
+pub(crate) fn file(name: &str) -> HostPath {
+    HostPath::new(&format!("{ROLLOUTS_D}/{name}.yaml")).unwrap_or_default()
+}
+
 fn rollout_file(host: &dyn Host, name: &str) -> Result<Option<RolloutFile>> {
-    let path = HostPath::new(&format!("{ROLLOUTS_D}/{name}.yaml")).unwrap_or_default();
+    let path = file(name);
     let state = host.read(&path)?;
     let Some(bytes) = state.bytes() else {
         return Ok(None);
@@ -231,6 +276,22 @@ fn rollout_file(host: &dyn Host, name: &str) -> Result<Option<RolloutFile>> {
         });
     }
     RolloutFile::parse(path.as_str(), &bytes.text()).map(Some)
+}
+
+/// Returns the files that decide on a rollout's identity, its own in `rollouts.d` first; none where it follows no source.
+///
+/// # Errors
+/// As [`resolve`], where that file cannot be taken.
+pub fn sources(host: &dyn Host, name: &str) -> Result<Vec<HostPath>> {
+    let Some(file) = rollout_file(host, name)? else {
+        return Ok(Vec::new());
+    };
+    let own = format!("{ROLLOUTS_D}/{name}.yaml");
+    let named = [file.key, file.chain, file.password_file];
+    let all = [own, file.cert]
+        .into_iter()
+        .chain(named.into_iter().flatten());
+    Ok(all.filter_map(|path| HostPath::new(&path).ok()).collect())
 }
 
 /// Reads the identity that a rollout's file follows.

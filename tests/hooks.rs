@@ -8,6 +8,8 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use common::{Scratch, Snapshot};
 
 const UNITS: &str = "R/etc/systemd/system";
@@ -42,7 +44,7 @@ fn hooks_are_shown_written_once_and_removed_without_a_trace() {
     let run = scratch.on_root("hooks install --yes").exits(0);
     assert!(
         run.out
-            .contains("plan: 4 to create, 0 to change, 0 to remove; "),
+            .contains("plan: 8 to create, 0 to change, 0 to remove; "),
         "{run:#?}"
     );
     let unit = scratch.read(&format!("{UNITS}/certroll-recover.service"));
@@ -86,6 +88,115 @@ fn a_directory_that_others_use_stays_and_an_edited_unit_is_put_right() {
     units(&scratch).is(&installed);
     scratch.on_root("hooks remove --yes").exits(0);
     units(&scratch).is(&before);
+}
+
+/// Where other tools look for hooks, each with the hook's name there.
+const TOOLS: [(&str, &str); 11] = [
+    ("etc/apt/apt.conf.d", "90certroll"),
+    ("etc/dpkg/dpkg.cfg.d", "certroll"),
+    ("etc/letsencrypt/renewal-hooks/deploy", "certroll"),
+    ("usr/share/wazo-upgrade/pre-stop.d", "90-certroll"),
+    ("usr/share/wazo-upgrade/post-stop.d", "90-certroll"),
+    ("usr/share/wazo-upgrade/pre-start.d", "90-certroll"),
+    ("usr/share/wazo-upgrade/post-start.d", "90-certroll"),
+    ("usr/share/xivo-upgrade/pre-stop.d", "90-certroll"),
+    ("usr/share/xivo-upgrade/post-stop.d", "90-certroll"),
+    ("usr/share/xivo-upgrade/pre-start.d", "90-certroll"),
+    ("usr/share/xivo-upgrade/post-start.d", "90-certroll"),
+];
+
+#[test]
+fn each_hook_is_written_where_its_tool_is_and_nowhere_else() {
+    for (dir, name) in TOOLS {
+        let scratch = root();
+        scratch.dir(&format!("R/{dir}"));
+        let before = units(&scratch);
+        scratch.on_root("hooks install --yes").exits(0);
+        let written = units(&scratch).differences(&before);
+        let stray: Vec<_> = written
+            .iter()
+            .filter(|line| !line.starts_with("etc/systemd/system/"))
+            .collect();
+        assert_eq!(stray.len(), 1, "{stray:#?}");
+        let hook = scratch.read(&format!("R/{dir}/{name}"));
+        assert!(hook.contains("/usr/bin/certroll ") || hook.contains("/run/certroll/upgrade"));
+        assert!(!hook.contains('@'), "{hook}");
+        let mode = std::fs::metadata(scratch.path(&format!("R/{dir}/{name}")));
+        let is_script = hook.starts_with("#!/bin/sh\n");
+        let wanted = if is_script { 0o755 } else { 0o644 };
+        assert_eq!(mode.unwrap().permissions().mode() & 0o7777, wanted);
+        if is_script {
+            scratch.sh(&format!("sh -n R/{dir}/{name}"));
+        }
+        scratch.on_root("hooks remove --yes").exits(0);
+        units(&scratch).is(&before);
+    }
+}
+
+#[test]
+fn sources_and_targets_of_what_is_remembered_are_watched_and_who_has_none_is_told() {
+    let scratch = Scratch::wazo();
+    scratch.file("R/usr/bin/certroll", "");
+    scratch.dir(UNITS);
+    scratch.dir("R/root/.acme.sh");
+    scratch.mint("site", "wazo.example.com");
+    let apply = "apply --yes --profile wazo --cert site.pem --key site.key";
+    scratch.on_root(apply).exits(0);
+    let run = scratch.on_root("hooks install --yes").exits(0);
+    assert!(
+        run.out
+            .contains("--reloadcmd \"/usr/bin/certroll hooks run acme.sh\"")
+    );
+    assert!(
+        run.out
+            .contains("describe it in /etc/certroll/rollouts.d/wazo.yaml")
+    );
+    let watched = |scratch: &Scratch| -> Vec<String> {
+        let unit = scratch.read(&format!("{UNITS}/certroll-hooks.path"));
+        let lines = unit.lines().filter_map(|l| l.strip_prefix("PathChanged="));
+        lines.map(str::to_owned).collect()
+    };
+    let targets = [
+        "/usr/share/xivo-certs/server.key",
+        "/usr/share/xivo-certs/server.crt",
+        "/etc/xivo/custom/custom-certificate.yml",
+        "/etc/xivo/custom-templates/system/etc/hosts",
+        "/etc/hosts",
+    ];
+    assert_eq!(watched(&scratch), targets);
+
+    scratch.file("R/etc/pki/100%/site.pem", scratch.read("site.pem"));
+    scratch.file("R/etc/pki/100%/site.key", scratch.read("site.key"));
+    scratch.mode("R/etc/pki/100%/site.key", 0o600);
+    scratch.file(
+        "R/etc/certroll/rollouts.d/wazo.yaml",
+        "profiles: [wazo]\ncert: /etc/pki/100%/site.pem\nkey: /etc/pki/100%/site.key\n",
+    );
+    let run = scratch.on_root("hooks install --yes").exits(0);
+    assert!(!run.out.contains("describe it in"), "{run:#?}");
+    let sources = [
+        "/etc/certroll/rollouts.d/wazo.yaml",
+        "/etc/pki/100%%/site.pem",
+        "/etc/pki/100%%/site.key",
+    ];
+    assert_eq!(watched(&scratch), [&sources[..], &targets[..]].concat());
+    scratch
+        .on_root("hooks install --yes")
+        .exits(0)
+        .says("converged");
+}
+
+#[test]
+fn hooks_look_for_profiles_where_install_was_told_to() {
+    let scratch = root();
+    let run = scratch.on_root("--profiles P hooks install --yes").exits(2);
+    assert!(run.err.contains("`P` is not a plain path from the root"));
+    scratch
+        .on_root("--profiles /etc/certroll/profiles hooks install --yes")
+        .exits(0);
+    let unit = scratch.read(&format!("{UNITS}/certroll-hooks@.service"));
+    let line = "\nExecStart=/usr/bin/certroll --profiles /etc/certroll/profiles hooks run %i\n";
+    assert!(unit.contains(line), "{unit}");
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn load(world: &mut World, unit: &str, refuses: bool) {
     let presented = Presented {
         certificates: vec![bytes.reveal().to_vec()],
         version: "TLS 1.3".to_owned(),
+        ..Presented::default()
     };
     world.endpoints.insert(address(port), presented);
 }
@@ -168,6 +169,7 @@ fn plan(host: &FakeHost, action: Action, restart: &[&str]) -> Plan {
             limit: 2,
             on: Vec::new(),
             serves: BTreeMap::new(),
+            writes: Vec::new(),
         })
         .collect();
     service::assign(&mut services, &probes);

@@ -8,9 +8,11 @@ use crate::{
     error::{Error, Result},
     hex::hex,
     host::{Edit, Host, Permit, Place, Writer},
-    journal::{DigestKey, Event, Generation, Intent, Record, Remembered, Status, Store},
+    journal::{
+        DigestKey, Event, Generation, Intent, Record, Remembered, Replayed as _, Status, Store,
+    },
     plan::{Plan, Promise},
-    probe::Verdict,
+    probe::{self, Verdict},
     receipt::{Outcome, Receipt},
     service::{self, Watched},
     state::Bytes,
@@ -44,6 +46,8 @@ pub struct Keep {
     pub deferred: bool,
     /// The plan as `show` prints it.
     pub plan: Vec<u8>,
+    /// The hook that called, if one did: told with the operator.
+    pub hook: Option<String>,
 }
 
 /// An open generation: its intent is durable, the host unchanged.
@@ -106,6 +110,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         let key = Store::make_key(&mut writer)?;
         recover::sweep_unopened(&mut writer)?;
         let (commands, deferred) = (plan.commands.clone(), keep.deferred);
+        let hook = keep.hook.clone();
         let bytes = new_bytes(&plan.changes);
         let read_back = plan.read_back.clone();
         let remembered = keep.rollout.clone().map(|remembered| Remembered {
@@ -120,7 +125,11 @@ impl<'h, 'p> Journal<'h, 'p> {
         let mut places = save(&mut writer, number, &plan.changes, keep)?;
         let mut intent = Intent::of(plan, &key, number, deferred);
         intent.started = writer.host().now();
-        intent.operator = writer.host().operator();
+        let operator = writer.host().operator();
+        intent.operator = match hook {
+            Some(hook) => format!("{operator} (hook {hook})"),
+            None => operator,
+        };
         intent.run = hex(&writer.host().random()?[..8]);
         intent.remembered = remembered;
         places.push(Store::begin(&mut writer, &intent)?);
@@ -189,6 +198,10 @@ impl<'h, 'p> Journal<'h, 'p> {
         let after = entry
             .after
             .state(self.bytes.get(&n).cloned().unwrap_or_default());
+        // What is absent already and only a command makes.
+        if entry.before == entry.after {
+            return edits::Edits::default();
+        }
         let staged = edits::staged(entry, self.generation.intent.generation, n, false);
         edits::edits(&entry.path, &after, staged, entry.in_place)
     }
@@ -256,6 +269,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         let mut runner = Recorded {
             writer: &mut self.writer,
             generation: &mut self.generation,
+            key: Some(&self.key),
             ran: &mut self.ran,
             progress: Some(progress),
         };
@@ -272,7 +286,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         let case = Case {
             services: intent.services.clone(),
             units: intent.units.clone(),
-            promises: Promise::pairs(&intent.promises),
+            promises: probe::settled(self.writer.host(), Promise::pairs(&intent.promises))?,
             baseline: intent.baseline.clone(),
             deadline: intent.deadline,
         };
@@ -280,6 +294,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         let mut runner = Recorded {
             writer: &mut self.writer,
             generation: &mut self.generation,
+            key: Some(&self.key),
             ran: &mut self.ran,
             progress: Some(progress),
         };
@@ -449,5 +464,6 @@ fn record(writer: &mut Writer<'_>, generation: &mut Generation, event: &Event) -
     let next = generation.status.next(event).map_err(illegal)?;
     Store::append(writer, number, event)?;
     generation.status = next;
+    generation.intent.learn(event);
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::{Progress, record};
 use crate::{
     error::Result,
     host::{Command, Host, Output, Writer},
-    journal::{Event, Generation},
+    journal::{DigestKey, Entry, Event, Generation, Intent, Record, Wrote},
     service::Runner,
 };
 
@@ -12,6 +12,7 @@ use crate::{
 pub(super) struct Recorded<'a, 'h> {
     pub(super) writer: &'a mut Writer<'h>,
     pub(super) generation: &'a mut Generation,
+    pub(super) key: Option<&'a DigestKey>,
     pub(super) ran: &'a mut Vec<String>,
     /// Who is told that a signal has to wait. None: it heeds no signal, since the way back is the answer to one.
     pub(super) progress: Option<Progress<'a>>,
@@ -37,7 +38,33 @@ impl Runner for Recorded<'_, '_> {
         self.ran.push(command.line());
         let output = self.writer.run(command, self.progress.unwrap_or(&|_| {}));
         let status = output.as_ref().ok().and_then(|o| o.status);
-        record(self.writer, self.generation, &Event::Ran { status })?;
+        let wrote = wrote(
+            self.writer.host(),
+            &self.generation.intent,
+            self.key,
+            Some(&command.argv),
+        )?;
+        record(self.writer, self.generation, &Event::Ran { status, wrote })?;
         output
     }
+}
+
+/// Reads what a command made of the paths that it writes; without its arguments, what any of the run made.
+///
+/// # Errors
+/// As [`crate::host::Tree::read`].
+pub(super) fn wrote(
+    host: &dyn Host,
+    intent: &Intent,
+    key: Option<&DigestKey>,
+    argv: Option<&[String]>,
+) -> Result<Vec<Wrote>> {
+    let Some(key) = key else {
+        return Ok(Vec::new());
+    };
+    let read = |(change, entry): (usize, &Entry)| {
+        let after = Record::of(&host.read(&entry.path)?, key);
+        Ok(Wrote { change, after })
+    };
+    intent.written_by(argv).map(read).collect()
 }

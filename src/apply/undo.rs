@@ -1,6 +1,6 @@
 //! The backward way: undo is `write(before)`, from the journal and nothing else.
 
-use super::{Progress, Recorded, edits, prove::Case, record};
+use super::{Progress, Recorded, edits, prove::Case, record, recorded::wrote};
 use crate::{
     error::{Error, Result},
     host::{Edit, Host, Place, Writer},
@@ -138,7 +138,12 @@ impl Undo<'_, '_, '_> {
     fn restore(&mut self, generation: &mut Generation) -> Result<Vec<HostPath>> {
         if generation.status.is_running() {
             self.writer.host().end_marked(&generation.intent.marker())?;
-            record(self.writer, generation, &Event::Ran { status: None })?;
+            let wrote = wrote(self.writer.host(), &generation.intent, self.key, None)?;
+            let ended = Event::Ran {
+                status: None,
+                wrote,
+            };
+            record(self.writer, generation, &ended)?;
         }
         for staged in staged(generation) {
             remove_below(self.writer, &staged)?;
@@ -286,7 +291,9 @@ impl Undo<'_, '_, '_> {
 
     /// Tells the services that had been told, and probes until each sees what it saw before.
     fn prove_baseline(&mut self, generation: &mut Generation) -> Result<()> {
-        let intent = generation.intent.clone();
+        let mut intent = generation.intent.clone();
+        // What a command wrote is back already: to run it again would write it anew.
+        intent.services.retain(|service| service.writes.is_empty());
         if self.boot || !is_owed(generation) {
             return Ok(());
         }
@@ -298,6 +305,7 @@ impl Undo<'_, '_, '_> {
         let mut runner = Recorded {
             writer: self.writer,
             generation,
+            key: self.key,
             ran: self.ran,
             progress: None,
         };
@@ -337,7 +345,7 @@ pub(super) fn staged(generation: &Generation) -> Vec<HostPath> {
 /// Removes a staged name, durable with the next sync of its directory; a directory whose own rename a power cut undid holds what was staged in it.
 pub(super) fn remove_below(writer: &mut Writer<'_>, staged: &HostPath) -> Result<()> {
     if writer.host().read(staged)?.is_dir() {
-        for entry in writer.host().list(staged)? {
+        for entry in writer.host().list(staged)?.unwrap_or_default() {
             remove_below(writer, &staged.join(&entry.name))?;
         }
     }
@@ -351,7 +359,8 @@ fn is_owed(generation: &Generation) -> bool {
 
 /// Says what is owed where no service was told and nothing was probed.
 pub(super) fn all_owed(intent: &Intent) -> Vec<String> {
-    let services = intent.services.iter().map(|s| match &s.command {
+    let services = intent.services.iter().filter(|s| s.writes.is_empty());
+    let services = services.map(|s| match &s.command {
         Some(command) if s.units.is_empty() => format!("run `{}`", command.line()),
         _ => format!("{} {}", s.action.verb(), s.units.join(" ")),
     });

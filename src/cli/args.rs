@@ -8,6 +8,10 @@ use crate::{
     source::Files,
 };
 
+mod peers;
+
+pub(crate) use peers::{Pin, Probing};
+
 /// Rolls a certificate across every service of a host, proves by handshake that each one serves it, or puts
 /// everything back.
 #[derive(Debug, Parser)]
@@ -72,6 +76,9 @@ Exits with 0 if there is nothing to do, 5 if there are differences, 2 or 1 if a 
     Plan {
         #[command(flatten)]
         rollout: Rollout,
+        /// Show what `revert` would do instead
+        #[arg(long, conflicts_with_all = ["cert", "key", "chain", "password_file"])]
+        revert: bool,
         /// Save the plan to FILE, for `apply --plan FILE`
         #[arg(long, value_name = "FILE")]
         out: Option<String>,
@@ -131,6 +138,14 @@ Exits with 0 if no fault was found, 5 if one was; -v shows what is in order as w
         #[arg(long, value_name = "FINDING")]
         allow: Vec<String>,
     },
+    /// Take the platform back to its own default: planned, proved and undone like a rollout
+    #[command(after_help = "Examples:
+  certroll plan --revert                          what would change, exactly; changes nothing
+  certroll revert                                 the remembered rollout's platform
+  certroll revert --profile wazo                  a host that was changed by hand, as the document says
+
+What somebody else changed is kept and named. The rollout is forgotten; `certroll rollback` brings it back.")]
+    Revert(Revert),
     /// Finish what a run that died left open: everything back, services proved
     Recover {
         /// Files only, from the journal alone: nothing is started or probed, that stays owed to the next `recover`
@@ -169,19 +184,26 @@ Exits with 0 if no fault was found, 5 if one was; -v shows what is in order as w
         #[arg(long, value_name = "FINDING")]
         allow: Vec<String>,
     },
-    /// Show what an endpoint presents: leaf, chain, names, expiry, fingerprints
+    /// Show what an endpoint presents and offers: leaf, chain, fingerprints, what clients say, versions, suites
     #[command(after_help = "Examples:
   certroll probe wazo.example.com:443
-  certroll probe [::1]:9497
+  certroll probe asr1.example.com --rules speechmatics-v1
+  certroll probe 192.0.2.10:443 --sni a.example.com --sni b.example.com --no-sni
+  certroll probe pbx.example.com:8443 --client-cert me.pem --client-key me.key
   certroll probe smtp://mx.example.com imap://mail.example.com:143
 
-Schemes that ask for TLS in the clear first: ftp, imap, ldap, mysql, nntp, pop3, postgres, sieve, smtp, xmpp.")]
-    Probe {
-        /// `HOST:PORT`, or `SCHEME://HOST:PORT`; the port is 443, or the scheme's, where none is given
-        #[arg(value_name = "TARGET", required = true)]
-        targets: Vec<String>,
+One target is asked for everything; several are asked side by side for what they present, a line for each. Versions and
+suites take some thirty connections, and behind a scheme are asked for with --rules alone.
+Schemes that ask for TLS in the clear first: ftp, imap, ldap, mysql, nntp, pop3, postgres, sieve, smtp, xmpp.
+
+Exits with 1 if a target is silent, 5 if rules do not hold.")]
+    Probe(Probing),
+    /// Keep the leaves that peers must present, and check them
+    Pin {
+        #[command(subcommand)]
+        command: Pin,
     },
-    /// Have the host call certroll when it must: recovery at boot
+    /// Have the host call certroll when it must: at boot, after renewals and upgrades, and when files change
     Hooks {
         #[command(subcommand)]
         command: Hooks,
@@ -203,7 +225,7 @@ Schemes that ask for TLS in the clear first: ftp, imap, ldap, mysql, nntp, pop3,
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Hooks {
-    /// Show the units that take an interrupted rollout back at boot, ask, and write them
+    /// Show the units and hooks that call certroll at boot, after renewals and upgrades, ask, and write them
     Install {
         #[command(flatten)]
         go: Go,
@@ -212,6 +234,18 @@ pub(crate) enum Hooks {
     Remove {
         #[command(flatten)]
         go: Go,
+    },
+    /// Apply every remembered rollout again, as hooks do: quiet where there is nothing to do
+    Run {
+        /// Name of the hook that calls, for the receipt
+        #[arg(value_name = "HOOK")]
+        hook: String,
+        /// Change files now, leave services and proof to a later run
+        #[arg(long)]
+        defer: bool,
+        /// Wait up to SECS seconds for another run to end
+        #[arg(long, value_name = "SECS", default_value_t = 300)]
+        wait: u64,
     },
 }
 
@@ -240,6 +274,47 @@ pub(crate) enum Profiles {
         /// Path of its `profile.yaml`
         file: String,
     },
+}
+
+/// What is taken back to its own default.
+#[derive(Debug, Args)]
+pub(crate) struct Revert {
+    /// Name of the rollout [default: the profile's name, or the only remembered one]
+    #[arg(value_name = "ROLLOUT")]
+    name: Option<String>,
+    /// Use a profile, where no rollout of it is remembered
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Set a setting of the profile; `profiles show NAME` lists them
+    #[arg(long, value_name = "K=V")]
+    set: Vec<String>,
+    /// Accept a fatal finding by name; it is recorded
+    #[arg(long, value_name = "FINDING")]
+    allow: Vec<String>,
+    #[command(flatten)]
+    pub(crate) go: Go,
+}
+
+impl Revert {
+    /// Returns the request that these flags make.
+    ///
+    /// # Errors
+    /// As [`Rollout::request`].
+    pub(crate) fn request(&self, profiles_dir: Option<&str>) -> Result<Request> {
+        let rollout = Rollout {
+            name: self.name.clone(),
+            selected: Selected {
+                profile: self.profile.iter().cloned().collect(),
+                ..Selected::default()
+            },
+            set: self.set.clone(),
+            allow: self.allow.clone(),
+        };
+        Ok(Request {
+            revert: true,
+            ..rollout.request(profiles_dir)?
+        })
+    }
 }
 
 /// Which rollout, by name or by flags.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Takes the lock, and finishes what a run that died left open.
-fn enter(host: &mut dyn Host, go: Go, printer: &Printer) -> Result<()> {
+pub(super) fn enter(host: &mut dyn Host, go: Go, printer: &Printer) -> Result<()> {
     if host.is_live() && host.effective_uid() != 0 {
         return Err(Error::Usage {
             message: format!(
@@ -64,12 +64,15 @@ fn agreed(plan: &Plan, host: &dyn Host, go: Go, printer: &Printer) -> Result<()>
         }),
         None => Err(Error::Usage {
             message: "there is no terminal to ask on".to_owned(),
-            hint: "look at the plan with `certroll plan`, then apply it with `--yes`".to_owned(),
+            hint: format!(
+                "look at the plan with `certroll plan{}`, then apply it with `--yes`",
+                if plan.reverts { " --revert" } else { "" }
+            ),
         }),
     }
 }
 
-fn carry_out(
+pub(super) fn carry_out(
     host: &mut dyn Host,
     plan: Plan,
     mut keep: Keep,

@@ -1,4 +1,4 @@
-//! The commands that only look: plan, status, history, show, probe.
+//! The commands that only look: plan, status, history, show.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -31,6 +31,8 @@ pub struct Saved {
     profiles_dir: Option<String>,
     set: BTreeMap<String, String>,
     allow: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    revert: bool,
     /// What was shown.
     pub(crate) plan: View,
     #[serde(skip)]
@@ -53,6 +55,7 @@ impl Saved {
             profiles_dir: request.profiles_dir.clone(),
             set: request.set.clone(),
             allow: request.allow.clone(),
+            revert: request.revert,
             plan,
             path: String::new(),
         }
@@ -115,6 +118,7 @@ impl Saved {
             profiles_dir: self.profiles_dir.clone(),
             deferred: false,
             consumers: false,
+            revert: self.revert,
         }
     }
 }
@@ -295,10 +299,11 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
                     operator,
                     entries,
                     undoes,
+                    reverts,
                     ..
                 } = generation.intent;
                 json!({ "generation": number, "state": ended(host, number, generation.status)?, "rollout": rollout, "started": started,
-                    "operator": operator, "changes": entries.len(), "undoes": undoes })
+                    "operator": operator, "changes": entries.len(), "undoes": undoes, "reverts": reverts })
             }
             Err(error) => {
                 json!({ "generation": number, "state": "unreadable", "error": error.to_string() })
@@ -323,6 +328,11 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
                 .and_then(serde_json::Value::as_u64)
                 .map(|n| format!(", takes {n} back"))
                 .unwrap_or_default();
+            let back = if row["reverts"] == true {
+                ", back to the platform's default".to_owned()
+            } else {
+                back
+            };
             let when = row
                 .get("started")
                 .and_then(serde_json::Value::as_i64)
@@ -382,25 +392,6 @@ pub(crate) fn show(host: &mut dyn Host, number: u64, printer: &Printer) -> Resul
             out.push_str(&text::receipt(&receipt, true));
         }
         out
-    });
-    Ok(ExitCode::Success)
-}
-
-pub(crate) fn probe(
-    host: &mut dyn Host,
-    targets: &[String],
-    printer: &Printer,
-) -> Result<ExitCode> {
-    let reports: Vec<_> = targets
-        .iter()
-        .map(|target| probe::run(host, target))
-        .collect::<Result<_>>()?;
-    let document = json!({ "format": "certroll/probes/1", "probes": reports });
-    printer.result(&document, || {
-        reports
-            .iter()
-            .map(|report| super::probe::text(report, host.now()))
-            .collect()
     });
     Ok(ExitCode::Success)
 }

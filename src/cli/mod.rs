@@ -16,6 +16,7 @@ mod doctor;
 mod hooks;
 pub mod inspect;
 pub(crate) mod look;
+mod pin;
 pub(crate) mod print;
 mod probe;
 mod profiles;
@@ -70,12 +71,19 @@ fn usage(error: &clap::Error) -> process::ExitCode {
 fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
     let profiles_dir = cli.profiles.as_deref();
     match &cli.command {
-        Command::Plan { rollout, out } => look::plan(
-            host,
-            &rollout.request(profiles_dir)?,
-            out.as_deref(),
-            printer,
-        ),
+        Command::Plan {
+            rollout,
+            revert,
+            out,
+        } => {
+            let mut request = rollout.request(profiles_dir)?;
+            request.revert = *revert;
+            look::plan(host, &request, out.as_deref(), printer)
+        }
+        Command::Revert(revert) => {
+            let request = revert.request(profiles_dir)?;
+            changes::apply(host, &request, None, revert.go, printer)
+        }
         Command::Apply {
             rollout,
             plan,
@@ -129,8 +137,11 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
                 ExitCode::Success
             })
         }
-        Command::Probe { targets } => look::probe(host, targets, printer),
-        Command::Hooks { command } => hooks::run(host, command, cli.state.as_deref(), printer),
+        Command::Probe(asked) => probe::run(host, asked, printer),
+        Command::Pin { command } => pin::run(host, command, printer),
+        Command::Hooks { command } => {
+            hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
+        }
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

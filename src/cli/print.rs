@@ -7,7 +7,7 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     args::{Cli, Color},
@@ -53,6 +53,10 @@ impl Printer {
         }
     }
 
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     pub(crate) fn verbose(&self) -> bool {
         self.verbose
     }
@@ -88,8 +92,19 @@ impl Printer {
 
     fn stdout(&self, text: &str) {
         // A reader that went away (`| head`) is no failure: the exit code still tells.
-        let mut out = anstream::AutoStream::new(std::io::stdout(), self.color);
-        drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+        let mut out = std::io::stdout().lock();
+        let color = match self.color {
+            anstream::ColorChoice::Auto => anstream::AutoStream::choice(&out),
+            chosen => chosen,
+        };
+        // Adapted in memory first: a stream that strips colours makes a system call of every line.
+        let mut adapted = anstream::AutoStream::new(Vec::with_capacity(text.len()), color);
+        drop(
+            adapted
+                .write_all(text.as_bytes())
+                .and_then(|()| out.write_all(&adapted.into_inner()))
+                .and_then(|()| out.flush()),
+        );
     }
 
     fn stderr(&self, text: &str) {
@@ -127,24 +142,32 @@ impl Printer {
 
     /// Prints an error that left the host unchanged.
     pub(crate) fn error(&self, error: &Error) {
+        let document = self.error_of(error, None);
+        if self.json {
+            self.stdout(&format!("{document:#}\n"));
+        }
+    }
+
+    /// Prints an error of a run, or of one rollout of it; where a document is wanted it is returned instead.
+    pub(crate) fn error_of(&self, error: &Error, rollout: Option<&str>) -> Value {
         let host = match error.exit() {
             ExitCode::Stuck => "NOT as before: a generation is open, or cannot be read",
             _ => "unchanged",
         };
         if self.json {
-            let document = json!({
+            return json!({
                 "format": "certroll/error/1",
+                "rollout": rollout,
                 "error": error.to_string(),
                 "causes": causes(error),
                 "hint": error.hint(),
+                "peers": match error { Error::WrongPeer(peers) => json!(peers), _ => json!([]) },
                 "findings": match error { Error::Findings(findings) => json!(findings), _ => json!([]) },
                 "exit": error.exit() as u8,
                 "host": host,
             });
-            self.stdout(&format!("{document:#}\n"));
-            return;
         }
-        let mut text = String::new();
+        let mut text = rollout.map_or_else(String::new, |name| format!("rollout `{name}`:\n"));
         if let Error::StalePlan { diff, .. } = error {
             text.push_str(diff);
         }
@@ -155,10 +178,14 @@ impl Printer {
         for cause in causes(error) {
             let _ = writeln!(text, "caused by: {cause}");
         }
+        if let Error::WrongPeer(peers) = error {
+            text.extend(peers.iter().map(super::pin::side_by_side));
+        }
         if let (Some(hint), false) = (error.hint(), matches!(error, Error::Findings(_))) {
             let _ = writeln!(text, "hint: {hint}");
         }
         self.stderr(&format!("{text}host: {host}\n"));
+        Value::Null
     }
 }
 

@@ -132,7 +132,12 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
 fn summary(view: &View) -> String {
     let count = |action: &str| view.changes.iter().filter(|c| c.action == action).count();
     if view.changes.is_empty() && view.owed.is_empty() {
-        return "nothing to do: the host is as the rollout wants it".to_owned();
+        let wanted = if view.reverts {
+            "the platform is at its own default"
+        } else {
+            "the host is as the rollout wants it"
+        };
+        return format!("nothing to do: {wanted}");
     }
     let place = if view.live {
         ""

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::config::{Peer, Verify, path};
 use crate::{
     error::{Error, Result},
-    host::{Host, Presented},
+    host::{Dial, Host, Presented},
     identity::{Identity, Input, Trust},
     probe::lookup_in_hosts,
     starttls::Protocol,
@@ -55,7 +55,7 @@ fn attempt(host: &dyn Host, peer: &Peer, ports: &BTreeMap<u16, u16>) -> Result<(
     let port = ports.get(&peer.port).ok_or("connection refused")?;
     let address = SocketAddr::from((address, *port));
     let presented = host
-        .handshake(address, Protocol::Direct, &peer.host, LIMIT)
+        .handshake(&Dial::new(address, Protocol::Direct, &peer.host, LIMIT))
         .map_err(|e| e.to_string())?;
     verify(host, peer, &presented)
 }

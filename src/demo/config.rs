@@ -83,7 +83,8 @@ fn layered(tree: &dyn Tree, unit: &Unit, dir: &str, key: &str) -> Result<Config>
     let dir = path(&format!("/etc/{dir}"))?;
     let conf_d = dir.join("conf.d");
     let mut documents = Documents::default();
-    let mut layers = documents.of(tree, &conf_d, &tree.list(&conf_d)?, "");
+    let entries = tree.list(&conf_d)?.unwrap_or_default();
+    let mut layers = documents.of(tree, &conf_d, &entries, "");
     layers.extend(documents.layer(tree, &dir.join("config.yml")));
     let deadly = |layer: &&Layer| matches!(layer.document.body, Body::Deadly(_));
     if let Some(layer) = layers.iter().find(deadly) {

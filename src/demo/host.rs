@@ -1,21 +1,16 @@
 //! The scratch host as a live machine: files are those of its root, services and endpoints are child processes.
 
-use std::{
-    cell::RefCell,
-    net::{IpAddr, SocketAddr},
-    path::Path,
-    time::Duration,
-};
+use std::{cell::RefCell, net::IpAddr, path::Path, time::Duration};
 
 use super::{fleet::Fleet, manager};
 use crate::{
     error::{Error, Result},
+    hello::Answer,
     host::{
-        Command, Deciding, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree,
-        User, system::SystemHost,
+        Command, Deciding, Dial, Edit, Entry, Footing, Host, Output, Place, Presented, Question,
+        Tree, User, system::SystemHost,
     },
     probe::lookup_in_hosts,
-    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -26,6 +21,25 @@ pub(super) struct DemoHost {
 }
 
 impl DemoHost {
+    /// Returns a connection to the real port behind one of the platform's.
+    fn real(&self, dial: &Dial) -> Result<Dial> {
+        let real = self
+            .fleet
+            .borrow()
+            .ports()
+            .get(&dial.address.port())
+            .copied();
+        let real = real.filter(|_| dial.address.ip().is_loopback());
+        let port = real.ok_or_else(|| Error::Unproved {
+            subject: format!("`{}`", dial.address),
+            want: "a certificate".to_owned(),
+            found: "refused the connection".to_owned(),
+        })?;
+        let mut dial = dial.clone();
+        dial.address.set_port(port);
+        Ok(dial)
+    }
+
     pub(super) fn open(root: &Path) -> Result<Self> {
         Ok(Self {
             files: SystemHost::open(Some(&root.display().to_string()), None)?,
@@ -39,7 +53,7 @@ impl Tree for DemoHost {
         self.files.read(path)
     }
 
-    fn list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
+    fn list(&self, dir: &HostPath) -> Result<Option<Vec<Entry>>> {
         self.files.list(dir)
     }
 }
@@ -69,8 +83,8 @@ impl Host for DemoHost {
         self.files.group_name(gid)
     }
 
-    fn footing(&self, path: &HostPath) -> Result<Footing> {
-        self.files.footing(path)
+    fn footing(&self, path: &HostPath, there: bool) -> Result<Footing> {
+        self.files.footing(path, there)
     }
 
     fn load(&self, path: &HostPath) -> Result<State> {
@@ -106,22 +120,12 @@ impl Host for DemoHost {
         Ok(0)
     }
 
-    fn handshake(
-        &self,
-        address: SocketAddr,
-        protocol: Protocol,
-        name: &str,
-        limit: Duration,
-    ) -> Result<Presented> {
-        let real = self.fleet.borrow().ports().get(&address.port()).copied();
-        let real = real.filter(|_| address.ip().is_loopback());
-        let port = real.ok_or_else(|| Error::Unproved {
-            subject: format!("`{address}`"),
-            want: "a certificate".to_owned(),
-            found: "refused the connection".to_owned(),
-        })?;
-        self.files
-            .handshake(SocketAddr::new(address.ip(), port), protocol, name, limit)
+    fn handshake(&self, dial: &Dial) -> Result<Presented> {
+        self.files.handshake(&self.real(dial)?)
+    }
+
+    fn greet(&self, dial: &Dial, offer: &[u8]) -> Result<Option<Answer>> {
+        self.files.greet(&self.real(dial)?, offer)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

@@ -18,7 +18,7 @@ impl Snapshot {
         let mut found = BTreeMap::new();
         let mut waiting = vec![HostPath::default()];
         while let Some(dir) = waiting.pop() {
-            for entry in host.list(&dir)? {
+            for entry in host.list(&dir)?.unwrap_or_default() {
                 let path = dir.join(&entry.name);
                 if path.as_str() == "/var/lib/certroll" {
                     continue;

@@ -10,7 +10,7 @@ use super::{host::DemoHost, platform::NAME};
 use crate::{
     cli::text::{BOLD, GREEN, RED, YELLOW, paint},
     error::{Error, Result},
-    host::Host as _,
+    host::{Dial, Host as _},
     probe::details,
     starttls::Protocol,
 };
@@ -143,7 +143,12 @@ impl Table {
 fn served(host: &DemoHost, port: u16) -> Option<(String, String)> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let presented = host
-        .handshake(address, Protocol::Direct, NAME, Duration::from_secs(5))
+        .handshake(&Dial::new(
+            address,
+            Protocol::Direct,
+            NAME,
+            Duration::from_secs(5),
+        ))
         .ok()?;
     let leaf = details(presented.certificates.first()?);
     Some((leaf.sha256, leaf.subject))

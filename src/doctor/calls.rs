@@ -9,7 +9,7 @@ use crate::{
     identity::Trust,
     prepare::Survey,
     render::shell_word,
-    state::HostPath,
+    state::{HostPath, Sensitivity},
 };
 
 /// Judges every call that stays on this machine, by the files as they are.
@@ -77,7 +77,7 @@ fn name(
     let flag = daemon
         .lookup(&format!("{}.{}", block.name, block.flag))
         .scalar();
-    if flag.as_deref().is_some_and(is_false) || survey.resolved.identity.leaf.covers(peer) {
+    if flag.as_deref().is_some_and(is_false) || survey.identity.leaf.covers(peer) {
         return None;
     }
     let place = called.place();
@@ -110,14 +110,13 @@ fn verify(host: &dyn Host, survey: &Survey, daemon: &Daemon, block: &Block) -> O
     } else {
         by_file(host, survey, &value)
     }?;
-    let look = if is_true(&value) {
-        "awk 1 /etc/ssl/certs/ca-certificates.crt | openssl storeutl -noout -text -certs /dev/stdin | grep Subject:".to_owned()
+    let by = if is_true(&value) {
+        String::new()
     } else {
-        format!(
-            "openssl x509 -in {} -noout -subject -fingerprint -sha256",
-            shell_word(&value)
-        )
+        format!(" -CAfile {}", shell_word(&value))
     };
+    let leaf = leaf(survey).map_or_else(String::new, |path| shell_word(path.as_str()));
+    let look = format!("openssl verify{by} -untrusted {leaf} {leaf}");
     Some(Fault {
         verdict: Verdict::WrongVerify,
         about: format!("calls of `{}` to `{}`", daemon.name, block.name),
@@ -130,6 +129,18 @@ fn verify(host: &dyn Host, survey: &Survey, daemon: &Daemon, block: &Block) -> O
     })
 }
 
+/// Returns where the rollout puts the leaf, with its chain where both are in one file.
+fn leaf(survey: &Survey) -> Option<&HostPath> {
+    let mut targets = survey
+        .desired
+        .targets
+        .iter()
+        .filter(|target| target.identity);
+    targets
+        .find(|target| target.sensitivity == Sensitivity::Public)
+        .map(|target| &target.path)
+}
+
 fn by_file(host: &dyn Host, survey: &Survey, value: &str) -> Option<String> {
     let bytes = HostPath::new(value)
         .ok()
@@ -137,14 +148,7 @@ fn by_file(host: &dyn Host, survey: &Survey, value: &str) -> Option<String> {
         .and_then(|(_, state)| state.bytes().cloned());
     match bytes {
         None => Some("there is no such file".to_owned()),
-        Some(bytes)
-            if survey
-                .resolved
-                .identity
-                .verifies_with(bytes.reveal(), host.now()) =>
-        {
-            None
-        }
+        Some(bytes) if survey.identity.verifies_with(bytes.reveal(), host.now()) => None,
         Some(_) => Some("that file does not lead to the leaf".to_owned()),
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::{Fault, Report, Verdict, dial, s_client};
 use crate::{
     error::{Error, Result},
-    host::{Host, Presented},
+    host::{Dial, Host, Presented},
     identity::{Checks, Identity, Input, Trust},
     preflight::{Finding, Severity},
     probe,
@@ -38,7 +38,7 @@ pub fn endpoint(host: &dyn Host, target: &str) -> Result<Report> {
     for address in addresses {
         let address = SocketAddr::new(address, port);
         let before = report.faults.len();
-        match host.handshake(address, peer.protocol, &name, probe::PATIENCE) {
+        match host.handshake(&Dial::new(address, peer.protocol, &name, probe::PATIENCE)) {
             Ok(presented) => judge(host, &peer, address, &presented, &mut report),
             Err(error) => {
                 let reason = match error {
@@ -104,7 +104,7 @@ fn judge(
         verdict,
         about: format!("{} at {address}", peer.name),
         evidence,
-        look: s_client(address, peer),
+        look: s_client(verdict, address, peer),
         fix,
     };
     let (identity, mut findings) = match Identity::assemble(&inputs, None) {

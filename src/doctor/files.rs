@@ -47,8 +47,8 @@ fn bytes_differ(change: &Change) -> bool {
 
 /// A key is shown by its public half alone.
 fn show(change: &Change, path: &str) -> String {
-    if change.before == State::Absent {
-        return format!("ls -l {path}");
+    if change.before.bytes().is_none() {
+        return format!("ls -ld {path}");
     }
     match change.kind.as_ref() {
         "pem" if change.sensitivity == Sensitivity::Secret => {
@@ -74,13 +74,12 @@ fn evidence(change: &Change) -> String {
             Some(_) => format!("`{path}` has another owner"),
             None => format!("`{path}` is a {}, want a link to `{to}`", before.noun()),
         },
-        (before, after) if bytes_differ(change) => format!(
+        (before, after) if before.noun() != after.noun() => {
+            format!("`{path}` is a {}, want a {}", before.noun(), after.noun())
+        }
+        (before, _) if bytes_differ(change) => format!(
             "`{path}` is a {} with other content than the rollout put there",
-            if before.noun() == after.noun() {
-                before.noun()
-            } else {
-                "thing"
-            }
+            before.noun()
         ),
         (before, after) => {
             let shown = |state: &State| {

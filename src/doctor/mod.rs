@@ -166,18 +166,27 @@ impl Report {
     }
 }
 
-/// Says how to look at what an address presents.
-fn s_client(address: std::net::SocketAddr, peer: &Peer) -> String {
+/// Says how to see by hand what a verdict says of what an address presents.
+fn s_client(verdict: Verdict, address: std::net::SocketAddr, peer: &Peer) -> String {
     let name = shell_word(&peer.name);
-    let sni = if peer.name.parse::<std::net::IpAddr>().is_ok() {
-        String::new()
+    let (sni, check) = if peer.name.parse::<std::net::IpAddr>().is_ok() {
+        (String::new(), format!(" -verify_ip {name}"))
     } else {
-        format!(" -servername {name}")
+        (
+            format!(" -servername {name}"),
+            format!(" -verify_hostname {name}"),
+        )
     };
-    format!(
-        "{}{sni} -showcerts </dev/null 2>&1 | openssl x509 -noout -subject -dates -fingerprint -sha256",
-        dial(address, peer)
-    )
+    let dial = format!("{}{sni}", dial(address, peer));
+    match verdict {
+        // What a client that verifies stops at, and how deep in the chain.
+        Verdict::ChainIncomplete | Verdict::NameUncovered | Verdict::Untrusted => {
+            format!("{dial}{check} </dev/null 2>&1 | grep -Ei '^depth|verif'")
+        }
+        _ => format!(
+            "{dial} -showcerts </dev/null 2>&1 | openssl x509 -noout -subject -dates -fingerprint -sha256"
+        ),
+    }
 }
 
 /// Says how to come to TLS with an address by hand.

@@ -15,8 +15,8 @@ use crate::{
     journal::Store,
     plan,
     preflight::Finding,
-    prepare::{self, Defaults, Survey},
-    probe::{self, Endpoint, Observation},
+    prepare::{self, Survey},
+    probe::{self, Defaults, Endpoint, Observation},
     render::shell_word,
     rollouts::Request,
     service::{self, UnitState},
@@ -98,7 +98,7 @@ fn clock(host: &dyn Host, survey: &Survey) -> Result<Vec<Fault>> {
         look: "date -u".to_owned(),
         fix: fix.to_owned(),
     };
-    let leaf = &survey.resolved.identity.leaf;
+    let leaf = &survey.identity.leaf;
     let mut faults = Vec::new();
     let last = match Store::numbers(host)?.last() {
         Some(number) => Store::generation(host, *number)
@@ -232,7 +232,7 @@ impl Seen<'_> {
     }
 
     fn endpoint(&self, peer: &Peer, service: &str, end: &Endpoint) -> Option<Fault> {
-        let identity = &self.survey.resolved.identity;
+        let identity = &self.survey.identity;
         let Some(served) = &end.presented else {
             let down = self.unit(service).filter(|unit| !unit.is_active());
             let reason = end.silence.as_deref().unwrap_or("is silent");
@@ -246,7 +246,7 @@ impl Seen<'_> {
                 verdict,
                 about: format!("{service} at {}", end.address),
                 evidence,
-                look: s_client(end.address, peer),
+                look: s_client(verdict, end.address, peer),
                 fix,
             })
         };
@@ -344,7 +344,7 @@ fn unit_down(unit: &UnitState, because: &str) -> Fault {
 
 /// What people take for a fault and is none.
 fn expectations(survey: &Survey, report: &mut Report) {
-    let identity = &survey.resolved.identity;
+    let identity = &survey.identity;
     if !identity.leaf.covers("localhost") {
         report.notes.push(format!(
             "`curl https://localhost` is expected to fail: the leaf has {}, and not `localhost`",

@@ -133,7 +133,9 @@ fn enabled_sites(tree: &dyn Tree) -> Vec<HostPath> {
     let Ok(dir) = HostPath::new("/etc/nginx/sites-enabled") else {
         return Vec::new();
     };
-    let entries = tree.list(&dir).unwrap_or_default();
+    let Ok(Some(entries)) = tree.list(&dir) else {
+        return Vec::new();
+    };
     let targets = entries
         .iter()
         .map(|entry| tree.read_followed(&dir.join(&entry.name)));

@@ -175,7 +175,7 @@ pub(super) fn services(tree: &dyn Tree, layered: &mut Layered) -> Result<()> {
             let service = unit.clone();
             layered.ports.push(Port { port, service });
         }
-        let exists = units.is_empty() || units.contains(&unit);
+        let exists = units.is_empty() || units.iter().any(|u| u == file_of(&unit));
         let list = if row.script {
             &mut layered.units
         } else {
@@ -207,13 +207,21 @@ fn port(daemon: Option<&Daemon>, default: u16) -> Option<u16> {
     Some(default)
 }
 
+/// The name of the file that a unit is read from: `a@` for the instance `a@b` (systemd.unit(5)).
+fn file_of(unit: &str) -> &str {
+    match unit.find('@') {
+        Some(at) => &unit[..=at],
+        None => unit,
+    }
+}
+
 fn unit_files(tree: &dyn Tree) -> Result<Vec<String>> {
     let mut units = Vec::new();
     for dir in UNIT_DIRS {
         let Ok(dir) = HostPath::new(dir) else {
             continue;
         };
-        for entry in tree.list(&dir)? {
+        for entry in tree.list(&dir)?.unwrap_or_default() {
             if let Some(unit) = entry.name.strip_suffix(".service") {
                 units.push(unit.to_owned());
             }

@@ -212,7 +212,7 @@ fn daemon(
     let mut layers = match &moved {
         None => documents.of(tree, conf_d, entries, ours),
         Some((elsewhere, ..)) => {
-            let entries = tree.list(elsewhere).unwrap_or_default();
+            let entries = tree.list(elsewhere).ok().flatten().unwrap_or_default();
             documents.of(tree, elsewhere, &entries, "")
         }
     };

@@ -7,6 +7,7 @@ use crate::{
     host::Tree,
     preflight::{Finding, Severity},
     state::HostPath,
+    yaml::{self, Dialect, Key, Node},
 };
 
 /// A document of ours, and what the plan found when it asked whether every daemon will read it.
@@ -37,6 +38,22 @@ impl ReadBack {
             known: known.clone(),
         };
         (again, known)
+    }
+
+    /// Lists the files that the document has daemons verify one another by.
+    #[must_use]
+    pub fn anchors(&self) -> Vec<HostPath> {
+        let Ok(document) = yaml::parse(self.file.as_str(), &self.text, Dialect::PyYaml) else {
+            return Vec::new();
+        };
+        let named = |(block, values): &(Key, Node)| {
+            let value = values.get(self.table.flag_of(&block.name))?.scalar()?;
+            HostPath::new(&value).ok()
+        };
+        let mut paths: Vec<HostPath> = document.entries().iter().filter_map(named).collect();
+        paths.sort();
+        paths.dedup();
+        paths
     }
 
     /// Reads the files that are there now, and returns what stands in the way of the document that did not before.

@@ -29,7 +29,7 @@ pub fn glob(tree: &dyn Tree, pattern: &str) -> Result<Globbed> {
         }
         let mut next = Vec::new();
         for dir in &at {
-            for entry in tree.list(dir)? {
+            for entry in tree.list(dir)?.unwrap_or_default() {
                 let hidden = entry.name.starts_with('.') && !component.starts_with('.');
                 let may = matches!(entry.kind, EntryKind::Dir | EntryKind::Link);
                 if may && !hidden && fast_glob::glob_match(component, &entry.name) {
@@ -41,11 +41,8 @@ pub fn glob(tree: &dyn Tree, pattern: &str) -> Result<Globbed> {
     }
     let mut found = Vec::with_capacity(at.len());
     for dir in at {
-        // A listing that fails is what a file in the place of a directory gives: the pattern just does not match.
-        let Ok(entries) = tree.list(&dir) else {
-            continue;
-        };
-        if !entries.is_empty() || tree.read_followed(&dir)?.1.is_dir() {
+        // A directory that cannot be listed does not match, as for a shell.
+        if let Ok(Some(entries)) = tree.list(&dir) {
             found.push((dir, entries));
         }
     }

@@ -28,6 +28,7 @@ fn named(tree: &dyn Tree, path: &HostPath) -> Result<Vec<HostPath>> {
     };
     let mut files: Vec<HostPath> = tree
         .list(&dir)?
+        .unwrap_or_default()
         .into_iter()
         .filter(|entry| entry.kind != EntryKind::Dir)
         .map(|entry| dir.join(&entry.name))

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    desired::{Action, Manager, OnLink, Service, Target},
+    desired::{Action, Manager, OnLink, Service, Step, Target},
     error::{Error, Result},
     host::{Command, Deciding, Host},
     plan::{Change, Plan, observe},
@@ -12,30 +12,14 @@ use crate::{
     state::{Content, HostPath, Sensitivity, State, Wanted},
 };
 
-/// What a hook puts at its path.
-#[derive(Debug, Clone, Copy)]
-enum What {
-    /// A file; `@certroll@` in it stands for the program.
-    File(&'static str),
-    /// A link: what `systemctl enable` makes of `WantedBy=` (systemctl(1)), as data, so that no systemctl is needed.
-    Link(&'static str),
-}
+mod call;
+mod table;
+mod watch;
 
-/// Everything that is installed: path below [`UNITS`], and what it is.
-const HOOKS: &[(&str, What)] = &[
-    (
-        "certroll-recover.service",
-        What::File(include_str!("certroll-recover.service")),
-    ),
-    (
-        "certroll-recover-network.service",
-        What::File(include_str!("certroll-recover-network.service")),
-    ),
-    (
-        "sysinit.target.wants/certroll-recover.service",
-        What::Link("../certroll-recover.service"),
-    ),
-];
+pub use call::{is_held, tried};
+
+use table::{HOOKS, Hook, TOLD_BY_PEOPLE, What};
+use watch::watched;
 
 /// Where the administrator's units are (systemd.unit(5)).
 const UNITS: &str = "/etc/systemd/system";
@@ -50,51 +34,127 @@ const USUAL: [&str; 3] = [
     "/usr/local/bin/certroll",
 ];
 
-/// Plans what makes the hooks be there; `program` is where certroll itself runs from.
+/// Plans what makes the hooks be there; `program` is where certroll itself runs from, and `profiles` where it is to look
+/// for profiles before the built-in ones. A hook of a tool that is not on the host is left out, and the path unit where
+/// no rollout is remembered that it could watch.
 ///
 /// # Errors
-/// [`Error::Usage`] where the host has no systemd, or no program that a unit may call; the host is unchanged.
-pub fn install(host: &dyn Host, program: &str) -> Result<Plan> {
-    let dir = units(host)?;
-    let program = callable(host, program)?;
-    let target = |(name, what): &(&str, What)| Target {
-        path: path(&dir, name),
-        kind: kind(*what),
-        wanted: wanted(*what, &program),
-        sensitivity: Sensitivity::Public,
-        identity: false,
-        at_most: None,
-        swept: None,
-        on_link: OnLink::Refuse,
+/// [`Error::Usage`] where the host has no systemd, or no program that a unit may call; what keeps a remembered rollout
+/// from being told. The host is unchanged.
+pub fn install(host: &dyn Host, program: &str, profiles: Option<&str>) -> Result<Plan> {
+    units(host)?;
+    let said = Said {
+        program: callable(host, program)?,
+        profiles: profiles.map(absolute).transpose()?,
+        watched: watched(host, profiles)?,
     };
+    let mut targets = Vec::new();
+    for hook in HOOKS {
+        let is_wanted = !hook.watches || !said.watched.is_empty();
+        if is_wanted && host.is_dir(&path(hook.needs))? {
+            targets.push(target(hook, &said));
+        }
+    }
     let owner = host.effective_uid();
-    let observed = observe(host, HOOKS.iter().map(target).collect(), (owner, owner))?;
+    let observed = observe(host, targets, (owner, owner))?;
     let mut plan = plan(host, observed.changes);
     plan.findings = observed.findings;
+    plan.steps = steps(host, &said)?;
     Ok(plan)
 }
 
-/// Plans what makes the hooks be gone, and a directory with them that nobody else uses.
+/// Plans what makes the hooks be gone, and a directory of links with them that nobody else uses.
 ///
 /// # Errors
 /// As [`crate::host::Tree::read`]; the host is unchanged.
 pub fn remove(host: &dyn Host) -> Result<Plan> {
-    let dir = path(&HostPath::default(), UNITS.trim_start_matches('/'));
     let mut changes = Vec::new();
-    for (name, what) in HOOKS.iter().rev() {
-        let at = path(&dir, name);
+    for hook in HOOKS.iter().rev() {
+        let at = path(hook.at);
         let parent = at.parent().unwrap_or_default();
         let before = host.read(&at)?;
         if before == State::Absent {
             continue;
         }
-        changes.push(gone(at, kind(*what), before));
-        if parent != dir && host.list(&parent)?.len() == 1 {
+        changes.push(gone(at, hook.what.kind(), before));
+        let of_links = parent.name().strip_suffix(".wants").is_some();
+        if of_links && host.list(&parent)?.is_some_and(|left| left.len() == 1) {
             let before = host.read(&parent)?;
             changes.push(gone(parent, "directory", before));
         }
     }
     Ok(plan(host, changes))
+}
+
+/// What the hooks of one host say.
+struct Said {
+    program: String,
+    profiles: Option<String>,
+    watched: Vec<HostPath>,
+}
+
+impl Said {
+    /// Puts in the text of a hook what this host's hooks say.
+    fn put_in(&self, text: &str) -> String {
+        let profiles = self.profiles.as_ref();
+        let profiles = profiles.map(|dir| format!("--profiles {dir} "));
+        // `%` begins a specifier (systemd.unit(5)).
+        let watched = self.watched.iter().map(|path| {
+            let path = path.as_str().replace('%', "%%");
+            format!("PathChanged={path}")
+        });
+        text.replace("@certroll@", &self.program)
+            .replace("@profiles@", &profiles.unwrap_or_default())
+            .replace("@watched@", &watched.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+fn target(hook: &Hook, said: &Said) -> Target {
+    let content = match hook.what {
+        What::Unit(text) | What::Script(text) | What::Setting(text) => {
+            Content::File(said.put_in(text).into())
+        }
+        What::Link(to) => Content::Link(to.to_owned()),
+    };
+    Target {
+        path: path(hook.at),
+        kind: hook.what.kind(),
+        wanted: Wanted {
+            content,
+            uid: None,
+            gid: None,
+            mode: hook.what.mode(),
+        },
+        sensitivity: Sensitivity::Public,
+        identity: false,
+        at_most: None,
+        swept: None,
+        on_link: OnLink::Refuse,
+        unless: None,
+    }
+}
+
+/// Says what people must do where a tool has no directory of hooks.
+fn steps(host: &dyn Host, said: &Said) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    for (dir, text) in TOLD_BY_PEOPLE {
+        if host.is_dir(&path(dir))? {
+            steps.push(Step {
+                text: said.put_in(text),
+                gone: None,
+            });
+        }
+    }
+    for name in watch::without_source(host)? {
+        steps.push(Step {
+            text: format!(
+                "Rollout `{name}` has the identity that it was given: to have it follow a source, describe it in \
+                 /etc/certroll/rollouts.d/{name}.yaml and install the hooks again"
+            ),
+            gone: None,
+        });
+    }
+    Ok(steps)
 }
 
 fn gone(path: HostPath, kind: &'static str, before: State) -> Change {
@@ -118,53 +178,60 @@ fn plan(host: &dyn Host, changes: Vec<Change>) -> Plan {
         ..Plan::default()
     };
     if plan.live && !plan.changes.is_empty() {
-        let argv = ["systemctl", "daemon-reload"].map(str::to_owned).to_vec();
-        plan.services = vec![Service {
-            manager: Manager::Command,
-            action: Action::Reload,
-            units: Vec::new(),
-            command: Some(Command { argv, limit: 90 }),
-            config_test: None,
-            limit: 90,
-            on: Vec::new(),
-            serves: BTreeMap::new(),
-        }];
+        plan.services = TELL_SYSTEMD.iter().map(|argv| tell(argv)).collect();
         plan.commands = service::commands(&plan.services, &plan.units);
     }
     plan
 }
 
-fn path(dir: &HostPath, name: &str) -> HostPath {
-    name.split('/').fold(dir.clone(), |at, part| at.join(part))
-}
+/// What has systemd know its units, and start those that wait for something: the same for the way back, where a pattern
+/// names what is there, be it nothing (systemctl(1)).
+const TELL_SYSTEMD: [&[&str]; 3] = [
+    &["systemctl", "stop", "certroll-hooks.*"],
+    &["systemctl", "daemon-reload"],
+    &["systemctl", "--all", "start", "certroll-hooks.*"],
+];
 
-fn kind(what: What) -> &'static str {
-    match what {
-        What::File(_) => "unit",
-        What::Link(_) => "link",
+fn tell(argv: &[&str]) -> Service {
+    let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+    Service {
+        manager: Manager::Command,
+        action: Action::Reload,
+        units: Vec::new(),
+        command: Some(Command { argv, limit: 90 }),
+        config_test: None,
+        limit: 90,
+        on: Vec::new(),
+        serves: BTreeMap::new(),
+        writes: Vec::new(),
     }
 }
 
-fn wanted(what: What, program: &str) -> Wanted {
-    let content = match what {
-        What::File(text) => Content::File(text.replace("@certroll@", program).into()),
-        What::Link(to) => Content::Link(to.to_owned()),
-    };
-    Wanted {
-        mode: matches!(what, What::File(_)).then_some(0o644),
-        content,
-        uid: None,
-        gid: None,
-    }
+fn path(text: &str) -> HostPath {
+    HostPath::new(text).unwrap_or_default()
 }
 
-fn units(host: &dyn Host) -> Result<HostPath> {
-    let dir = path(&HostPath::default(), UNITS.trim_start_matches('/'));
-    if host.is_dir(&dir)? {
-        return Ok(dir);
+fn absolute(dir: &str) -> Result<String> {
+    if dir.starts_with('/') && dir.chars().all(is_plain) {
+        return Ok(dir.to_owned());
     }
     Err(Error::Usage {
-        message: format!("there is no `{dir}`: hooks are units of systemd"),
+        message: format!("hooks run anywhere, and `{dir}` is not a plain path from the root"),
+        hint: "give the profiles an absolute path of letters, digits and `._-+`".to_owned(),
+    })
+}
+
+/// Tells whether units, shells and apt's settings take a character as it is (systemd.service(5), "Command lines").
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "/._-+".contains(c)
+}
+
+fn units(host: &dyn Host) -> Result<()> {
+    if host.is_dir(&path(UNITS))? {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        message: format!("there is no `{UNITS}`: hooks are units of systemd"),
         hint:
             "call `certroll recover --boot` before any service starts, by the init system's own way"
                 .to_owned(),
@@ -178,7 +245,7 @@ fn callable(host: &dyn Host, own: &str) -> Result<String> {
     let is_there = |path: &&str| {
         let at = HostPath::new(path).unwrap_or_default();
         let names = at.parent().map(|dir| host.list(&dir));
-        matches!(names, Some(Ok(names)) if names.iter().any(|entry| entry.name == at.name()))
+        matches!(names, Some(Ok(Some(names))) if names.iter().any(|entry| entry.name == at.name()))
     };
     let none = || Error::Usage {
         message: format!(
@@ -191,9 +258,7 @@ fn callable(host: &dyn Host, own: &str) -> Result<String> {
         .chain(USUAL)
         .find(is_there)
         .ok_or_else(none)?;
-    // A unit file takes some characters for its own (systemd.service(5), "Command lines").
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    let fault = if !program.chars().all(plain) {
+    let fault = if !program.chars().all(is_plain) {
         Some(format!(
             "`{program}` has characters that a unit file does not take as they are"
         ))

@@ -6,6 +6,8 @@ use crate::state::HostPath;
 /// How an object stands in its directory: what decides whether and how it can be replaced, and is no part of its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Footing {
+    /// Whether there is a directory for it to be in.
+    pub in_dir: bool,
     /// Whether something is mounted on it, as on `/etc/hosts` in a container: it can only be written in place.
     pub mount_point: bool,
     /// Names of the file (hard links); 0 where nothing is there.

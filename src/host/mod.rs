@@ -4,19 +4,22 @@
 //! or `&dyn Host` and so cannot write; only [`Writer`] takes a `&mut dyn Host`, and it refuses in one place whatever
 //! the plan in force does not name.
 
-use std::{net::IpAddr, net::SocketAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use crate::{
     error::{Error, Result},
-    starttls::Protocol,
+    hello::Answer,
     state::{HostPath, State},
 };
+
+mod dial;
 
 pub mod fake;
 mod look;
 pub mod system;
 mod writer;
 
+pub use dial::{Dial, Presented};
 pub use look::{Deciding, Footing, Holder, Question};
 pub(crate) use writer::staged_name;
 pub use writer::{Permit, Writer};
@@ -57,11 +60,11 @@ pub trait Tree {
     /// [`Error::Io`] where it cannot be read, or is larger than [`LARGEST_FILE`].
     fn read(&self, path: &HostPath) -> Result<State>;
 
-    /// Returns the sorted names in a directory, links on the way followed; none where it does not exist.
+    /// Returns the sorted names in a directory, links on the way followed; none where there is no such directory.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be listed.
-    fn list(&self, dir: &HostPath) -> Result<Vec<Entry>>;
+    fn list(&self, dir: &HostPath) -> Result<Option<Vec<Entry>>>;
 
     /// Returns the regular files below a directory in order, down to a depth, no link followed; directories that
     /// `enter` refuses and those that cannot be listed are passed over.
@@ -75,7 +78,7 @@ pub trait Tree {
         enter: &dyn Fn(&HostPath) -> bool,
     ) -> Result<Vec<HostPath>> {
         let mut files = Vec::new();
-        for entry in self.list(top)? {
+        for entry in self.list(top)?.unwrap_or_default() {
             let path = top.join(&entry.name);
             match entry.kind {
                 EntryKind::File => files.push(path),
@@ -168,15 +171,6 @@ pub struct Output {
     pub timed_out: bool,
 }
 
-/// What a TLS endpoint presented.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Presented {
-    /// Certificates in the order sent, DER.
-    pub certificates: Vec<Vec<u8>>,
-    /// Protocol version, as in "TLS 1.3"; empty where the handshake broke after the certificates came.
-    pub version: String,
-}
-
 /// One primitive change of the tree or of the state directory.
 ///
 /// Every edit names one path; attributes are set before the object is under its final name.
@@ -262,11 +256,12 @@ pub trait Host: Tree {
     /// Returns the name of a group by id, for people; none where the host knows none.
     fn group_name(&self, gid: u32) -> Option<String>;
 
-    /// Returns how what is at a path, not followed, stands in its directory; the default where nothing is there.
+    /// Returns how what is at a path, not followed, stands in its directory; where nothing is `there`, how the directory
+    /// does.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be told.
-    fn footing(&self, path: &HostPath) -> Result<Footing>;
+    fn footing(&self, path: &HostPath, there: bool) -> Result<Footing>;
 
     /// Returns who has these files open, mapped or mounted elsewhere, as far as that can be seen in a moment.
     fn holders(&self, _paths: &[HostPath]) -> Vec<Holder> {
@@ -322,20 +317,37 @@ pub trait Host: Tree {
     /// [`Error::Run`] where one will not go.
     fn end_marked(&self, marker: &str) -> Result<usize>;
 
-    /// Makes a TLS handshake, after the preamble of the protocol, and returns what was presented, trusted or not.
+    /// Makes a TLS handshake, after the preamble of the protocol, and returns what was presented, accepted or not.
     ///
     /// # Errors
     /// [`Error::Unproved`] where there is no connection or no certificate, with the reason.
-    fn handshake(
-        &self,
-        address: SocketAddr,
-        protocol: Protocol,
-        name: &str,
-        limit: Duration,
-    ) -> Result<Presented>;
+    fn handshake(&self, dial: &Dial) -> Result<Presented>;
+
+    /// Makes many handshakes, several at a time where the host can; the answers are in the order of the questions.
+    fn handshakes(&self, dials: &[Dial]) -> Vec<Result<Presented>> {
+        dials.iter().map(|dial| self.handshake(dial)).collect()
+    }
+
+    /// Sends the first message of a handshake, after the preamble, and returns the answer; none where the peer closed the
+    /// connection instead. Nothing more is said.
+    ///
+    /// # Errors
+    /// [`Error::Unproved`] where there is no connection, or the answer is not TLS, with the reason.
+    fn greet(&self, dial: &Dial, _offer: &[u8]) -> Result<Option<Answer>> {
+        Err(Error::Unproved {
+            subject: format!("`{}`", dial.address),
+            want: "an answer".to_owned(),
+            found: "is on a host without a wire".to_owned(),
+        })
+    }
 
     /// Returns the addresses of a name in the order that the resolver of the host gives them.
     fn resolve(&self, name: &str) -> Vec<IpAddr>;
+
+    /// Looks many names up, several at a time where the host can; the answers are in the order of the questions.
+    fn resolve_all(&self, names: &[&str]) -> Vec<Vec<IpAddr>> {
+        names.iter().map(|name| self.resolve(name)).collect()
+    }
 
     /// Returns the trust anchors of the host, DER certificates; the root's own under `--root`.
     fn trust_anchors(&self) -> Vec<Vec<u8>>;

@@ -25,7 +25,7 @@ pub struct Permit {
 }
 
 /// Files of the state directory that belong to no generation; each is replaced by way of its name with `.new`.
-const SHARED: [&str; 3] = ["/digest.key", "/pending", "/rollouts.json"];
+const SHARED: [&str; 4] = ["/digest.key", "/pending", "/pins.json", "/rollouts.json"];
 
 /// The name under which the n-th change of a generation is staged; the backward way has its own.
 pub(crate) fn staged_name(generation: u64, index: usize, backward: bool) -> String {

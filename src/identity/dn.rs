@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+use x509_parser::{
+    prelude::FromDer as _,
+    x509::{AttributeTypeAndValue, X509Name},
+};
 
 /// Attribute types and their short names (RFC 4514 section 3, and what openssl prints for the rest).
 const SHORT: &[(&str, &str)] = &[
@@ -33,6 +36,12 @@ pub(super) fn text(name: &X509Name<'_>) -> String {
         parts.join(" + ")
     });
     rdns.collect::<Vec<_>>().join(", ")
+}
+
+/// Writes a DER name; none where it is none.
+pub(super) fn from_der(der: &[u8]) -> Option<String> {
+    let (rest, name) = X509Name::from_der(der).ok()?;
+    rest.is_empty().then(|| text(&name))
 }
 
 /// Returns the last CN, which is the most specific one.

@@ -127,6 +127,20 @@ impl fmt::Display for Form {
     }
 }
 
+/// Writes a DER certificate as PEM (RFC 7468).
+#[must_use]
+pub fn certificate_pem(der: &[u8]) -> String {
+    let mut text = Zeroizing::new(String::new());
+    pem::write(&mut text, "CERTIFICATE", der);
+    std::mem::take(&mut *text)
+}
+
+/// Writes a distinguished name, DER, as subjects are written; its hex where it is none.
+#[must_use]
+pub fn name_text(der: &[u8]) -> String {
+    dn::from_der(der).unwrap_or_else(|| crate::hex::hex(der))
+}
+
 impl Identity {
     /// Puts an identity together from one or several inputs that hold key, leaf and chain in any order.
     ///

@@ -3,7 +3,7 @@
 //! One durable intent names every change before the first byte of the host moves, and only a durable `committed`
 //! completes. Recovery is replay through the same total function, [`Status::next`], so it cannot disagree with the run.
 
-use std::{borrow::Cow, io::Write};
+use std::{borrow::Cow, collections::HashSet, io::Write};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -195,6 +195,9 @@ pub struct Intent {
     /// The oldest generation that this one takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<u64>,
+    /// Whether it leads back to the platform's own default.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reverts: bool,
 }
 
 impl Intent {
@@ -225,6 +228,7 @@ impl Intent {
             deferred,
             remembered: None,
             undoes: plan.undoes,
+            reverts: plan.reverts,
         }
     }
 
@@ -247,11 +251,36 @@ impl Intent {
         out.write_all(b"\n")
     }
 
+    /// Returns the changes that a command writes and has not written yet, by number: those of one command, or all.
+    pub fn written_by<'a>(
+        &'a self,
+        argv: Option<&'a [String]>,
+    ) -> impl Iterator<Item = (usize, &'a Entry)> {
+        let theirs = move |service: &&Service| {
+            let own = service.command.as_ref().map(|c| c.argv.as_slice());
+            argv.is_none() || argv == own
+        };
+        let services = self.services.iter().filter(theirs);
+        let paths: HashSet<&HostPath> = services.flat_map(|service| &service.writes).collect();
+        let entries = self.entries.iter().enumerate();
+        entries
+            .filter(move |(_, entry)| paths.contains(&entry.path) && entry.after == Record::Absent)
+    }
+
     /// Returns the mark that this generation's commands carry in their environment.
     #[must_use]
     pub fn marker(&self) -> String {
         format!("{}-{}-{}", self.generation, self.started, self.run)
     }
+}
+
+/// What a command made of one change's path: from then on the state that the generation leaves there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrote {
+    /// Number of the change, from 0.
+    pub change: usize,
+    /// What is there.
+    pub after: Record,
 }
 
 /// One line of the journal.
@@ -273,6 +302,9 @@ pub enum Event {
     Ran {
         /// Its exit status; none where a signal ended it.
         status: Option<i32>,
+        /// What it made of the paths that it writes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        wrote: Vec<Wrote>,
     },
     /// All old bytes are staged and durable: the first rename back comes next.
     Restoring,
@@ -318,6 +350,27 @@ pub struct Gist {
     pub undoes: Option<u64>,
 }
 
+/// What is read of a journal's first line, and learns from the later ones what became of it.
+pub trait Replayed: DeserializeOwned {
+    /// Takes what an event says of the changes.
+    fn learn(&mut self, _event: &Event) {}
+}
+
+impl Replayed for Gist {}
+
+impl Replayed for Intent {
+    fn learn(&mut self, event: &Event) {
+        let Event::Ran { wrote, .. } = event else {
+            return;
+        };
+        for Wrote { change, after } in wrote {
+            if let Some(entry) = self.entries.get_mut(*change) {
+                entry.after.clone_from(after);
+            }
+        }
+    }
+}
+
 /// How much of one change may be shown.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Shown {
@@ -349,7 +402,7 @@ pub(crate) fn whole(text: &[u8]) -> usize {
 ///
 /// # Errors
 /// [`Error::Stored`] where the intent is missing or of a newer version, or a whole line is damaged.
-pub fn replay<T: DeserializeOwned>(path: &str, text: &str) -> Result<(T, Status)> {
+pub fn replay<T: Replayed>(path: &str, text: &str) -> Result<(T, Status)> {
     let stored = |message: String| Error::Stored {
         path: path.to_owned(),
         message,
@@ -366,7 +419,7 @@ pub fn replay<T: DeserializeOwned>(path: &str, text: &str) -> Result<(T, Status)
     if head.event != "begun" {
         return Err(stored("line 1 is not an intent".to_owned()));
     }
-    let intent: T = serde_json::from_str(first).map_err(damaged)?;
+    let mut intent: T = serde_json::from_str(first).map_err(damaged)?;
     let mut status = Status::Open;
     for (index, line) in rest.lines().enumerate() {
         let number = index + 2;
@@ -375,6 +428,7 @@ pub fn replay<T: DeserializeOwned>(path: &str, text: &str) -> Result<(T, Status)
         status = status
             .next(&event)
             .map_err(|e| stored(format!("line {number}: {e}")))?;
+        intent.learn(&event);
     }
     Ok((intent, status))
 }

@@ -3,9 +3,8 @@
 use std::io;
 
 use aws_lc_rs::hmac;
-use serde::de::DeserializeOwned;
 
-use super::{Event, Gist, Intent, Status, replay, whole};
+use super::{Event, Gist, Intent, Replayed, Status, replay, whole};
 use crate::{
     error::{Error, On as _, Result},
     hex::hex,
@@ -171,7 +170,7 @@ impl Store {
         Self::read(host, number)
     }
 
-    fn read<T: DeserializeOwned>(host: &dyn Host, number: u64) -> Result<(T, Status)> {
+    fn read<T: Replayed>(host: &dyn Host, number: u64) -> Result<(T, Status)> {
         let at = Self::file(number, "journal.jsonl");
         let state = host.load(&at)?;
         let Some(bytes) = state.bytes() else {

@@ -3,10 +3,7 @@
 //! A plan leaves no choice to execution: it holds whole states before and after, the commands and what each probe must
 //! see. It is made from values, and what holds it can only read.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-};
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,20 +11,23 @@ use crate::{
     desired::{OnLink, Probe, Service, Step, Target},
     effective::ReadBack,
     error::Result,
-    host::{Command, Host, Tree},
+    host::{Command, Host},
     preflight::{Finding, Severity},
     probe::{Observation, Want},
     service::UnitState,
-    state::{Content, HostPath, Sensitivity, State, Wanted},
+    state::{Content, HostPath, Sensitivity, State},
 };
 
 mod overlay;
+mod parents;
 mod redact;
 mod settle;
 mod view;
 
 pub use overlay::Overlay;
-pub(crate) use settle::{holders, settle};
+use parents::Parents;
+pub(crate) use settle::{Settled, holders};
+pub(crate) use view::holds_key;
 pub use view::{ChangeView, FORMAT, View};
 
 /// One before and after of one path.
@@ -125,6 +125,8 @@ pub struct Plan {
     pub live: bool,
     /// The generation that this plan takes back, for a rollback.
     pub undoes: Option<u64>,
+    /// Whether it leads back to the platform's own default.
+    pub reverts: bool,
 }
 
 impl Plan {
@@ -153,11 +155,11 @@ pub struct Observed {
 /// Reads every target, and keeps what differs from what is wanted.
 ///
 /// # Errors
-/// As [`Tree::read`]; the host is unchanged, since nothing here can write.
+/// As [`crate::host::Tree::read`]; the host is unchanged, since nothing here can write.
 pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Result<Observed> {
     let mut observed = Observed::default();
-    let mut planned_dirs = HashSet::new();
-    let mut parents = HashMap::new();
+    let mut parents = Parents::new(fresh);
+    let mut settled = Settled::default();
     let mut order: Vec<Target> = targets;
     // Key and leaf switch together: no other rename between them.
     order.sort_by_key(|target| !target.identity);
@@ -172,7 +174,7 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             continue;
         }
         let identity = target.identity;
-        let sensitivity = if before.bytes().is_some_and(view::holds_key) {
+        let sensitivity = if before.bytes().is_some_and(holds_key) {
             // Where a pair was one file before, its copy is a key's, and goes when keys go.
             Sensitivity::Secret
         } else {
@@ -185,21 +187,15 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
         if same(&before, &after) {
             continue;
         }
-        if before == State::Absent {
-            missing_parents(
-                host,
-                &target.path,
-                fresh,
-                &mut parents,
-                &mut planned_dirs,
-                &mut observed,
-            )?;
+        let footing = host.footing(&target.path, before != State::Absent)?;
+        if !footing.in_dir {
+            parents.missing(host, &target.path, &mut observed, &mut settled)?;
         }
         let staging = match &target.swept {
             Some(top) => top.parent().unwrap_or_default(),
             None => target.path.parent().unwrap_or_default(),
         };
-        observed.changes.push(Change {
+        let mut change = Change {
             path: target.path,
             kind: target.kind.into(),
             before,
@@ -208,10 +204,11 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             identity,
             staging,
             in_place: false,
-        });
+        };
+        settled.add(host, &mut change, &footing)?;
+        observed.changes.push(change);
     }
-    let standing = settle(host, &mut observed.changes)?;
-    observed.findings.extend(standing);
+    observed.findings.extend(settled.findings);
     Ok(observed)
 }
 
@@ -270,59 +267,4 @@ fn unfit(target: &Target, before: &State) -> Option<Finding> {
     };
     let message = format!("`{}` is a {}, want a {want}", target.path, before.noun());
     Some(Finding::host(Severity::Fatal, name, message).hinted(hint))
-}
-
-/// Plans the directories that are missing above a path, each once, the outermost first.
-fn missing_parents(
-    tree: &dyn Tree,
-    path: &HostPath,
-    fresh: (u32, u32),
-    known: &mut HashMap<HostPath, bool>,
-    planned: &mut HashSet<HostPath>,
-    observed: &mut Observed,
-) -> Result<()> {
-    let mut missing = Vec::new();
-    let mut at = path.parent();
-    while let Some(dir) = at {
-        if planned.contains(&dir) {
-            break;
-        }
-        let there = match known.get(&dir) {
-            Some(there) => *there,
-            None => *known.entry(dir.clone()).or_insert(tree.is_dir(&dir)?),
-        };
-        if there {
-            break;
-        }
-        at = dir.parent();
-        missing.push(dir);
-    }
-    for dir in missing.into_iter().rev() {
-        let wanted = Wanted {
-            content: Content::Dir,
-            uid: None,
-            gid: None,
-            mode: None,
-        };
-        planned.insert(dir.clone());
-        let found = tree.read(&dir)?;
-        if found != State::Absent {
-            let message = format!("`{dir}` is a {}, want a directory", found.noun());
-            let hint = format!("look at it and move it away: `ls -ld {dir}`");
-            let finding = Finding::host(Severity::Fatal, "parent-unfit", message).hinted(hint);
-            observed.findings.push(finding);
-            continue;
-        }
-        observed.changes.push(Change {
-            kind: "directory".into(),
-            before: State::Absent,
-            after: wanted.over(&State::Absent, Sensitivity::Public, fresh),
-            sensitivity: Sensitivity::Public,
-            identity: false,
-            staging: dir.parent().unwrap_or_default(),
-            in_place: false,
-            path: dir,
-        });
-    }
-    Ok(())
 }

@@ -52,10 +52,17 @@ impl Tree for Overlay<'_> {
         }
     }
 
-    fn list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
-        let below = self.below.list(dir)?;
-        let Some(changed) = self.names.get(dir) else {
-            return Ok(below);
+    fn list(&self, dir: &HostPath) -> Result<Option<Vec<Entry>>> {
+        let below = match self.states.get(dir) {
+            None => self.below.list(dir)?,
+            Some(state) if state.is_dir() => Some(self.below.list(dir)?.unwrap_or_default()),
+            Some(_) => None,
+        };
+        let (Some(below), changed) = (below, self.names.get(dir)) else {
+            return Ok(None);
+        };
+        let Some(changed) = changed else {
+            return Ok(Some(below));
         };
         let mut entries: BTreeSet<Entry> = below
             .into_iter()
@@ -86,6 +93,6 @@ impl Tree for Overlay<'_> {
                 kind,
             });
         }
-        Ok(entries.into_iter().collect())
+        Ok(Some(entries.into_iter().collect()))
     }
 }

@@ -14,45 +14,69 @@ use crate::{
 const MOST_NAMED: usize = 5;
 
 /// Decides which changes are made in place, and finds what cannot be replaced or leaves something of the old behind.
-///
-/// # Errors
-/// As [`Host::footing`]; the host is unchanged.
-pub(crate) fn settle(host: &dyn Host, changes: &mut [Change]) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
-    let mut directories = HashSet::new();
-    for change in changes {
-        let footing = host.footing(&change.path)?;
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// What was found.
+    pub(crate) findings: Vec<Finding>,
+    /// Directories that were found fixed.
+    directories: HashSet<HostPath>,
+}
+
+impl Settled {
+    /// Settles changes that are there already, and returns what was found.
+    ///
+    /// # Errors
+    /// As [`Host::footing`]; the host is unchanged.
+    pub(crate) fn all(host: &dyn Host, changes: &mut [Change]) -> Result<Vec<Finding>> {
+        let mut settled = Self::default();
+        for change in changes {
+            let footing = host.footing(&change.path, change.before != State::Absent)?;
+            settled.add(host, change, &footing)?;
+        }
+        Ok(settled.findings)
+    }
+
+    /// Settles one change by how what it replaces stands.
+    ///
+    /// # Errors
+    /// As [`Host::footing`]; the host is unchanged.
+    pub(crate) fn add(
+        &mut self,
+        host: &dyn Host,
+        change: &mut Change,
+        footing: &Footing,
+    ) -> Result<()> {
         let replaced = change.before.bytes().is_some();
         change.in_place = replaced && change.after.bytes().is_some() && footing.mount_point;
         if change.before != State::Absent
             && let Some(flag) = footing.fixed
         {
-            findings.push(fixed(&change.path, flag));
+            self.findings.push(fixed(&change.path, flag));
         }
         if change.in_place {
-            continue;
+            return Ok(());
         }
         if replaced && footing.mount_point {
-            findings.push(mounted(&change.path));
+            self.findings.push(mounted(&change.path));
         }
         if replaced && footing.names > 1 {
-            findings.push(linked(&change.path, &footing));
+            self.findings.push(linked(&change.path, footing));
         }
         let above = change.path.parent().unwrap_or_default();
         let mut beside = vec![(above, footing.dir_fixed)];
         if change.staging != beside[0].0 {
-            let staged = host.footing(&change.staging.join("."))?;
+            let staged = host.footing(&change.staging.join("."), false)?;
             beside.push((change.staging.clone(), staged.dir_fixed));
         }
         for (dir, flag) in beside {
             if let Some(flag) = flag
-                && directories.insert(dir.clone())
+                && self.directories.insert(dir.clone())
             {
-                findings.push(fixed(&dir, flag));
+                self.findings.push(fixed(&dir, flag));
             }
         }
+        Ok(())
     }
-    Ok(findings)
 }
 
 fn fixed(path: &HostPath, flag: char) -> Finding {

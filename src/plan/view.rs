@@ -8,7 +8,8 @@ use similar::TextDiff;
 
 use super::{Change, IdentityLine, Plan, Promise, redact};
 use crate::{
-    host::Host,
+    desired::Service,
+    host::{Command, Host},
     identity::Input,
     preflight::Severity,
     probe::{self, Want},
@@ -53,6 +54,9 @@ pub struct View {
     pub steps: Vec<String>,
     /// Whether services and endpoints are asked.
     pub live: bool,
+    /// Whether it leads back to the platform's own default.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reverts: bool,
 }
 
 /// A finding as it is printed.
@@ -167,6 +171,7 @@ impl View {
     #[must_use]
     pub fn of(plan: &Plan, host: &dyn Host) -> Self {
         let names = Names::of(&plan.changes, host);
+        let made = made(&plan.services);
         let finding = |f: &crate::preflight::Finding| FindingView {
             severity: match f.severity {
                 Severity::Fatal => "fatal",
@@ -185,7 +190,11 @@ impl View {
             profiles: plan.profiles.clone(),
             identity: plan.identity.clone(),
             settings: plan.settings.clone(),
-            changes: plan.changes.iter().map(|c| change(c, &names)).collect(),
+            changes: plan
+                .changes
+                .iter()
+                .map(|c| change(c, &names, made.get(&c.path)))
+                .collect(),
             commands: service::planned(&plan.services, &plan.units)
                 .iter()
                 .map(command)
@@ -202,6 +211,7 @@ impl View {
             holders: plan.holders.clone(),
             steps: plan.steps.iter().map(|s| s.text.clone()).collect(),
             live: plan.live,
+            reverts: plan.reverts,
         }
     }
 
@@ -230,15 +240,29 @@ fn promise(promise: &Promise) -> String {
             leaf.get(..16).unwrap_or(leaf),
             chain.len()
         ),
+        Want::Default { leaf, .. } => {
+            format!("{probe}: the leaf of {leaf}, a default identity of the platform")
+        }
         Want::Lookup(address) => format!("{probe}: {address} alone"),
         Want::Readable => probe,
         Want::Baseline(_) => format!("{probe}: as before"),
     }
 }
 
-fn change(change: &Change, names: &Names) -> ChangeView {
+/// Returns what commands write, each with the command.
+fn made(services: &[Service]) -> BTreeMap<&HostPath, String> {
+    let own = |service: &'_ Service| service.command.as_ref().map(Command::line);
+    let writes = services.iter().flat_map(|service| {
+        let line = own(service).unwrap_or_default();
+        service.writes.iter().map(move |path| (path, line.clone()))
+    });
+    writes.collect()
+}
+
+fn change(change: &Change, names: &Names, made: Option<&String>) -> ChangeView {
     let action = match (&change.before, &change.after) {
         (State::Absent, _) => "create",
+        _ if made.is_some() => "change",
         (_, State::Absent) => "remove",
         (State::Present { .. }, State::Present { .. }) => "change",
     };
@@ -247,14 +271,17 @@ fn change(change: &Change, names: &Names) -> ChangeView {
         kind: change.kind.clone(),
         action: action.into(),
         before: names.state(&change.before),
-        after: names.state(&change.after),
+        after: match made {
+            Some(line) => format!("as `{line}` makes it"),
+            None => names.state(&change.after),
+        },
         in_place: change.in_place,
-        diff: diff(change),
+        diff: diff(change, made),
     }
 }
 
 /// Returns the lines of a unified diff, or for a secret its type and public fingerprint before and after.
-fn diff(change: &Change) -> Vec<String> {
+fn diff(change: &Change, made: Option<&String>) -> Vec<String> {
     let (before, after) = (change.before.bytes(), change.after.bytes());
     if before == after {
         return Vec::new();
@@ -269,7 +296,11 @@ fn diff(change: &Change) -> Vec<String> {
             };
             bytes.map_or_else(|| "none".to_owned(), |bytes| input(bytes).describe_keys())
         };
-        return vec![format!("- {}", tell(before)), format!("+ {}", tell(after))];
+        let lines = [("-", before), ("+", after)].into_iter();
+        let lines = lines.filter(|(_, bytes)| made.is_none() || bytes.is_some());
+        return lines
+            .map(|(sign, bytes)| format!("{sign} {}", tell(bytes)))
+            .collect();
     }
     let text = |bytes: Option<&Bytes>| bytes.map(Bytes::text).unwrap_or_default();
     let (old, new) = (text(before), text(after));
@@ -286,7 +317,7 @@ fn diff(change: &Change) -> Vec<String> {
 }
 
 /// Tells whether a private key is in a file that is not meant to hold one, as where a pair was one file before.
-pub(super) fn holds_key(bytes: &Bytes) -> bool {
+pub(crate) fn holds_key(bytes: &Bytes) -> bool {
     // A block that is cut short or damaged is not read as a key, and must not be shown either.
     let mark = b"PRIVATE KEY-----";
     let input = || Input {

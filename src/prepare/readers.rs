@@ -8,7 +8,7 @@ use crate::{
     preflight::{Finding, Severity},
     probe::{self, Denial},
     service::UnitState,
-    state::Sensitivity,
+    state::{HostPath, Sensitivity},
 };
 
 /// Finds files that those who must read them could not read once the plan is applied.
@@ -17,6 +17,7 @@ pub(super) fn unreadable(
     overlay: &Overlay<'_>,
     probes: &[Probe],
     changes: &[Change],
+    made: &[HostPath],
 ) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for probe in probes {
@@ -24,7 +25,8 @@ pub(super) fn unreadable(
             continue;
         };
         let reader = probe::Identity::of(host, by)?;
-        for path in paths {
+        // What a command makes is proved once it is there.
+        for path in paths.iter().filter(|path| !made.contains(path)) {
             if let Err(denial) = probe::readable(overlay, path, &reader) {
                 findings.push(denied(host, Severity::Fatal, denial, changes));
             }

@@ -53,7 +53,7 @@ pub(super) fn fingerprint(der: &[u8]) -> String {
 }
 
 /// A peer chooses these texts: what would move a terminal's cursor is replaced.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()

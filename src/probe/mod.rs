@@ -14,11 +14,15 @@ use crate::{
 };
 
 mod certificate;
+mod clients;
+mod defaults;
 mod judge;
 mod lookup;
 mod prove;
 mod readable;
 mod report;
+mod rules;
+mod survey;
 mod tls;
 
 #[cfg(test)]
@@ -27,11 +31,17 @@ pub(crate) mod scripted;
 mod tests;
 
 pub use certificate::{Details, details};
+pub use clients::Opinion;
+pub use defaults::settled;
+pub(crate) use defaults::{Defaults, read, served};
 pub use judge::judge;
 pub use lookup::lookup_in_hosts;
 pub use prove::prove;
 pub use readable::{Denial, Identity, readable};
-pub use report::{EndpointReport, FORMAT, PATIENCE, ProbeReport, run};
+pub use report::{ClientReport, EndpointReport, FORMAT, PATIENCE, ProbeReport, Questions, run};
+pub use rules::{Judged, Rules};
+pub use survey::{Offered, Order, survey};
+pub(crate) use tls::reason;
 
 /// What one probe saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +91,13 @@ pub enum Want {
         leaf: String,
         /// Fingerprints of the chain, the leaf's issuer first.
         chain: Vec<String>,
+    },
+    /// The leaf that a file holds by then, which is a default identity of the platform: proof of a revert.
+    Default {
+        /// The file.
+        leaf: HostPath,
+        /// How default identities are told: subjects, or paths of their leaves.
+        told: Vec<String>,
     },
     /// This address alone.
     Lookup(IpAddr),

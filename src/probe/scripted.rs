@@ -10,10 +10,9 @@ use std::{
 use crate::{
     error::{Error, Result},
     host::{
-        Command, Deciding, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree,
-        User,
+        Command, Deciding, Dial, Edit, Entry, Footing, Host, Output, Place, Presented, Question,
+        Tree, User,
     },
-    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -47,7 +46,7 @@ impl Tree for Scripted {
             .cloned()
             .unwrap_or(State::Absent))
     }
-    fn list(&self, _: &HostPath) -> Result<Vec<Entry>> {
+    fn list(&self, _: &HostPath) -> Result<Option<Vec<Entry>>> {
         none()
     }
 }
@@ -83,7 +82,7 @@ impl Host for Scripted {
         None
     }
 
-    fn footing(&self, _: &HostPath) -> Result<Footing> {
+    fn footing(&self, _: &HostPath, _: bool) -> Result<Footing> {
         none()
     }
     fn load(&self, _: &HostPath) -> Result<State> {
@@ -112,17 +111,11 @@ impl Host for Scripted {
     fn end_marked(&self, _: &str) -> Result<usize> {
         none()
     }
-    fn handshake(
-        &self,
-        address: SocketAddr,
-        _: Protocol,
-        _: &str,
-        _: Duration,
-    ) -> Result<Presented> {
+    fn handshake(&self, dial: &Dial) -> Result<Presented> {
         *self.shakes.borrow_mut() += 1;
         self.shake
             .as_ref()
-            .map_or_else(none, |shake| shake(address))
+            .map_or_else(none, |shake| shake(dial.address))
     }
     fn resolve(&self, name: &str) -> Vec<IpAddr> {
         self.names.get(name).cloned().unwrap_or_default()

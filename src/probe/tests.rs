@@ -212,6 +212,7 @@ fn presents(der: &[u8]) -> Presented {
     Presented {
         certificates: vec![der.to_vec()],
         version: "TLS 1.3".to_owned(),
+        ..Presented::default()
     }
 }
 

@@ -9,7 +9,12 @@ use super::{
     Endpoint, Served,
     certificate::{details, fingerprint},
 };
-use crate::{desired::Probe, error::Error, host::Host, starttls::Protocol};
+use crate::{
+    desired::Probe,
+    error::Error,
+    host::{Dial, Host},
+    starttls::Protocol,
+};
 
 /// The longest one handshake may take: far above a loaded machine's, far below a deadline.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);
@@ -55,7 +60,7 @@ fn ask(
         presented: None,
         silence: Some(reason),
     };
-    match host.handshake(address, protocol, name, limit) {
+    match host.handshake(&Dial::new(address, protocol, name, limit)) {
         Ok(presented) => match presented.certificates.split_first() {
             Some((leaf, chain)) => Endpoint {
                 address,
@@ -74,7 +79,7 @@ fn ask(
 }
 
 /// Says why nothing was presented, without the address that stands beside it.
-pub(super) fn reason(error: &Error) -> String {
+pub(crate) fn reason(error: &Error) -> String {
     match error {
         Error::Unproved { found, .. } => found.clone(),
         other => other.to_string(),

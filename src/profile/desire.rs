@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+mod revert;
+
 use super::{
     FindingSpec, IdentityContext, Ids, ProbeKind, ProbeSpec, Profile, ServiceSpec, StepSpec,
     parse::is_dotted,
@@ -129,6 +131,7 @@ impl One<'_> {
             desired.targets.extend(targets);
             desired.findings.extend(findings);
         }
+        self.revert(desired)?;
         let (first_service, first_probe) = (desired.services.len(), desired.probes.len());
         self.services(desired, first_target)?;
         for spec in &self.profile.probes {
@@ -210,6 +213,7 @@ impl One<'_> {
             limit: spec.limit,
             on: self.paths(&spec.on)?,
             serves: BTreeMap::new(),
+            writes: Vec::new(),
         }))
     }
 

@@ -10,6 +10,7 @@ mod desire;
 mod fields;
 mod load;
 mod parse;
+mod revert;
 mod settings;
 
 use crate::{
@@ -27,6 +28,8 @@ pub use desire::desired;
 pub use fields::Fields;
 pub(crate) use fields::{error as error_at, text as text_at};
 pub use load::{embedded, load, load_file, parse_embedded};
+pub(crate) use revert::Back;
+pub use revert::{RemovalSpec, Revert};
 pub use settings::given_to;
 
 use crate::{
@@ -67,6 +70,10 @@ pub struct Profile {
     pub default_identity: Vec<Expr>,
     /// Seconds that all probes together may take.
     pub deadline: u64,
+    /// How the platform gets back to its own default, where the profile says so.
+    pub revert: Option<Revert>,
+    /// What is taken away, and how the default pair is made: of a profile that was turned into its own revert.
+    pub(crate) back: Option<Back>,
     /// Tables of daemons that layered facts read by, by file name.
     pub(crate) tables: std::collections::BTreeMap<String, Table>,
     pub(crate) renderer: Renderer,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Detect, Fields, FindingSpec, ProbeKind, ProbeSpec, Profile, ServiceSpec, Setting, StepSpec,
-    collect, fields,
+    Detect, Fields, FindingSpec, ProbeKind, ProbeSpec, Profile, RemovalSpec, Revert, ServiceSpec,
+    Setting, StepSpec, collect, fields,
 };
 use crate::{
     desired::{Action, Manager},
@@ -60,6 +60,11 @@ impl Profile {
             never_touch: top.texts("never_touch")?,
             default_identity: top.texts("default_identity")?,
             deadline: top.number("deadline")?.unwrap_or(DEADLINE),
+            revert: top
+                .node("revert")
+                .map(|n| Revert::parse(path, n))
+                .transpose()?,
+            back: None,
             tables,
             renderer: Renderer::new(dir, files, &exprs, &names)?,
         };
@@ -70,27 +75,45 @@ impl Profile {
 
     /// Resolves what expressions alone do not: templates by name, and dotted paths of `each` and `units`.
     fn check_references(&self, names: &Names) -> Result<()> {
-        for resource in &self.resources {
-            if let Some(template) = resource.ask.template()
-                && !self.renderer.has_template(&template.text)
-            {
+        let revert = self.revert.as_ref();
+        let resources = self
+            .resources
+            .iter()
+            .chain(revert.iter().flat_map(|r| &r.resources));
+        let templates = resources.clone().filter_map(|r| r.ask.template());
+        let removals = || revert.iter().flat_map(|r| &r.back.remove);
+        for template in templates.chain(removals().filter_map(RemovalSpec::template)) {
+            if !self.renderer.has_template(&template.text) {
                 return Err(template.error(
                     format!("unknown template `{}`", template.text),
                     "it must stand beside the profile and end in `.tera`",
                 ));
             }
         }
-        let lists = (self.findings.iter().filter_map(|f| f.each.as_ref()))
-            .chain(self.probes.iter().filter_map(|p| p.each.as_ref()))
-            .chain(self.steps.iter().filter_map(|s| s.each.as_ref()))
-            .chain(self.resources.iter().filter_map(|r| r.ask.list()))
+        let findings = self
+            .findings
+            .iter()
+            .chain(revert.iter().flat_map(|r| &r.findings));
+        let probes = self
+            .probes
+            .iter()
+            .chain(revert.iter().flat_map(|r| &r.probes));
+        let steps = self
+            .steps
+            .iter()
+            .chain(revert.iter().flat_map(|r| &r.steps));
+        let lists = (findings.filter_map(|f| f.each.as_ref()))
+            .chain(probes.clone().filter_map(|p| p.each.as_ref()))
+            .chain(steps.filter_map(|s| s.each.as_ref()))
+            .chain(resources.filter_map(|r| r.ask.list()))
+            .chain(removals().filter_map(|r| r.each.as_ref()))
             .chain(
                 self.services
                     .iter()
                     .flat_map(|s| &s.units)
                     .filter(|u| is_dotted(u)),
             )
-            .chain(self.probes.iter().filter_map(|p| match &p.what {
+            .chain(probes.filter_map(|p| match &p.what {
                 ProbeKind::Effective { fact, .. } => Some(fact),
                 _ => None,
             }));
@@ -115,7 +138,7 @@ pub(super) fn is_dotted(expr: &Expr) -> bool {
     parts.next() == Some("facts") && expr.text.contains('.') && parts.all(plain)
 }
 
-fn each<T>(
+pub(super) fn each<T>(
     top: &mut Fields<'_>,
     name: &'static str,
     read: fn(&str, &Node) -> Result<T>,
@@ -236,7 +259,7 @@ fn tables(
     Ok(tables)
 }
 
-fn finding(path: &str, node: &Node) -> Result<FindingSpec> {
+pub(super) fn finding(path: &str, node: &Node) -> Result<FindingSpec> {
     let mut fields = Fields::new(path, "finding", node)?;
     let severities = [
         ("fatal", Severity::Fatal),
@@ -300,7 +323,7 @@ fn service(path: &str, node: &Node) -> Result<ServiceSpec> {
     Ok(spec)
 }
 
-fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
+pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
     let mut fields = Fields::new(path, "probe", node)?;
     let kinds = ["tls", "lookup", "readable", "effective"];
     let given: Vec<&str> = kinds
@@ -348,7 +371,7 @@ fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
     Ok(spec)
 }
 
-fn step(path: &str, node: &Node) -> Result<StepSpec> {
+pub(super) fn step(path: &str, node: &Node) -> Result<StepSpec> {
     let mut fields = Fields::new(path, "step", node)?;
     let when = fields.when()?;
     let each = fields.text("each")?;

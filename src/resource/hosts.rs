@@ -11,7 +11,7 @@ use crate::{
     preflight::{Finding, Severity},
     profile::Fields,
     render::Expr,
-    state::{Content, Sensitivity},
+    state::{Content, HostPath, Sensitivity, Wanted},
 };
 
 /// The kind.
@@ -21,11 +21,21 @@ pub(super) struct Hosts;
 #[derive(Debug)]
 struct File {
     path: Expr,
-    from: Expr,
+    from: From,
+    unless: Option<HostPath>,
     values: Option<Expr>,
     defaults: Vec<(String, Expr)>,
     name: Option<Expr>,
     is: Option<Expr>,
+}
+
+/// Where the template is.
+#[derive(Debug)]
+enum From {
+    /// At the path of a resource before it.
+    Resource(Expr),
+    /// Here.
+    Text(Expr),
 }
 
 impl Kind for Hosts {
@@ -34,7 +44,7 @@ impl Kind for Hosts {
     }
 
     fn summary(&self) -> &'static str {
-        "the file at `path` from the template at `from` (a resource before it), each #VAR# from `values` (a fact) or \
+        "the file at `path` from the template at `from` (a resource before it) or in `text`, each #VAR# from `values` (a fact) or \
          `defaults`; `name` must then stand for the address `is` alone"
     }
 
@@ -46,9 +56,19 @@ impl Kind for Hosts {
                 defaults.push((key.name.clone(), text));
             }
         }
+        let from = match (fields.text("from")?, fields.text("text")?) {
+            (Some(from), None) => From::Resource(from),
+            (None, Some(text)) => From::Text(text),
+            _ => return Err(fields.error("want one of `from` and `text`", "")),
+        };
+        let unless = fields.text("unless")?;
+        let path = |e: &Expr| {
+            HostPath::new(&e.text).map_err(|why| e.error(format!("`{}` {why}", e.text), ""))
+        };
         Ok(Box::new(File {
             path: fields.need("path")?,
-            from: fields.need("from")?,
+            from,
+            unless: unless.map(|e| path(&e)).transpose()?,
             values: fields.text("values")?,
             defaults,
             name: fields.text("name")?,
@@ -68,32 +88,33 @@ impl Ask for File {
 
     fn ask(&self, at: &mut Asking<'_>) -> Result<Vec<Target>> {
         let path = at.path(&self.path)?;
-        let from = at.path(&self.from)?;
-        let Some(template) = at.made.iter().find(|t| t.path == from) else {
-            let hint = "put the template before it";
-            return Err(self.from.error(format!("no resource makes `{from}`"), hint));
-        };
-        let Content::File(bytes) = &template.wanted.content else {
-            return Err(self.from.error(format!("`{from}` is not a file"), ""));
+        let (template, like) = match &self.from {
+            From::Text(text) => (at.renderer.text(text, at.scope)?, None),
+            From::Resource(from) => {
+                let (text, wanted) = made(from, at)?;
+                (text, Some(wanted))
+            }
         };
         let values = self.values(at)?;
-        let (text, mut findings) = render(&bytes.text(), &values, path.as_str());
+        let (text, mut findings) = render(&template, &values, path.as_str());
         if let (Some(name), Some(is)) = (&self.name, &self.is) {
             let name = at.renderer.text(name, at.scope)?;
             let is = at.renderer.text(is, at.scope)?;
             findings.extend(strays(&text, &name, &is, path.as_str()));
         }
         let fatal = findings.iter().any(|f| f.severity == Severity::Fatal);
-        let wanted = &template.wanted;
-        let (uid, gid, mode) = (wanted.uid, wanted.gid, wanted.mode);
         at.findings.extend(findings);
         if fatal {
             return Ok(Vec::new());
         }
         let content = Content::File(text.into_bytes().into());
         let mut target = at.target(path, content, Sensitivity::Public);
-        (target.wanted.uid, target.wanted.gid) = (uid, gid);
-        target.wanted.mode = mode;
+        if let Some(like) = like {
+            // The renderer copies the template's owner and mode with it.
+            (target.wanted.uid, target.wanted.gid) = (like.uid, like.gid);
+            target.wanted.mode = like.mode;
+        }
+        target.unless.clone_from(&self.unless);
         Ok(vec![target])
     }
 }
@@ -116,6 +137,19 @@ impl File {
         }
         Ok(values)
     }
+}
+
+/// Finds the template that a resource before makes, with its owner and mode.
+fn made(from: &Expr, at: &Asking<'_>) -> Result<(String, Wanted)> {
+    let path = at.path(from)?;
+    let Some(template) = at.made.iter().find(|t| t.path == path) else {
+        let hint = "put the template before it";
+        return Err(from.error(format!("no resource makes `{path}`"), hint));
+    };
+    let Content::File(bytes) = &template.wanted.content else {
+        return Err(from.error(format!("`{path}` is not a file"), ""));
+    };
+    Ok((bytes.text(), template.wanted.clone()))
 }
 
 /// Replaces every placeholder and says what would not come out as the platform's renderer makes it.

@@ -246,6 +246,7 @@ impl<'a> Asking<'a> {
             at_most: self.resource.at_most.filter(|_| !link),
             swept: self.resource.swept.clone(),
             on_link: self.resource.on_link,
+            unless: None,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
 
 mod remarks;
 mod setup;
+mod since;
 mod steps;
 mod units;
 mod wait;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use remarks::findings;
 pub use setup::Setup;
+pub use since::not_started_since;
 pub use steps::{Planned, assign, learned, planned, told};
 pub use units::{UnitState, observe, unit_name};
 

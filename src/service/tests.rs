@@ -180,6 +180,7 @@ fn service(manager: Manager, action: Action, units: &[&str], act: Option<&str>) 
         limit: 10,
         on: Vec::<HostPath>::new(),
         serves: BTreeMap::new(),
+        writes: Vec::new(),
     }
 }
 

@@ -116,8 +116,11 @@ impl Tree for MapTree {
         Ok(self.0.get(&path).cloned().unwrap_or(State::Absent))
     }
 
-    fn list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
-        let dir = self.read_followed(&self.resolve(dir))?.0;
+    fn list(&self, dir: &HostPath) -> Result<Option<Vec<Entry>>> {
+        let (dir, state) = self.read_followed(&self.resolve(dir))?;
+        if !state.is_dir() {
+            return Ok(None);
+        }
         let mut entries = Vec::new();
         for (path, state) in self.0.range(dir.clone()..) {
             if !path.is_within(&dir) {
@@ -141,6 +144,6 @@ impl Tree for MapTree {
             }
         }
         entries.sort();
-        Ok(entries)
+        Ok(Some(entries))
     }
 }

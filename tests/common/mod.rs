@@ -309,6 +309,14 @@ impl Scratch {
         self.mint_with(name, dns, "-days 365");
     }
 
+    /// Mints a self-signed RSA pair.
+    pub(crate) fn mint_rsa(&self, name: &str, dns: &str) {
+        self.sh(&format!(
+            "openssl req -x509 -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.pem -days 365 -subj /CN={dns} \
+             -addext subjectAltName=DNS:{dns} 2>&1"
+        ));
+    }
+
     /// Mints a pair with more of openssl-req(1)'s options.
     pub(crate) fn mint_with(&self, name: &str, dns: &str, options: &str) {
         self.sh(&format!(

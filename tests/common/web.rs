@@ -181,6 +181,7 @@ pub(crate) fn react(world: &mut World, command: &Command) -> Output {
                 Presented {
                     certificates: vec![der],
                     version: "TLS 1.3".to_owned(),
+                    ..Presented::default()
                 },
             );
             ok(String::new())
@@ -249,6 +250,7 @@ pub(crate) fn plan(host: &FakeHost) -> Plan {
         limit: 2,
         on: Vec::new(),
         serves: BTreeMap::new(),
+        writes: Vec::new(),
     }];
     let units = service::observe(host, &services).unwrap();
     let probe = Probe::Tls {

@@ -69,6 +69,20 @@ fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
             vec![probe, "### Probe `effective`"],
             vec!["probes: [{effective: facts.a, file: /a, zzz: a}]"],
         ),
+        (
+            vec!["## Revert"],
+            vec!["revert: {regenerate: {key: a, leaf: a, command: a}, zzz: a}"],
+        ),
+        (
+            vec!["### Keys of regenerate"],
+            vec!["revert: {regenerate: {key: a, leaf: a, command: a, zzz: a}}"],
+        ),
+        (
+            vec!["### Keys of remove"],
+            vec![
+                "revert: {regenerate: {key: a, leaf: a, command: a}, remove: [{path: a, zzz: a}]}",
+            ],
+        ),
         (vec!["## Steps"], vec!["steps: [{text: a, zzz: a}]"]),
         (
             vec!["### Keys of gone"],

@@ -1,17 +1,13 @@
 //! A host of which only the caller's files, the clock and the trust anchors exist.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
 use certroll::{
     error::{Error, Result},
     host::{
-        Command, Deciding, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree,
-        User,
+        Command, Deciding, Dial, Edit, Entry, Footing, Host, Output, Place, Presented, Question,
+        Tree, User,
     },
-    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -32,8 +28,8 @@ impl Tree for Desk {
     fn read(&self, _: &HostPath) -> Result<State> {
         Ok(State::Absent)
     }
-    fn list(&self, _: &HostPath) -> Result<Vec<Entry>> {
-        Ok(Vec::new())
+    fn list(&self, _: &HostPath) -> Result<Option<Vec<Entry>>> {
+        Ok(None)
     }
 }
 
@@ -58,7 +54,7 @@ impl Host for Desk {
         None
     }
 
-    fn footing(&self, _: &HostPath) -> Result<Footing> {
+    fn footing(&self, _: &HostPath, _: bool) -> Result<Footing> {
         Ok(Footing::default())
     }
     fn load(&self, _: &HostPath) -> Result<State> {
@@ -85,7 +81,7 @@ impl Host for Desk {
     fn end_marked(&self, _: &str) -> Result<usize> {
         Ok(0)
     }
-    fn handshake(&self, _: SocketAddr, _: Protocol, _: &str, _: Duration) -> Result<Presented> {
+    fn handshake(&self, _: &Dial) -> Result<Presented> {
         absent("handshake")
     }
     fn resolve(&self, _: &str) -> Vec<IpAddr> {

@@ -119,6 +119,9 @@ fn hooks_are_known_to_systemd_and_leave_nothing_when_removed() {
     let [web] = lab.hosts(["web"]);
     let before = web.tree("/etc/systemd /lib/systemd/system /usr/local");
     web.certroll("hooks install --yes").exits(0);
+    // Of no rollout there is no path to watch yet.
+    assert_eq!(web.unit("certroll-hooks.timer", "ActiveState"), "active");
+    assert_eq!(web.unit("certroll-hooks.path", "LoadState"), "not-found");
     let wants = web.unit("sysinit.target", "Wants");
     assert!(wants.contains("certroll-recover.service"), "{wants}");
     let verify = web.exec(&[
@@ -126,6 +129,8 @@ fn hooks_are_known_to_systemd_and_leave_nothing_when_removed() {
         "verify",
         "certroll-recover.service",
         "certroll-recover-network.service",
+        "certroll-hooks@timer.service",
+        "certroll-hooks.timer",
     ]);
     assert_eq!((verify.code, verify.err.as_str()), (0, ""), "{verify:#?}");
     // A boot at which nothing is open runs neither.
@@ -140,7 +145,10 @@ fn hooks_are_known_to_systemd_and_leave_nothing_when_removed() {
         web.tree("/etc/systemd /lib/systemd/system /usr/local"),
         before
     );
-    assert_eq!(web.unit("certroll-recover", "LoadState"), "not-found");
+    for unit in ["certroll-recover", "certroll-hooks.timer"] {
+        assert_eq!(web.unit(unit, "LoadState"), "not-found");
+        assert_eq!(web.unit(unit, "ActiveState"), "inactive");
+    }
 }
 
 #[test]

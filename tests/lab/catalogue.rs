@@ -14,7 +14,7 @@
 
 mod daemons;
 mod mail;
-mod page;
+pub(crate) mod page;
 
 use std::{
     fs,

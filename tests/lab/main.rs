@@ -14,9 +14,14 @@ mod boot;
 mod catalogue;
 #[path = "../common/mod.rs"]
 mod common;
+mod doctor;
+mod hooks;
 mod host;
+mod load;
 mod nginx;
+mod revert;
 mod rollout;
 mod sandbox;
 mod services;
 mod units;
+mod wazo;

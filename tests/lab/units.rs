@@ -28,6 +28,7 @@ fn look(web: &Host<'_>, units: &[&str]) -> Vec<UnitState> {
         limit: 5,
         on: Vec::new(),
         serves: std::collections::BTreeMap::new(),
+        writes: Vec::new(),
     };
     // The question first, then the real answer to it.
     let asked = Rc::new(RefCell::new(Vec::new()));

@@ -69,12 +69,12 @@ pub(crate) fn explore(story: &Story, goal: usize) -> Exploration {
         waiting: deaths.iter().map(|_| Vec::new()).collect(),
         deaths,
     };
-    let explored = explorer.explore(goal);
+    let whole = explorer.explore(goal);
     Exploration {
         disks: explorer.disks.len(),
         moments,
-        whole: explored.as_ref().map_or(0, |whole| *whole),
-        broken: explored.err().map(|why| format!("{}, {why}", story.name)),
+        whole: whole.as_ref().map_or(0, |whole| *whole),
+        broken: whole.err().map(|why| format!("{}, {why}", story.name)),
     }
 }
 
@@ -126,13 +126,13 @@ impl Explorer<'_> {
             let mut how = format!("{}, recovery killed in step {step}", left.how);
             let mut dead = killed(&left.host, step).map_err(|why| format!("{how}: {why}"))?;
             // Most often the power is cut then; sometimes the run was only killed, and the next recovery too.
-            if self.rng.next_u32() % 8 == 0 {
+            if self.rng.next_u32().is_multiple_of(8) {
                 let said = self.said(moment);
                 let steps = self.judge.recovery(&dead, said, &mut drawn(&mut self.rng));
                 let steps = steps.map_err(|why| format!("{how}: {why}"))?;
                 if steps > 0 {
                     let again = self.rng.next_u32() as usize % steps;
-                    how += &format!(", the next in step {again}");
+                    how = format!("{how}, the next in step {again}");
                     dead = killed(&dead, again).map_err(|why| format!("{how}: {why}"))?;
                 }
             }

@@ -65,10 +65,10 @@ impl<'s> Judge<'s> {
         }
         let cut = host.after_power_cut(choose);
         // One that found nothing open has said nothing: a mark whose removal was not synced may come back.
-        if ended && self.whole(&cut).map_err(after_cut)? != which {
-            return Err(after_cut("the other tree".to_owned()));
+        if ended && self.whole(&cut).map_err(|why| after_cut(&why))? != which {
+            return Err(after_cut("the other tree"));
         }
-        if Self::digest(&cut) % NEXT == 0 {
+        if Self::digest(&cut).is_multiple_of(NEXT) {
             self.next(&cut, which)
                 .map_err(|why| format!("the next run after recovery: {why}"))?;
         }
@@ -119,7 +119,7 @@ impl<'s> Judge<'s> {
     }
 }
 
-fn after_cut(why: String) -> String {
+fn after_cut(why: &str) -> String {
     format!("after recovery and a cut: {why}")
 }
 

@@ -7,17 +7,17 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     rc::Rc,
     time::Duration,
 };
 
 use super::{
-    Command, Deciding, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree, User,
+    Command, Deciding, Dial, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree,
+    User,
 };
 use crate::{
     error::{Error, On as _, Result},
-    starttls::Protocol,
     state::{Bytes, HostPath, State},
 };
 
@@ -234,9 +234,11 @@ impl Tree for FakeHost {
         Ok(get(&self.world.borrow().tree, path))
     }
 
-    fn list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
+    fn list(&self, dir: &HostPath) -> Result<Option<Vec<Entry>>> {
         self.alive()?;
-        Ok(list(&self.world.borrow().tree, dir))
+        let world = self.world.borrow();
+        let there = get(&world.tree, dir).is_dir();
+        Ok(there.then(|| list(&world.tree, dir)))
     }
 }
 
@@ -289,8 +291,13 @@ impl Host for FakeHost {
         self.user_name(gid)
     }
 
-    fn footing(&self, _path: &HostPath) -> Result<Footing> {
-        self.alive().map(|()| Footing::default())
+    fn footing(&self, path: &HostPath, _there: bool) -> Result<Footing> {
+        self.alive()?;
+        let dir = path.parent().unwrap_or_default();
+        Ok(Footing {
+            in_dir: get(&self.world.borrow().tree, &dir).is_dir(),
+            ..Footing::default()
+        })
     }
 
     fn load(&self, path: &HostPath) -> Result<State> {
@@ -368,23 +375,17 @@ impl Host for FakeHost {
         Ok(before - world.leftovers.len())
     }
 
-    fn handshake(
-        &self,
-        address: SocketAddr,
-        _: Protocol,
-        _: &str,
-        _: Duration,
-    ) -> Result<Presented> {
+    fn handshake(&self, dial: &Dial) -> Result<Presented> {
         self.alive()?;
         let refused = || Error::Unproved {
-            subject: address.to_string(),
+            subject: dial.address.to_string(),
             want: "a TLS handshake".to_owned(),
             found: "refused the connection".to_owned(),
         };
         self.world
             .borrow()
             .endpoints
-            .get(&address)
+            .get(&dial.address)
             .cloned()
             .ok_or_else(refused)
     }

@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     fs::File,
     io::{Seek as _, Write as _},
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     os::fd::OwnedFd,
     path::Path,
     time::Duration,
@@ -17,23 +17,24 @@ use std::{
 use walkdir::WalkDir;
 
 use rustix::{
-    fs::{FlockOperation, Mode, OFlags},
+    fs::{FlockOperation, Mode, OFlags, Statx},
     io::Errno,
     process::DumpableBehavior,
 };
 
 use super::{
-    Command, Deciding, Edit, Entry, Footing, Holder, Host, LARGEST_FILE, Output, Place, Presented,
-    Question, Tree, User,
+    Command, Deciding, Dial, Edit, Entry, Footing, Holder, Host, LARGEST_FILE, Output, Place,
+    Presented, Question, Tree, User,
 };
 use crate::{
     error::{Error, On as _, Result},
-    starttls::Protocol,
+    hello::Answer,
     state::{Bytes, HostPath, State},
 };
 
 mod clock;
 mod commands;
+mod edits;
 mod files;
 mod holders;
 mod ids;
@@ -55,6 +56,8 @@ pub struct SystemHost {
     state_path: Option<String>,
     state: Option<Base>,
     lock: Option<File>,
+    /// Effective user and group of this process.
+    own: (u32, u32),
     /// Those of an alternate root, when the lock was taken; of `/`, whatever comes.
     mounts: Mounts,
     /// One directory of each file system that was written by this run, by device number.
@@ -77,6 +80,10 @@ impl SystemHost {
             state_path: state.map(str::to_owned),
             state: None,
             lock: None,
+            own: (
+                rustix::process::geteuid().as_raw(),
+                rustix::process::getegid().as_raw(),
+            ),
             mounts: Mounts::default(),
             written: HashMap::new(),
         };
@@ -91,14 +98,24 @@ impl SystemHost {
         }
     }
 
-    fn parent<'p>(&self, place: &'p Place) -> Result<(OwnedFd, &'p str)> {
+    /// Opens the directory of a place that is about to be edited, and looks at it.
+    fn parent<'p>(&self, place: &'p Place) -> Result<(OwnedFd, &'p str, Statx)> {
         let (dir, name) = self.base(place)?.parent_for_edit(place.path())?;
+        let stat = mounts::look(&dir).on("look at the directory of", self.shown(place))?;
         let of_root = matches!(place, Place::Tree(_)) || self.state_path.is_none();
         if of_root {
             let refused = "change what was mounted since the run began:";
-            self.mounts.admit(&dir).on(refused, self.shown(place))?;
+            self.mounts.admit(&stat).on(refused, self.shown(place))?;
         }
-        Ok((dir, name))
+        Ok((dir, name, stat))
+    }
+
+    /// Returns the owner and group that a new name in a directory gets: a set-group-ID directory gives its own group
+    /// (inode(7)).
+    fn born_in(&self, dir: &Statx) -> (u32, u32) {
+        let (uid, gid) = self.own;
+        let inherits = u32::from(dir.stx_mode) & 0o2000 != 0;
+        (uid, if inherits { dir.stx_gid } else { gid })
     }
 
     fn shown(&self, place: &Place) -> String {
@@ -146,7 +163,7 @@ impl Tree for SystemHost {
         self.root.read(path)
     }
 
-    fn list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
+    fn list(&self, dir: &HostPath) -> Result<Option<Vec<Entry>>> {
         self.root.list(dir)
     }
 
@@ -217,8 +234,8 @@ impl Host for SystemHost {
         }
     }
 
-    fn footing(&self, path: &HostPath) -> Result<Footing> {
-        self.root.footing(path)
+    fn footing(&self, path: &HostPath, there: bool) -> Result<Footing> {
+        self.root.footing(path, there)
     }
 
     fn holders(&self, paths: &[HostPath]) -> Vec<Holder> {
@@ -233,9 +250,8 @@ impl Host for SystemHost {
     }
 
     fn load_list(&self, dir: &HostPath) -> Result<Vec<Entry>> {
-        self.state
-            .as_ref()
-            .map_or(Ok(Vec::new()), |state| state.list(dir))
+        let listed = self.state.as_ref().map(|state| state.list(dir));
+        Ok(listed.transpose()?.flatten().unwrap_or_default())
     }
 
     fn lock(&mut self, wait: Duration) -> Result<()> {
@@ -285,35 +301,35 @@ impl Host for SystemHost {
     fn edit(&mut self, edit: &Edit) -> Result<()> {
         match edit {
             Edit::Create { at, state } => {
-                let (dir, name) = self.parent(at)?;
-                let born = self.note_written(&dir)?;
-                files::create(&dir, name, state, born).on("create", self.shown(at))
+                let (dir, name, stat) = self.parent(at)?;
+                self.note_written(&dir, &stat)?;
+                edits::create(&dir, name, state, self.born_in(&stat)).on("create", self.shown(at))
             }
             Edit::Overwrite { at, state } => {
-                let (dir, name) = self.parent(at)?;
-                self.note_written(&dir)?;
-                files::overwrite(&dir, name, state).on("write", self.shown(at))
+                let (dir, name, stat) = self.parent(at)?;
+                self.note_written(&dir, &stat)?;
+                edits::overwrite(&dir, name, state).on("write", self.shown(at))
             }
             // What is renamed was made by this run, so its file system is noted.
             Edit::Rename { from, to } if from.path().parent() == to.path().parent() => {
-                let (dir, to_name) = self.parent(to)?;
+                let (dir, to_name, _) = self.parent(to)?;
                 rustix::fs::renameat(&dir, from.path().name(), &dir, to_name)
                     .on("replace", self.shown(to))
             }
             Edit::Rename { from, to } => {
-                let (from_dir, from_name) = self.parent(from)?;
-                let (to_dir, to_name) = self.parent(to)?;
+                let (from_dir, from_name, _) = self.parent(from)?;
+                let (to_dir, to_name, _) = self.parent(to)?;
                 rustix::fs::renameat(&from_dir, from_name, &to_dir, to_name)
                     .on("replace", self.shown(to))
             }
             Edit::Remove { at } => {
-                let (dir, name) = self.parent(at)?;
-                self.note_written(&dir)?;
-                files::remove(&dir, name).on("remove", self.shown(at))
+                let (dir, name, stat) = self.parent(at)?;
+                self.note_written(&dir, &stat)?;
+                edits::remove(&dir, name).on("remove", self.shown(at))
             }
             Edit::Append { at, bytes } => {
-                let (dir, name) = self.parent(at)?;
-                files::append(&dir, name, bytes).on("append to", self.shown(at))
+                let (dir, name, _) = self.parent(at)?;
+                edits::append(&dir, name, bytes).on("append to", self.shown(at))
             }
         }
     }
@@ -334,18 +350,24 @@ impl Host for SystemHost {
         commands::end_marked(marker)
     }
 
-    fn handshake(
-        &self,
-        address: SocketAddr,
-        protocol: Protocol,
-        name: &str,
-        limit: Duration,
-    ) -> Result<Presented> {
-        network::handshake(address, protocol, name, limit)
+    fn handshake(&self, dial: &Dial) -> Result<Presented> {
+        network::handshake(dial)
+    }
+
+    fn handshakes(&self, dials: &[Dial]) -> Vec<Result<Presented>> {
+        network::each(dials, network::handshake)
+    }
+
+    fn greet(&self, dial: &Dial, offer: &[u8]) -> Result<Option<Answer>> {
+        network::greet(dial, offer)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {
         network::resolve(name)
+    }
+
+    fn resolve_all(&self, names: &[&str]) -> Vec<Vec<IpAddr>> {
+        network::each(names, |name| network::resolve(name))
     }
 
     fn trust_anchors(&self) -> Vec<Vec<u8>> {
@@ -377,7 +399,7 @@ impl Host for SystemHost {
     }
 
     fn effective_uid(&self) -> u32 {
-        rustix::process::geteuid().as_raw()
+        self.own.0
     }
 
     fn random(&self) -> Result<[u8; 32]> {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use rustix::{
-    fd::{AsFd, AsRawFd as _, OwnedFd},
+    fd::{AsFd, AsRawFd as _},
     fs::{AtFlags, OFlags, Statx, StatxAttributes, StatxFlags},
     io::Errno,
 };
@@ -27,15 +27,19 @@ impl Base {
     }
 
     /// Returns how what is at a path stands in its directory.
-    pub(super) fn footing(&self, path: &HostPath) -> Result<Footing> {
+    pub(super) fn footing(&self, path: &HostPath, there: bool) -> Result<Footing> {
         let Some((dir, name)) = self.parent(path, OFlags::PATH)? else {
             return Ok(Footing::default());
         };
         let above = stat_at(&dir, "").on("look at", self.show(path))?;
         let mut footing = Footing {
+            in_dir: true,
             dir_fixed: fixed(&above),
             ..Footing::default()
         };
+        if !there {
+            return Ok(footing);
+        }
         match stat_at(&dir, name) {
             Ok(stat) => {
                 footing.mount_point = stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
@@ -81,22 +85,27 @@ impl Mounts {
             .filter(|line| below(&line.at))
             .map(|line| line.id)
             .collect();
-        known.extend(mount_id(root.as_fd()));
+        known.extend(look(root.as_fd()).ok().as_ref().and_then(mount_id));
         Self(Some(known))
     }
 
-    /// Refuses a directory on a mount that was not there when the run began; before Linux 5.8 mounts have no number
-    /// to be told by.
-    pub(super) fn admit(&self, dir: &OwnedFd) -> rustix::io::Result<()> {
-        match (&self.0, mount_id(dir.as_fd())) {
+    /// Refuses a directory on a mount that was not there when the run began, by what [`look`] told of it; before Linux
+    /// 5.8 mounts have no number to be told by.
+    pub(super) fn admit(&self, dir: &Statx) -> rustix::io::Result<()> {
+        match (&self.0, mount_id(dir)) {
             (Some(known), Some(id)) if !known.contains(&id) => Err(Errno::XDEV),
             _ => Ok(()),
         }
     }
 }
 
-fn mount_id(dir: impl AsFd) -> Option<u64> {
-    let stat = rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;
+/// Looks at an open directory, its mount included.
+pub(super) fn look(dir: impl AsFd) -> rustix::io::Result<Statx> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
+    rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, wanted)
+}
+
+fn mount_id(stat: &Statx) -> Option<u64> {
     let told = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::MNT_ID);
     told.then_some(stat.stx_mnt_id)
 }

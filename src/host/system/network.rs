@@ -7,84 +7,151 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    net::{IpAddr, TcpStream, ToSocketAddrs},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    ClientConfig, ClientConnection, ProtocolVersion,
+    client::Resumption,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 
 use crate::{
     error::{Error, Result},
-    host::Presented,
-    starttls::{Dialogue, Protocol, Refusal, Turn},
+    hello::{self, Answer},
+    host::{Dial, Presented},
+    peer::Verifier,
+    starttls::{Dialogue, Refusal, Turn},
 };
+
+mod clerk;
+mod crowd;
+
+use clerk::Clerk;
+pub(super) use crowd::each;
 
 /// The most that is read of a peer before it is given up; a long chain is a few tens of KiB.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Makes a TLS handshake (1.2 or 1.3), after the preamble of the protocol, and returns what was presented, trusted or
+/// How long a peer that judges a client certificate after the handshake is waited for before it is told that nothing more
+/// comes: several round trips across a continent.
+const MOMENT: Duration = Duration::from_millis(400);
+
+/// How long after that: a peer that is content closes at once, or never.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Makes a TLS handshake (1.2 or 1.3), after the preamble of the protocol, and returns what was presented, accepted or
 /// not.
 ///
-/// The name is sent as SNI where it is a DNS name (RFC 6066 section 3); an address is not. Certificates that came are
-/// returned even where the handshake broke afterwards; the version is empty where it broke before the peer had shown by
-/// a signature that it holds the key. The whole takes `limit` at most, however slowly the peer speaks.
+/// Certificates that came are returned even where the handshake broke afterwards; the version is empty where it broke
+/// before the peer had shown by a signature that it holds the key. The whole takes the limit at most, however slowly the
+/// peer speaks.
 ///
 /// # Errors
 /// [`Error::Unproved`] where there is no connection or no certificate, with the reason.
-pub(super) fn handshake(
-    address: SocketAddr,
-    protocol: Protocol,
-    name: &str,
-    limit: Duration,
-) -> Result<Presented> {
-    let silent = |found: String| Error::Unproved {
-        subject: format!("`{address}`"),
-        want: "a certificate".to_owned(),
-        found,
-    };
-    let end = Instant::now() + limit;
-    let recorder = Arc::new(Recorder::new());
+pub(super) fn handshake(dial: &Dial) -> Result<Presented> {
+    let silent = |found: String| silent(dial, "a certificate", found);
+    let end = Instant::now() + dial.limit;
+    let verifier = Arc::new(Verifier::new(dial.accept.clone()));
+    let clerk = Arc::new(
+        Clerk::new(dial.client.as_deref(), &verifier.provider())
+            .map_err(|e| silent(e.to_string()))?,
+    );
     let mut session =
-        session(&recorder, address, name).map_err(|e| silent(format!("cannot be asked: {e}")))?;
-    let preamble = Dialogue::new(protocol, name);
-    let outcome = converse(&mut session, preamble, address, end);
-    let certificates = recorder.taken();
-    match outcome {
-        Err(reason) if certificates.is_empty() => Err(silent(reason.told(limit))),
-        Ok(()) if certificates.is_empty() => Err(silent("presented no certificate".to_owned())),
-        // A client certificate may be demanded; what counts is that the peer has shown that it holds the key.
-        Err(_) if !recorder.is_signed() => Ok(Presented {
-            certificates,
-            version: String::new(),
-        }),
-        Ok(()) | Err(_) => Ok(Presented {
-            certificates,
-            version: session.protocol_version().map(version).unwrap_or_default(),
-        }),
+        session(dial, &verifier, &clerk).map_err(|e| silent(format!("cannot be asked: {e}")))?;
+    let outcome = connect(dial, end).and_then(|mut stream| {
+        converse(&mut session, &mut stream, end)?;
+        part(&mut session, &mut stream, clerk.was_asked(), end)
+    });
+    let certificates = verifier.taken();
+    if certificates.is_empty() {
+        return Err(silent(match outcome {
+            Err(reason) => reason.told("certificate", dial.limit),
+            Ok(()) => "presented no certificate".to_owned(),
+        }));
+    }
+    // A client certificate may be demanded; what counts is that the peer has shown that it holds the key.
+    let signed = session.protocol_version().filter(|_| verifier.is_signed());
+    Ok(Presented {
+        certificates,
+        version: signed.map(version).unwrap_or_default(),
+        asked: clerk.asked(),
+        refusal: outcome
+            .err()
+            .map(|reason| reason.told("certificate", dial.limit)),
+    })
+}
+
+/// Sends the first message of a handshake, and returns the answer; none where the peer closed the connection instead.
+///
+/// # Errors
+/// [`Error::Unproved`] where there is no connection, or no answer that is TLS, with the reason.
+pub(super) fn greet(dial: &Dial, offer: &[u8]) -> Result<Option<Answer>> {
+    let end = Instant::now() + dial.limit;
+    connect(dial, end)
+        .and_then(|mut stream| answer(&mut stream, offer, end))
+        .map_err(|reason| silent(dial, "an answer", reason.told("answer", dial.limit)))
+}
+
+fn silent(dial: &Dial, want: &str, found: String) -> Error {
+    Error::Unproved {
+        subject: format!("`{}`", dial.address),
+        want: want.to_owned(),
+        found,
     }
 }
 
+fn answer(
+    stream: &mut TcpStream,
+    offer: &[u8],
+    end: Instant,
+) -> std::result::Result<Option<Answer>, Reason> {
+    say(stream, offer, end)?;
+    let (mut heard, mut buffer) = (Vec::new(), [0; 4 << 10]);
+    loop {
+        match read(stream, &mut buffer, end) {
+            Ok(more) => heard.extend_from_slice(more),
+            Err(Reason::Closed) => return Ok(None),
+            Err(Reason::Broken(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                return Ok(None);
+            }
+            Err(reason) => return Err(reason),
+        }
+        if let Some(answer) = hello::read(&heard).map_err(|_| Reason::NotTls)? {
+            return Ok(Some(answer));
+        }
+    }
+}
+
+/// Connects, and says and hears in the clear whatever comes before TLS.
+fn connect(dial: &Dial, end: Instant) -> std::result::Result<TcpStream, Reason> {
+    let connected = TcpStream::connect_timeout(&dial.address, left(end)?);
+    let mut stream = connected.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => Reason::Late,
+        _ => Reason::Refused(error),
+    })?;
+    come_to_tls(Dialogue::new(dial.protocol, &dial.name), &mut stream, end)?;
+    Ok(stream)
+}
+
 fn session(
-    recorder: &Arc<Recorder>,
-    address: SocketAddr,
-    name: &str,
+    dial: &Dial,
+    verifier: &Arc<Verifier>,
+    clerk: &Arc<Clerk>,
 ) -> std::result::Result<ClientConnection, rustls::Error> {
-    let config = ClientConfig::builder_with_provider(Arc::clone(&recorder.provider))
+    let mut config = ClientConfig::builder_with_provider(verifier.provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::<Recorder>::clone(recorder))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::<Verifier>::clone(verifier))
+        .with_client_cert_resolver(Arc::<Clerk>::clone(clerk));
+    config.enable_sni = dial.sni.is_some();
+    // Each connection shows its certificates.
+    config.resumption = Resumption::disabled();
+    let name = dial.sni.as_deref().unwrap_or_default();
     let name = ServerName::try_from(name.trim_end_matches('.').to_owned())
-        .unwrap_or_else(|_| ServerName::IpAddress(address.ip().into()));
+        .unwrap_or_else(|_| ServerName::IpAddress(dial.address.ip().into()));
     ClientConnection::new(Arc::new(config), name)
 }
 
@@ -95,21 +162,22 @@ enum Reason {
     Closed,
     Broken(io::Error),
     Foreign(rustls::Error),
+    NotTls,
     Preamble(Refusal),
     TooMuch,
 }
 
 impl Reason {
-    fn told(&self, limit: Duration) -> String {
+    fn told(&self, wanted: &str, limit: Duration) -> String {
         match self {
             Self::Refused(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 "refused the connection".to_owned()
             }
             Self::Refused(error) => format!("cannot be reached: {error}"),
-            Self::Late => format!("gave no certificate within {} s", limit.as_secs_f32()),
+            Self::Late => format!("gave no {wanted} within {} s", limit.as_secs_f32()),
             Self::Closed => "closed the connection without a certificate".to_owned(),
             Self::Broken(error) => format!("broke the connection: {error}"),
-            Self::Foreign(rustls::Error::InvalidMessage(_)) => {
+            Self::NotTls | Self::Foreign(rustls::Error::InvalidMessage(_)) => {
                 "answered with something that is not TLS".to_owned()
             }
             Self::Foreign(rustls::Error::AlertReceived(alert)) => {
@@ -132,40 +200,73 @@ impl Reason {
 
 fn converse(
     session: &mut ClientConnection,
-    preamble: Dialogue,
-    address: SocketAddr,
+    stream: &mut TcpStream,
     end: Instant,
 ) -> std::result::Result<(), Reason> {
-    let mut stream =
-        TcpStream::connect_timeout(&address, left(end)?).map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => Reason::Late,
-            _ => Reason::Refused(error),
-        })?;
-    come_to_tls(preamble, &mut stream, end)?;
     let mut total = 0;
     let mut buffer = [0; 16 << 10];
     while session.is_handshaking() {
-        send(session, &mut stream, end)?;
+        send(session, stream, end)?;
         if !session.is_handshaking() {
             break;
         }
-        let mut ahead = read(&mut stream, &mut buffer, end)?;
-        total += ahead.len();
+        total += hear(session, stream, &mut buffer, end)?;
         if total > MOST_BYTES {
             return Err(Reason::TooMuch);
         }
-        while !ahead.is_empty() {
-            session.read_tls(&mut ahead).map_err(Reason::Broken)?;
-            if let Err(error) = session.process_new_packets() {
-                // The peer's log should say why, too.
-                let _ = send(session, &mut stream, end);
-                return Err(Reason::Foreign(error));
-            }
+    }
+    send(session, stream, end)
+}
+
+/// Reads once, and has the session make of it what it is; returns how much it was.
+fn hear(
+    session: &mut ClientConnection,
+    stream: &mut TcpStream,
+    buffer: &mut [u8],
+    end: Instant,
+) -> std::result::Result<usize, Reason> {
+    let mut ahead = read(stream, buffer, end)?;
+    let length = ahead.len();
+    while !ahead.is_empty() {
+        session.read_tls(&mut ahead).map_err(Reason::Broken)?;
+        if let Err(error) = session.process_new_packets() {
+            // The peer's log should say why, too.
+            let _ = send(session, stream, end);
+            return Err(Reason::Foreign(error));
         }
+    }
+    Ok(length)
+}
+
+/// Ends a connection whose handshake is done. In TLS 1.3 a peer that asked for a client certificate judges it after that,
+/// so what it has to say is waited for: a moment for a refusal, then, once told that nothing more comes, for its own end.
+fn part(
+    session: &mut ClientConnection,
+    stream: &mut TcpStream,
+    was_asked: bool,
+    end: Instant,
+) -> std::result::Result<(), Reason> {
+    let mut buffer = [0; 4 << 10];
+    let is_late = was_asked && session.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+    for wait in if is_late {
+        [MOMENT, FAREWELL].as_slice()
+    } else {
+        &[]
+    } {
+        let until = end.min(Instant::now() + *wait);
+        match hear(session, stream, &mut buffer, until) {
+            // Tickets come from a peer that is content; anything else is its business.
+            Ok(_) => break,
+            Err(Reason::Late) => {}
+            Err(Reason::Closed) if *wait == FAREWELL => break,
+            Err(reason) => return Err(reason),
+        }
+        session.send_close_notify();
+        send(session, stream, end)?;
     }
     session.send_close_notify();
     // Everything is seen; a peer that no longer listens is its own affair.
-    let _ = send(session, &mut stream, end);
+    let _ = send(session, stream, end);
     Ok(())
 }
 
@@ -183,13 +284,17 @@ fn come_to_tls(
             Turn::Listen => heard = read(stream, &mut buffer, end)?,
             Turn::Say(bytes) => {
                 heard = &[];
-                stream
-                    .set_write_timeout(Some(left(end)?))
-                    .map_err(Reason::Broken)?;
-                stream.write_all(&bytes).map_err(Reason::of)?;
+                say(stream, &bytes, end)?;
             }
         }
     }
+}
+
+fn say(stream: &mut TcpStream, bytes: &[u8], end: Instant) -> std::result::Result<(), Reason> {
+    stream
+        .set_write_timeout(Some(left(end)?))
+        .map_err(Reason::Broken)?;
+    stream.write_all(bytes).map_err(Reason::of)
 }
 
 /// Reads what has come, at least a byte.
@@ -247,81 +352,6 @@ fn version(version: ProtocolVersion) -> String {
     }
 }
 
-/// Takes any certificate and writes it down. The handshake's signature is still checked: who presents a certificate
-/// without its key has not been proved to serve it.
-#[derive(Debug)]
-struct Recorder {
-    provider: Arc<CryptoProvider>,
-    seen: Mutex<Vec<Vec<u8>>>,
-    signed: AtomicBool,
-}
-
-impl Recorder {
-    fn new() -> Self {
-        Self {
-            provider: Arc::new(aws_lc_rs::default_provider()),
-            seen: Mutex::new(Vec::new()),
-            signed: AtomicBool::new(false),
-        }
-    }
-
-    /// Tells whether the peer has signed this very handshake with the key of its leaf.
-    fn is_signed(&self) -> bool {
-        self.signed.load(Ordering::Relaxed)
-    }
-
-    fn noted(&self, valid: HandshakeSignatureValid) -> HandshakeSignatureValid {
-        self.signed.store(true, Ordering::Relaxed);
-        valid
-    }
-
-    fn taken(&self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl ServerCertVerifier for Recorder {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        let all = std::iter::once(end_entity).chain(intermediates);
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) =
-            all.map(|der| der.to_vec()).collect();
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, known).map(|valid| self.noted(valid))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, known).map(|valid| self.noted(valid))
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
-}
-
 /// Returns the addresses of a name through the host's own resolver (nsswitch.conf(5)), in its order, each once.
 #[must_use]
 pub(super) fn resolve(name: &str) -> Vec<IpAddr> {
@@ -350,5 +380,7 @@ pub(super) fn trust_anchors_in(pem_bundle: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
+#[cfg(test)]
+mod pinned;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::{fs::File, path::Path};
 
 use rustix::io::Errno;
 
-use super::{SystemHost, files, files::Base, trust};
+use super::{SystemHost, edits, files::Base, trust};
 use crate::{
     error::{Error, On as _, Result},
     state::{Attrs, Content, HostPath, State},
@@ -95,7 +95,7 @@ impl SystemHost {
                         },
                     };
                     let (parent, name) = self.root.parent_for_edit(&dir)?;
-                    match files::create(&parent, name, &state, (uid, gid)) {
+                    match edits::create(&parent, name, &state, (uid, gid)) {
                         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                         other => other.on("create", self.root.show(&dir))?,
                     }

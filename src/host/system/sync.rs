@@ -5,9 +5,9 @@ use std::{
     os::fd::OwnedFd,
 };
 
-use rustix::fs::{AtFlags, StatxFlags};
+use rustix::fs::Statx;
 
-use super::{SystemHost, files};
+use super::{SystemHost, edits};
 use crate::{
     error::{On as _, Result},
     host::Place,
@@ -20,21 +20,13 @@ use crate::{
 const ONE_BY_ONE: usize = 64;
 
 impl SystemHost {
-    /// Remembers the file system of a directory that is about to be written in, and returns the owner and group that a
-    /// new name in it gets: a set-group-ID directory gives its own group (inode(7)).
-    pub(super) fn note_written(&mut self, dir: &OwnedFd) -> Result<(u32, u32)> {
-        let stat = rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
-            .on("look at", ".")?;
+    /// Remembers the file system of a directory that is about to be written in.
+    pub(super) fn note_written(&mut self, dir: &OwnedFd, stat: &Statx) -> Result<()> {
         if let Entry::Vacant(vacant) = self.written.entry((stat.stx_dev_major, stat.stx_dev_minor))
         {
             vacant.insert(dir.try_clone().on("look at", ".")?);
         }
-        let (uid, gid) = (
-            rustix::process::geteuid().as_raw(),
-            rustix::process::getegid().as_raw(),
-        );
-        let inherits = u32::from(stat.stx_mode) & 0o2000 != 0;
-        Ok((uid, if inherits { stat.stx_gid } else { gid }))
+        Ok(())
     }
 
     /// Makes all edits at these places durable.
@@ -51,7 +43,7 @@ impl SystemHost {
         let mut directories: BTreeSet<(bool, HostPath)> = BTreeSet::new();
         for place in places {
             if let Some((dir, name)) = self.base(place)?.parent_if_there(place.path())? {
-                files::sync_file(&dir, name).on("sync", self.shown(place))?;
+                edits::sync_file(&dir, name).on("sync", self.shown(place))?;
             }
             let in_state = matches!(place, Place::State(_));
             directories.extend(place.path().parent().map(|parent| (in_state, parent)));

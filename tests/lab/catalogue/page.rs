@@ -1,31 +1,45 @@
-//! The table of daemons in docs/profiles.md.
+//! The tables of docs/profiles.md that are measured.
 
 use std::{env, fs, path::Path};
 
 use super::Shown;
 
-const BEGIN: &str = "<!-- catalogue -->\n";
-const END: &str = "<!-- end of catalogue -->\n";
+/// Writes a table between the marks of its name into the page that `CERTROLL_CATALOGUE` names; tells whether one is named.
+pub(crate) fn put(name: &str, table: &str) -> bool {
+    let Some(page) = env::var_os("CERTROLL_CATALOGUE") else {
+        return false;
+    };
+    let (begin, end) = marks(name);
+    let text = fs::read_to_string(&page).unwrap();
+    let (head, rest) = text
+        .split_once(&begin)
+        .expect("the page has no mark for it");
+    let (_, tail) = rest.split_once(&end).unwrap();
+    fs::write(page, format!("{head}{begin}\n{table}\n{end}{tail}")).unwrap();
+    true
+}
+
+fn marks(name: &str) -> (String, String) {
+    (
+        format!("<!-- {name} -->\n"),
+        format!("<!-- end of {name} -->\n"),
+    )
+}
 
 /// Writes the table into the page that `CERTROLL_CATALOGUE` names, or else asserts that docs/profiles.md has every row;
 /// versions may differ there, since Debian's do.
 pub(super) fn settle(mut shown: Vec<Shown>) {
     shown.sort_by_key(|one| one.profile);
-    if let Some(page) = env::var_os("CERTROLL_CATALOGUE") {
-        let text = fs::read_to_string(&page).unwrap();
-        let (head, rest) = text.split_once(BEGIN).expect("the page has no mark for it");
-        let (_, tail) = rest.split_once(END).unwrap();
-        let rows: String = shown.iter().map(row).collect();
-        let table = format!(
-            "\n| profile | tested | what proves it | reload suffices |\n|---|---|---|---|\n{rows}\n"
-        );
-        fs::write(page, format!("{head}{BEGIN}{table}{END}{tail}")).unwrap();
+    let rows: String = shown.iter().map(row).collect();
+    let head = "| profile | tested | what proves it | reload suffices |\n|---|---|---|---|\n";
+    if put("catalogue", &format!("{head}{rows}")) {
         return;
     }
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/profiles.md");
     let text = fs::read_to_string(page).unwrap();
-    let (_, rest) = text.split_once(BEGIN).unwrap();
-    let (table, _) = rest.split_once(END).unwrap();
+    let (begin, end) = marks("catalogue");
+    let (_, rest) = text.split_once(&begin).unwrap();
+    let (table, _) = rest.split_once(&end).unwrap();
     let without_version = |row: &str| {
         let cells: Vec<String> = row.split('|').map(|cell| cell.trim().to_owned()).collect();
         let keep = |at: &usize| *at != 2;

@@ -1,16 +1,26 @@
 use std::{
     io::{BufRead, BufReader},
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
     thread,
 };
 
 use rcgen::{CertificateParams, KeyPair};
-use rustls::{ServerConfig, ServerConnection, pki_types::PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
 
 use super::*;
+use crate::starttls::Protocol;
 
 const LIMIT: Duration = Duration::from_secs(10);
+
+fn handshake(
+    address: SocketAddr,
+    protocol: Protocol,
+    name: &str,
+    limit: Duration,
+) -> Result<Presented> {
+    super::handshake(&Dial::new(address, protocol, name, limit))
+}
 
 fn pair(name: &str) -> (Vec<u8>, Vec<u8>) {
     let key = KeyPair::generate().unwrap();

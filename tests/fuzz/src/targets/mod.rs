@@ -8,9 +8,11 @@
 )]
 
 mod effective;
+mod hello;
 mod hosts;
 mod identity;
 mod peers;
+mod pins;
 mod profile;
 mod stored;
 
@@ -20,9 +22,11 @@ pub(crate) type Check = fn(&[u8]);
 /// Every target by the name of its folder in fixtures/fuzz.
 pub(crate) const TARGETS: &[(&str, Check)] = &[
     ("effective", effective::check),
+    ("hello", hello::check),
     ("identity", identity::check),
     ("journal", stored::journal),
     ("peers", peers::check),
+    ("pins", pins::check),
     ("plan", stored::plan),
     ("profile", profile::check),
     ("receipt", stored::receipt),

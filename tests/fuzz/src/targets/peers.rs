@@ -33,6 +33,7 @@ pub(super) fn check(data: &[u8]) {
         Presented {
             certificates: certificates.clone(),
             version: "TLS 1.3".to_owned(),
+            ..Presented::default()
         },
     );
     let host = hosts::host(world);
@@ -84,15 +85,16 @@ pub(super) fn check(data: &[u8]) {
 
 /// What is told is bound by what came, a certificate of nothing counted too.
 fn reported(host: &certroll::host::fake::FakeHost, size: usize) {
-    let report = probe::run(host, &format!("127.0.0.1:{PORT}")).unwrap();
-    for end in &report.endpoints {
+    let target = [format!("127.0.0.1:{PORT}")];
+    let reports = probe::run(host, &target, &probe::Questions::default()).unwrap();
+    for end in &reports[0].endpoints {
         for details in end.leaf.iter().chain(&end.chain) {
             printable(&details.subject);
             printable(&details.issuer);
             details.names.iter().for_each(|name| printable(name));
         }
     }
-    let told = serde_json::to_string(&report).unwrap().len();
+    let told = serde_json::to_string(&reports).unwrap().len();
     assert!(
         told < 4096 + 32 * size,
         "{told} bytes are told of {size} that came"

@@ -108,45 +108,50 @@ fn settle(site: &Site<'_>) -> Result<Judged, String> {
     }
 }
 
-/// The cases of a depth: at the least, each call of a rollout fails with one of the errors, in turn.
-fn cases(site: &Site<'_>) -> Vec<Case> {
+/// The cases of a depth: every so manieth call fails with one of the errors, in turn; those of a rollout at full depth with each.
+fn cases(site: &Site<'_>, sample: usize) -> Vec<Case> {
+    let full = depth() == Depth::Full;
     let mut cases = Vec::new();
     for phase in Phase::all() {
-        for (n, point) in phase.points(site).into_iter().enumerate() {
+        let every = if full || phase.verb == "apply" {
+            sample
+        } else {
+            5 * sample
+        };
+        let points = phase.points(site).into_iter().step_by(every);
+        for (n, point) in points.enumerate() {
             let turn = ERRORS[n % ERRORS.len()];
-            let errors = match depth() {
-                Depth::Full => &ERRORS[..],
-                Depth::Lab | Depth::Fast if phase.verb != "apply" && n % 5 != 0 => &[],
-                Depth::Lab | Depth::Fast => &[turn][..],
+            let errors = if full && phase.verb == "apply" && sample == 1 {
+                &ERRORS[..]
+            } else {
+                &[turn]
             };
-            for &error in errors {
-                let case = |lasting| Case {
-                    phase,
-                    point: point.clone(),
-                    error,
-                    lasting,
-                };
-                cases.push(case(false));
-                // What is interrupted again and again is tried again and again.
-                if error != "EINTR" && (depth() == Depth::Full || n % 5 == 0) {
-                    cases.push(case(true));
-                }
+            let case = |error, lasting| Case {
+                phase,
+                point: point.clone(),
+                error,
+                lasting,
+            };
+            cases.extend(errors.iter().map(|error| case(*error, false)));
+            // What is interrupted again and again is tried again and again.
+            if turn != "EINTR" && n % if full { 2 } else { 5 } == 0 {
+                cases.push(case(turn, true));
             }
         }
     }
     cases
 }
 
-#[test]
-fn a_call_that_fails_leaves_the_host_as_the_exit_code_says() {
+/// Lets calls fail, and settles the rows; `sample` is for the shallower rings and for full depth.
+fn matrix(kind: Kind, place: u8, sample: [usize; 2], how: [&str; 2]) {
     if !in_a_room_of_its_own() {
         return;
     }
     let scratch = site::pairs();
-    let mut sites = phases::sites(&scratch, Kind::Ext4);
-    let cases = cases(&sites[0]);
+    let mut sites = phases::sites(&scratch, kind);
+    let cases = cases(&sites[0], sample[usize::from(depth() == Depth::Full)]);
     let ends = in_parallel(&mut sites, &cases, fail_and_compare);
-    for (lasting, place, how) in [(false, 20, "once"), (true, 21, "from then on")] {
+    for (lasting, how) in [(false, how[0]), (true, how[1])] {
         let mut counts = Counts::default();
         let (cases, ends): (Vec<_>, Vec<_>) = cases
             .iter()
@@ -155,8 +160,34 @@ fn a_call_that_fails_leaves_the_host_as_the_exit_code_says() {
             .filter(|(case, _)| case.lasting == lasting)
             .unzip();
         counts.add(&cases, &ends);
-        let row = format!("{place}-faults");
-        let tried = format!("each call fails {how}: {}", ERRORS.join(", "));
+        let row = format!("{}-faults", place + u8::from(lasting));
+        let tried = format!("{}: {how}: {}", kind.name(), ERRORS.join(", "));
         counts.tally(row, "faults", tried).settle();
     }
+}
+
+#[test]
+fn a_call_that_fails_leaves_the_host_as_the_exit_code_says_on_ext4() {
+    matrix(
+        Kind::Ext4,
+        20,
+        [1, 1],
+        [
+            "each call of `apply` fails once with each of these, each of `rollback` and `recover` with one in turn",
+            "every other call of `apply`, `rollback` and `recover`, and all like it from then on, fail with one in turn of",
+        ],
+    );
+}
+
+#[test]
+fn a_call_that_fails_leaves_the_host_as_the_exit_code_says_on_tmpfs() {
+    matrix(
+        Kind::Tmpfs,
+        22,
+        [7, 4],
+        [
+            "every fourth call of `apply`, `rollback` and `recover` fails once with one in turn of",
+            "every eighth call of `apply`, `rollback` and `recover`, and all like it from then on, fail with one in turn of",
+        ],
+    );
 }

@@ -108,8 +108,14 @@ impl Undo<'_, '_, '_> {
         Store::put(self.writer, &at, bytes)?;
         record(self.writer, generation, &Event::RolledBack)?;
         // The key of an identity that is not in force; where it cannot be removed now, the next commit does it.
-        let key = Store::file(generation.intent.generation, "identity/key.pem");
-        drop(clear(self.writer, &Place::State(key)));
+        let key = Place::State(Store::file(
+            generation.intent.generation,
+            "identity/key.pem",
+        ));
+        if let Ok(true) = clear(self.writer, &key) {
+            // It must not come back with the next power cut.
+            drop(self.writer.sync(&[key]));
+        }
         Store::close(self.writer)
     }
 

@@ -103,6 +103,9 @@ pub(crate) fn host() -> FakeHost {
         path("/etc/hosts"),
         file("127.0.1.1\tother\n".to_owned(), 0o644),
     );
+    world
+        .tree
+        .insert(path("/etc/b/site.conf"), file("old\n".to_owned(), 0o644));
     world.tree.insert(
         path("/etc/a/link"),
         State::Present {
@@ -115,19 +118,20 @@ pub(crate) fn host() -> FakeHost {
         vec!["127.0.0.1".parse().unwrap()],
     );
     let host = FakeHost::new(world, Rc::new(react));
-    host.meddle(|world| {
-        drop(react(
-            world,
-            &command(&[
-                "systemctl",
-                "restart",
-                "--no-ask-password",
-                "--",
-                "web.service",
-            ]),
-        ));
-    });
+    start(&host);
     host
+}
+
+/// Starts the unit, as a boot does.
+pub(crate) fn start(host: &FakeHost) {
+    let unit = command(&[
+        "systemctl",
+        "restart",
+        "--no-ask-password",
+        "--",
+        "web.service",
+    ]);
+    host.meddle(|world| drop(react(world, &unit)));
 }
 
 /// An argument vector.
@@ -200,7 +204,7 @@ pub(crate) fn react(world: &mut World, command: &Command) -> Output {
     }
 }
 
-/// One change; `hosts` is written in place.
+/// One change; `hosts` is written in place, and what is in a directory whose every file is read is staged beside that.
 pub(crate) fn change(at: &str, before: State, after: State, identity: bool) -> Change {
     let at = path(at);
     Change {
@@ -210,7 +214,11 @@ pub(crate) fn change(at: &str, before: State, after: State, identity: bool) -> C
         } else {
             Sensitivity::Public
         },
-        staging: at.parent().unwrap(),
+        staging: if at.name() == "site.conf" {
+            path("/etc")
+        } else {
+            at.parent().unwrap()
+        },
         in_place: at.name() == "hosts",
         path: at,
         before,
@@ -219,7 +227,8 @@ pub(crate) fn change(at: &str, before: State, after: State, identity: bool) -> C
     }
 }
 
-/// Pair, hosts in place, a new directory with a file in it, a new link and a changed one, a service and two probes.
+/// Pair, hosts in place, a new directory with a file in it, a new link and a changed one, a file that is staged in another
+/// directory, a service and a probe.
 pub(crate) fn plan(host: &FakeHost) -> Plan {
     let link = |to: &str| State::Present {
         content: Content::Link(to.to_owned()),
@@ -284,6 +293,12 @@ pub(crate) fn plan(host: &FakeHost) -> Plan {
                 "/etc/b/link",
                 State::Absent,
                 link("/etc/new/override.yml"),
+                false,
+            ),
+            change(
+                "/etc/b/site.conf",
+                before("/etc/b/site.conf"),
+                file("new\n".to_owned(), 0o644),
                 false,
             ),
             change(

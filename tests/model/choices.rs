@@ -1,4 +1,6 @@
-//! Where choices come from: all of them in turn, or some that are given.
+//! Where choices come from: all of them in turn, or drawn.
+
+use proptest::{prelude::Rng as _, test_runner::TestRng};
 
 /// Goes through every sequence of choices, the last choice first.
 #[derive(Debug, Default)]
@@ -30,22 +32,7 @@ impl Odometer {
     }
 }
 
-/// Choices out of a list, over and over.
-#[derive(Debug)]
-pub(crate) struct Given<'l> {
-    list: &'l [u16],
-    at: usize,
-}
-
-impl<'l> Given<'l> {
-    pub(crate) fn new(list: &'l [u16]) -> Self {
-        Self { list, at: 0 }
-    }
-
-    /// Makes one choice.
-    pub(crate) fn choose(&mut self, of: usize) -> usize {
-        let raw = self.list.get(self.at % self.list.len().max(1));
-        self.at += 1;
-        raw.map_or(0, |raw| usize::from(*raw) % of)
-    }
+/// Returns what makes choices by chance.
+pub(crate) fn drawn(rng: &mut TestRng) -> impl FnMut(usize) -> usize {
+    |of| rng.next_u32() as usize % of
 }

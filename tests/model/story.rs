@@ -1,12 +1,12 @@
 //! What a power cut interrupts, and what may be there afterwards.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use certroll::{
     apply::{self, Keep},
     error::Result,
     host::{
-        Command, Host as _, Output,
+        Command, Host as _, Output, Place,
         fake::{FakeHost, Fault, World},
     },
     journal::Store,
@@ -20,15 +20,20 @@ use crate::web::{self, leaf, path};
 /// The tree of a host.
 pub(crate) type Files = BTreeMap<HostPath, State>;
 
+/// What a run does.
+type Act = fn(&mut FakeHost) -> Result<Receipt>;
+
 /// A run on a host, with every tree that may be there after it.
 pub(crate) struct Story {
     pub(crate) name: &'static str,
     start: FakeHost,
-    act: fn(&mut FakeHost) -> Result<Receipt>,
+    act: Act,
     /// The tree without the rollout, and with it.
     pub(crate) trees: [Files; 2],
     /// Which of them is there once the run said so.
     pub(crate) end: usize,
+    /// Whether the service takes the new pair.
+    takes: bool,
     /// The sync that it forgets.
     forgets: Option<usize>,
 }
@@ -64,6 +69,11 @@ fn refuse(world: &mut World, command: &Command) -> Output {
     web::react(world, command)
 }
 
+fn locked(host: &mut FakeHost, act: Act) -> Result<Receipt> {
+    host.lock(Duration::ZERO)?;
+    act(host)
+}
+
 impl Story {
     /// A rollout on a host that never saw one.
     pub(crate) fn rollout() -> Self {
@@ -76,6 +86,7 @@ impl Story {
             end: 1,
             start,
             act: forward,
+            takes: true,
             forgets: None,
         }
     }
@@ -86,6 +97,7 @@ impl Story {
             name: "failure",
             end: 0,
             start: FakeHost::new(web::host().world(), Rc::new(refuse)),
+            takes: false,
             ..Self::rollout()
         }
     }
@@ -118,6 +130,33 @@ impl Story {
         }
     }
 
+    /// The recovery of a run that was killed in the middle of a line of its journal, by a recovery that was killed as soon
+    /// as it had replaced that.
+    pub(crate) fn second_recovery() -> Self {
+        let rollout = Self::rollout();
+        let whole = |host: &FakeHost| {
+            let state = host.world().state;
+            let journal = state.get(&Store::file(1, "journal.jsonl"));
+            journal
+                .and_then(State::bytes)
+                .is_some_and(|b| b.reveal().ends_with(b"\n"))
+        };
+        let torn = |host: &FakeHost| host.world().tree == rollout.trees[1] && !whole(host);
+        let dead = rollout.deaths().into_iter().find(torn).unwrap();
+        let mut recoveries = (0..).map(|step| {
+            let mut host = dead.fork(Fault::DieWithin(step));
+            recover(&mut host).unwrap_err();
+            host.next_run(Fault::Never)
+        });
+        Self {
+            name: "second recovery",
+            end: 0,
+            start: recoveries.find(whole).unwrap(),
+            act: |host| recover(host).map(Option::unwrap),
+            ..rollout
+        }
+    }
+
     /// The same, by a program that forgets one sync.
     pub(crate) fn forgetting(&self, n: usize) -> Self {
         Self {
@@ -134,10 +173,26 @@ impl Story {
         if let Some(n) = self.forgets {
             host = host.forgets_sync(n);
         }
-        let said = host
-            .lock(std::time::Duration::ZERO)
-            .and_then(|()| (self.act)(&mut host));
+        let said = locked(&mut host, self.act);
         (host, said)
+    }
+
+    /// Boots a host that has one of the trees, and carries out the next run on it: a rollout, or where one is in force its
+    /// rollback. Returns the host, which tree is to be there now, and what the run said.
+    pub(crate) fn next(&self, host: &FakeHost, which: usize) -> (FakeHost, usize, Result<Receipt>) {
+        let mut host = host.fork(Fault::Never);
+        web::start(&host);
+        let (act, wanted): (Act, _) = match which {
+            0 => (forward, usize::from(self.takes)),
+            _ => (backward, 0),
+        };
+        let said = locked(&mut host, act);
+        (host, wanted, said)
+    }
+
+    /// Returns what each sync is of, in order.
+    pub(crate) fn syncs(&self) -> Vec<Vec<Place>> {
+        self.run(Fault::Never).0.synced()
     }
 
     /// Returns the host as a kill in each step leaves it, and last as the run's end does.

@@ -55,7 +55,7 @@ pub struct FakeHost {
     react: Reaction,
     fault: Fault,
     steps: Cell<usize>,
-    syncs: Cell<usize>,
+    synced: RefCell<Vec<Vec<Place>>>,
     forgets: Option<usize>,
     dead: Cell<bool>,
     locked: Rc<Cell<bool>>,
@@ -83,7 +83,7 @@ impl FakeHost {
             react,
             fault: Fault::Never,
             steps: Cell::new(0),
-            syncs: Cell::new(0),
+            synced: RefCell::default(),
             forgets: None,
             dead: Cell::new(false),
             locked: Rc::default(),
@@ -107,7 +107,7 @@ impl FakeHost {
         Self {
             fault,
             steps: Cell::new(0),
-            syncs: Cell::new(0),
+            synced: RefCell::default(),
             forgets: None,
             dead: Cell::new(false),
             holds_lock: false,
@@ -133,10 +133,10 @@ impl FakeHost {
         self
     }
 
-    /// Returns the number of syncs so far.
+    /// Returns what each sync of this run was of, the forgotten one too.
     #[must_use]
-    pub fn syncs(&self) -> usize {
-        self.syncs.get()
+    pub fn synced(&self) -> Vec<Vec<Place>> {
+        self.synced.borrow().clone()
     }
 
     /// Cuts the power and boots again: a world of its own, with one of the disks that may be left. Nothing runs, and
@@ -190,10 +190,11 @@ impl FakeHost {
         self.dead.get()
     }
 
-    /// Counts a sync; false where this is the one that is forgotten.
-    fn syncs_now(&self) -> bool {
-        let n = self.syncs.replace(self.syncs.get() + 1);
-        self.forgets != Some(n)
+    /// Notes a sync; false where this is the one that is forgotten.
+    fn syncs_now(&self, of: &[Place]) -> bool {
+        let mut synced = self.synced.borrow_mut();
+        synced.push(of.to_vec());
+        self.forgets != Some(synced.len() - 1)
     }
 
     fn alive(&self) -> Result<()> {
@@ -328,7 +329,10 @@ impl Host for FakeHost {
             return Err(error).on("change", format!("{edit:?}"));
         }
         let seen = seen(&self.world.borrow(), edit);
-        let durable = matches!(edit, Edit::Append { .. }) && self.syncs_now() && !within;
+        let durable = match edit {
+            Edit::Append { at, .. } => self.syncs_now(std::slice::from_ref(at)) && !within,
+            _ => false,
+        };
         self.disk.borrow_mut().edit(edit, &seen, within);
         if durable {
             self.disk.borrow_mut().settle(edit);
@@ -339,7 +343,7 @@ impl Host for FakeHost {
     fn sync(&mut self, places: &[Place]) -> Result<()> {
         self.step("sync")?;
         self.alive()?;
-        if !places.is_empty() && self.syncs_now() {
+        if !places.is_empty() && self.syncs_now(places) {
             self.disk.borrow_mut().sync(places);
         }
         Ok(())

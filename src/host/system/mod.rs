@@ -272,15 +272,16 @@ impl Host for SystemHost {
         let mut file = File::from(fd);
         let start = self.elapsed();
         loop {
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            let exclusive = FlockOperation::NonBlockingLockExclusive;
+            match rustix::io::retry_on_intr(|| rustix::fs::flock(&file, exclusive)) {
                 Ok(()) => break,
-                Err(Errno::WOULDBLOCK | Errno::INTR)
+                Err(Errno::WOULDBLOCK)
                     if self.elapsed().saturating_sub(start) < wait
                         && self.interrupted().is_none() =>
                 {
                     self.sleep(Duration::from_millis(50));
                 }
-                Err(Errno::WOULDBLOCK | Errno::INTR) => {
+                Err(Errno::WOULDBLOCK) => {
                     let holder = files::read_bounded(&file, LARGEST_FILE)
                         .ok()
                         .and_then(|b| b.text().trim().parse().ok());

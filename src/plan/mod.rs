@@ -3,7 +3,7 @@
 //! A plan leaves no choice to execution: it holds whole states before and after, the commands and what each probe must
 //! see. It is made from values, and what holds it can only read.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,7 @@ use crate::{
 mod overlay;
 mod parents;
 mod redact;
+mod rewrite;
 mod settle;
 mod view;
 
@@ -105,6 +106,8 @@ pub struct Plan {
     pub commands: Vec<Command>,
     /// Probes and what they must see.
     pub promises: Vec<Promise>,
+    /// What may be said of changes whose content is not shown, a line each.
+    pub shown: BTreeMap<HostPath, Vec<String>>,
     /// What the probes saw before.
     pub baseline: Vec<Observation>,
     /// What daemons must read once everything is in place.
@@ -148,6 +151,8 @@ impl Plan {
 pub struct Observed {
     /// Differences in the order of the switch, missing directories before what goes in them.
     pub changes: Vec<Change>,
+    /// What may be said of changes whose content is not shown, a line each.
+    pub shown: BTreeMap<HostPath, Vec<String>>,
     /// Targets that cannot be written as they stand.
     pub findings: Vec<Finding>,
 }
@@ -173,6 +178,13 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             observed.findings.push(finding);
             continue;
         }
+        let lines = match rewrite::settle(host, &mut target, &before)? {
+            Ok(lines) => lines,
+            Err(finding) => {
+                observed.findings.push(finding);
+                continue;
+            }
+        };
         let identity = target.identity;
         let sensitivity = if before.bytes().is_some_and(holds_key) {
             // Where a pair was one file before, its copy is a key's, and goes when keys go.
@@ -206,6 +218,9 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             in_place: false,
         };
         settled.add(host, &mut change, &footing)?;
+        if let Some(lines) = lines {
+            observed.shown.insert(change.path.clone(), lines);
+        }
         observed.changes.push(change);
     }
     observed.findings.extend(settled.findings);

@@ -4,6 +4,7 @@
 //! there, is proved and is undone is the same for all of them.
 
 mod hosts;
+mod keystore;
 mod link;
 mod pem;
 mod template;
@@ -20,7 +21,13 @@ use crate::{
 };
 
 /// Every kind, by name.
-pub static KINDS: &[&dyn Kind] = &[&hosts::Hosts, &link::Link, &pem::Pem, &template::Template];
+pub static KINDS: &[&dyn Kind] = &[
+    &hosts::Hosts,
+    &keystore::Keystore,
+    &link::Link,
+    &pem::Pem,
+    &template::Template,
+];
 
 /// A sort of resource.
 pub trait Kind: Sync {
@@ -247,6 +254,7 @@ impl<'a> Asking<'a> {
             swept: self.resource.swept.clone(),
             on_link: self.resource.on_link,
             unless: None,
+            rewrite: None,
         }
     }
 }

@@ -11,6 +11,7 @@ mod effective;
 mod hello;
 mod hosts;
 mod identity;
+mod keystore;
 mod peers;
 mod pins;
 mod profile;
@@ -25,6 +26,7 @@ pub(crate) const TARGETS: &[(&str, Check)] = &[
     ("hello", hello::check),
     ("identity", identity::check),
     ("journal", stored::journal),
+    ("keystore", keystore::check),
     ("peers", peers::check),
     ("pins", pins::check),
     ("plan", stored::plan),

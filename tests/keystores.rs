@@ -217,6 +217,20 @@ fn an_entry_is_taken_out_as_pem_and_its_key_into_a_file_of_ones_own_alone() {
 }
 
 #[test]
+fn a_jks_store_that_is_given_as_an_identity_is_named_with_the_way_out() {
+    let scratch = scratch(&["chain.jks"]);
+    let run = scratch.certroll("inspect chain.jks chain.jks --password-file pw");
+    let run = run.exits(2);
+    assert!(run.err.contains("`chain.jks`: is a JKS store"), "{run:#?}");
+    assert!(
+        run.err.contains(
+            "certroll keystore export chain.jks --alias ALIAS --chain --with-key -o chain.jks.pem"
+        ),
+        "{run:#?}"
+    );
+}
+
+#[test]
 fn a_new_store_holds_what_was_asked_and_replaces_nothing() {
     let scratch = scratch(&["chain.pem", "test-only.key", "backend.pem"]);
     let identity = "--cert chain.pem --key test-only.key --alias GateWay";

@@ -36,6 +36,9 @@ pub use remark::Remark;
 pub use report::{CertificateReport, FORMAT, InspectReport, KeyReport, report};
 pub use trust::Trust;
 
+/// How a JKS store begins, which is no identity: any of its entries may be one.
+pub(crate) const JKS: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
+
 /// One input: a file's bytes and the name that messages give it.
 #[derive(Debug, Clone)]
 pub struct Input {

@@ -19,13 +19,11 @@ use std::ops::Range;
 
 use super::{Entry, Fault, Holds, shown};
 use crate::{
-    identity::{Certificate, Key},
+    identity::{Certificate, JKS as MAGIC, Key},
     state::Bytes,
 };
 use protect::{DIGEST, Password};
 
-/// How such a file begins.
-pub(super) const MAGIC: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
 /// What is written where there was nothing before; 1 is read as well.
 const VERSION: u32 = 2;
 /// The type of a certificate.
@@ -311,3 +309,6 @@ fn certificate(out: &mut Vec<u8>, version: u32, der: &[u8]) -> Option<()> {
     out.extend_from_slice(der);
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

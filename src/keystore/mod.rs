@@ -12,7 +12,7 @@ use std::fmt;
 
 use crate::{
     error::Error,
-    identity::{Certificate, Key},
+    identity::{Certificate, JKS, Key},
     state::Bytes,
 };
 use jks::Jks;
@@ -161,7 +161,7 @@ impl Store {
     /// Tells which format a file has by how it begins; none where it is no store.
     #[must_use]
     pub fn format_of(bytes: &[u8]) -> Option<Format> {
-        if bytes.starts_with(&jks::MAGIC) {
+        if bytes.starts_with(&JKS) {
             return Some(Format::Jks);
         }
         crate::identity::is_store(bytes).then_some(Format::Pkcs12)

@@ -110,6 +110,10 @@ fn sealed(data: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// SHA-1 (FIPS 180-4 section 6.1), a second time: the program's own would only agree with itself.
+#[allow(
+    clippy::many_single_char_names,
+    reason = "they are those of the standard"
+)]
 fn sha1(bytes: &[u8]) -> [u8; 20] {
     let mut padded = bytes.to_vec();
     padded.push(0x80);

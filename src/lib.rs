@@ -28,6 +28,7 @@ pub mod doctor;
 pub mod effective;
 pub mod error;
 pub mod facts;
+pub mod far;
 pub mod hello;
 mod hex;
 pub mod hooks;

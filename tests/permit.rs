@@ -111,6 +111,7 @@ fn permit() -> Permit {
         in_place: HashSet::from([path("/etc/tls/mounted")]),
         staging: HashSet::from([path("/etc/tls")]),
         commands: HashSet::from([words("systemctl reload nginx")]),
+        ..Permit::default()
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
 
 mod begin;
 mod edits;
+mod far;
 mod prove;
 mod recorded;
 mod recover;
@@ -40,6 +41,8 @@ pub type Progress<'p> = &'p dyn Fn(&str);
 pub struct Keep {
     /// Files of the generation's `identity/`, by name.
     pub identity: Vec<(&'static str, Bytes)>,
+    /// Files of the generation's `far/`, by name: what requests to other machines carry, forward and back.
+    pub far: Vec<(String, Bytes)>,
     /// What is remembered of the rollout from then on; none: it is forgotten.
     pub rollout: Option<Remembered>,
     /// Whether services and proof are left to a later run.
@@ -280,14 +283,25 @@ impl<'h, 'p> Journal<'h, 'p> {
         self.stop_if_asked()
     }
 
-    /// Probes until every verdict is good, and looks at the units once more.
-    fn prove(&mut self) -> Result<Vec<Verdict>> {
+    /// Probes until every verdict is good that can be after `sent` requests to other machines, and looks at the units once
+    /// more.
+    fn prove(&mut self, sent: usize) -> Result<Vec<Verdict>> {
         let intent = &self.generation.intent;
+        let due = intent.promises.iter().zip(&intent.baseline);
+        let due = due.filter(|(promise, _)| promise.after <= sent);
+        let (promises, baseline): (Vec<Promise>, Vec<_>) = due
+            .map(|(promise, seen)| (promise.clone(), seen.clone()))
+            .unzip();
         let case = Case {
-            services: intent.services.clone(),
+            // A restart here mends nothing of another machine.
+            services: if sent == 0 {
+                intent.services.clone()
+            } else {
+                Vec::new()
+            },
             units: intent.units.clone(),
-            promises: probe::settled(self.writer.host(), Promise::pairs(&intent.promises))?,
-            baseline: intent.baseline.clone(),
+            promises: probe::settled(self.writer.host(), Promise::pairs(&promises))?,
+            baseline,
             deadline: intent.deadline,
         };
         let progress = self.progress;
@@ -299,7 +313,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             progress: Some(progress),
         };
         let (verdicts, restarted) = case.prove(&mut runner, &mut |message| progress(message))?;
-        self.restarted = restarted;
+        self.restarted.extend(restarted);
         self.watched.still(self.writer.host())?;
         Ok(verdicts)
     }
@@ -344,7 +358,15 @@ impl<'h, 'p> Applied<'h, 'p> {
         if intent.deferred || !intent.live {
             return Ok(Verified(journal, Vec::new()));
         }
-        match journal.prove() {
+        let last = intent.far.len();
+        let proved = journal.prove(0).and_then(|verdicts| {
+            if last == 0 {
+                return Ok(verdicts);
+            }
+            journal.go_far()?;
+            journal.prove(last)
+        });
+        match proved {
             Ok(verdicts) => Ok(Verified(journal, verdicts)),
             Err(error) => Err(Box::new(Failed { journal, error })),
         }

@@ -309,6 +309,7 @@ impl Revert {
             },
             set: self.set.clone(),
             allow: self.allow.clone(),
+            ..Rollout::default()
         };
         Ok(Request {
             revert: true,
@@ -325,6 +326,12 @@ pub(crate) struct Rollout {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) selected: Selected,
+    /// The leaf that an appliance has now, with its key or without: what an undo gives it back
+    #[arg(long, value_name = "FILE")]
+    pub(crate) previous_cert: Option<String>,
+    /// Its private key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) previous_key: Option<String>,
     /// Set a setting of the profile; `profiles show NAME` lists them
     #[arg(long, value_name = "K=V")]
     pub(crate) set: Vec<String>,
@@ -390,6 +397,8 @@ impl Rollout {
             request.set.insert(name.to_owned(), value.to_owned());
         }
         request.allow.clone_from(&self.allow);
+        request.previous.cert.clone_from(&self.previous_cert);
+        request.previous.key.clone_from(&self.previous_key);
         Ok(request)
     }
 }

@@ -159,6 +159,7 @@ pub(crate) fn rollback(
     agreed(&back.plan, host, go, printer)?;
     let keep = Keep {
         rollout: back.remembered,
+        far: back.far,
         ..Keep::default()
     };
     let receipt = carry_out(host, back.plan, keep, printer)?;

@@ -21,6 +21,7 @@ use crate::{
     host::{Host, system},
 };
 
+pub mod appliance;
 mod calls;
 mod config;
 mod daemon;

@@ -49,6 +49,9 @@ pub(super) fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         changes: Vec::new(),
         made: None,
         deferred: request.deferred,
+        reverts: false,
+        previous: request.previous.clone(),
+        pair: None,
     };
     if let Some(regenerate) = desired.regenerate.clone() {
         default_pair(host, &regenerate, &mut desired, &mut goal)?;
@@ -57,9 +60,12 @@ pub(super) fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let standing = plan::Settled::all(host, &mut goal.changes)?;
     desired.findings.extend(standing);
     desired.findings.extend(described(host, &resolved.name)?);
-    let plan = assemble(host, &resolved, desired, goal)?;
+    let (plan, far) = assemble(host, &resolved, desired, goal)?;
     // The rollout is forgotten: what was taken back must not come again with the next hook.
-    let keep = Keep::default();
+    let keep = Keep {
+        far,
+        ..Keep::default()
+    };
     Ok(Prepared { plan, keep })
 }
 
@@ -69,6 +75,7 @@ fn own() -> IdentityContext {
         json: json!({
             "name": "localhost", "cn": "localhost", "dns": ["localhost"], "ips": [], "fingerprint": "",
             "self_signed": true, "trust": "self-signed", "has_anchor": false,
+            "key": "",
         }),
         forms: BTreeMap::new(),
         covers: Box::new(|name| name == "localhost"),

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     error::{Error, On as _, Result},
+    peer::Accept,
     state::{Bytes, HostPath, State},
 };
 
@@ -382,12 +383,16 @@ impl Host for FakeHost {
             want: "a TLS handshake".to_owned(),
             found: "refused the connection".to_owned(),
         };
-        self.world
-            .borrow()
-            .endpoints
-            .get(&dial.address)
-            .cloned()
-            .ok_or_else(refused)
+        let presented = self.world.borrow().endpoints.get(&dial.address).cloned();
+        let mut presented = presented.ok_or_else(refused)?;
+        let wrong = match (&dial.accept, presented.certificates.first()) {
+            (Accept::Only(pins), Some(leaf)) => pins.iter().all(|pin| !pin.is_of(leaf)),
+            _ => false,
+        };
+        if wrong {
+            presented.version.clear();
+        }
+        Ok(presented)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

@@ -11,6 +11,7 @@ use crate::{
     host::Host,
     identity::{Checks, Form, Identity, Trust},
     journal::{Intent, Store},
+    pins::{self, Leaf, Move},
     plan::{self, Change, IdentityLine, Overlay, Plan, Promise},
     preflight::{self, Finding, Severity},
     probe::{self, Defaults, Observation, Want},
@@ -140,6 +141,7 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let goal = Goal {
         line: line(&identity),
         want: probe::served(&identity),
+        leaf: Some(Leaf::of(&identity.leaf.der)),
         changes: Vec::new(),
         made: None,
         deferred: request.deferred,
@@ -186,6 +188,8 @@ pub(crate) fn fresh(host: &dyn Host) -> (u32, u32) {
 struct Goal {
     line: IdentityLine,
     want: Want,
+    /// The leaf among it, where it is known before.
+    leaf: Option<Leaf>,
     /// Removals, before all other changes.
     changes: Vec<Change>,
     /// What a command of the plan makes, of which nothing can be said before.
@@ -246,6 +250,7 @@ fn assemble(
     } else {
         Vec::new()
     };
+    let pins = moves(host, &promises, goal.leaf.as_ref(), asks, &mut findings)?;
     let known = Defaults::read(host, &desired.default_identities);
     findings.extend(defaults::served(&known, &promises, &baseline));
     let services = if live {
@@ -296,8 +301,37 @@ fn assemble(
         undoes: None,
         reverts: desired.regenerate.is_some() || goal.reverts,
         far: far.far,
+        pins,
     };
     Ok((plan, far.keep))
+}
+
+/// Returns the pins that move with the leaf, of endpoints that are the peers they pin.
+///
+/// # Errors
+/// [`Error::WrongPeer`] where one is not: nobody knows then whose leaf would be taken over. Else as [`pins::load`].
+fn moves(
+    host: &dyn Host,
+    promises: &[Promise],
+    leaf: Option<&Leaf>,
+    provable: bool,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<Move>> {
+    let pins = pins::load(host)?;
+    let Some(leaf) = leaf else {
+        findings.extend(pins.left_behind(promises, &[]));
+        return Ok(Vec::new());
+    };
+    let moves = pins.moves(promises, leaf, provable);
+    if host.is_live() && !moves.is_empty() {
+        let peers: Vec<String> = moves.iter().map(|moved| moved.peer.clone()).collect();
+        let looked = pins::check(host, &pins, &peers)?;
+        let wrong: Vec<_> = looked.into_iter().filter_map(|one| one.mismatch).collect();
+        if !wrong.is_empty() {
+            return Err(Error::WrongPeer(wrong));
+        }
+    }
+    Ok(moves)
 }
 
 /// Returns what templates may see of the identity, and its forms.

@@ -8,6 +8,7 @@ use crate::{
     host::Host,
     identity::{Identity, Input, date},
     journal::{DigestKey, Entry, Generation, Intent, Record, Remembered, Status, Store},
+    pins::{self, Move},
     plan::{self, Change, Plan, Promise},
     preflight::{Finding, Severity, allow},
     probe::Want,
@@ -111,6 +112,10 @@ pub fn plan(
     } else {
         Vec::new()
     };
+    let pins = pins::load(host)?;
+    let earlier: Vec<Move> = back.iter().flat_map(|i| i.pins.iter().cloned()).collect();
+    let moves = pins.back(&earlier);
+    findings.extend(pins.left_behind(&promises, &earlier));
     let plan = Plan {
         rollout: rollout.to_owned(),
         profiles: newest.profiles.clone(),
@@ -125,6 +130,7 @@ pub fn plan(
         deadline: newest.deadline,
         live,
         far: far.far,
+        pins: moves,
         undoes: Some(oldest.generation),
         ..Plan::default()
     };

@@ -11,6 +11,7 @@ use crate::{
     journal::{
         DigestKey, Event, Generation, Intent, Record, Remembered, Replayed as _, Status, Store,
     },
+    pins,
     plan::{Plan, Promise},
     probe::{self, Verdict},
     receipt::{Outcome, Receipt},
@@ -177,6 +178,8 @@ impl<'h, 'p> Journal<'h, 'p> {
     }
 
     fn switch(&mut self) -> Result<()> {
+        let moves = self.generation.intent.pins.clone();
+        pins::settle(&mut self.writer, &moves, pins::Pins::expect)?;
         self.stage()?;
         for entry in &self.generation.intent.entries {
             let made_now = matches!(entry.after, Record::Dir { .. });
@@ -404,6 +407,7 @@ impl Journal<'_, '_> {
         if intent.live && outcome == Outcome::Placed {
             receipt.obligations = owed(intent, &verdicts);
         }
+        let moved = pins::proved(&intent.pins, &intent.promises, &verdicts);
         receipt.verdicts = verdicts;
         let mut rollouts = Store::rollouts(self.writer.host())?;
         match self.generation.intent.remembered.clone() {
@@ -426,8 +430,11 @@ impl Journal<'_, '_> {
         self.writer.sync(&[staged, Place::State(at)])?;
         self.record(&Event::Committed)?;
         // From here on the generation is final: what fails now is finished by the next run's recovery.
-        let closed =
-            Store::make_remembered(&mut self.writer).and_then(|()| Store::close(&mut self.writer));
+        let now = receipt.finished;
+        let promote = |pins: &mut pins::Pins, moved: &pins::Move| pins.promote(moved, now);
+        let closed = Store::make_remembered(&mut self.writer)
+            .and_then(|()| pins::settle(&mut self.writer, &moved, promote))
+            .and_then(|()| Store::close(&mut self.writer));
         match closed {
             Ok(()) => drop(retention::prune(&mut self.writer, &rollouts)),
             Err(error) => receipt.causes.push(format!(

@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Result},
     host::{Edit, Host, Place, Writer},
     journal::{DigestKey, Entry, Event, Generation, Intent, Record, Status, Store},
+    pins,
     plan::Promise,
     probe::{self, Want},
     receipt::{Outcome, Receipt},
@@ -108,6 +109,7 @@ impl Undo<'_, '_, '_> {
         let bytes = serde_json::to_vec_pretty(receipt).unwrap_or_default();
         Store::put(self.writer, &at, bytes)?;
         record(self.writer, generation, &Event::RolledBack)?;
+        pins::settle(self.writer, &generation.intent.pins, pins::Pins::drop_next)?;
         // The key of an identity that is not in force; where it cannot be removed now, the next commit does it.
         let key = Place::State(Store::file(
             generation.intent.generation,

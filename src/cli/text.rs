@@ -68,6 +68,11 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
         let _ = writeln!(out, "    undo: {}", request.undo);
     }
     section(&mut out, "proved by", &view.probes);
+    section(
+        &mut out,
+        "pins that move with it; both leaves are accepted until then",
+        &view.pins,
+    );
     section(&mut out, "owed", &view.owed);
     section(&mut out, "found to use the identity", &view.consumers);
     section(&mut out, "on the old files still", &view.holders);
@@ -144,7 +149,13 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
 
 fn summary(view: &View) -> String {
     let count = |action: &str| view.changes.iter().filter(|c| c.action == action).count();
-    if view.changes.is_empty() && view.owed.is_empty() && view.requests.is_empty() {
+    let nothing = [
+        view.changes.is_empty(),
+        view.owed.is_empty(),
+        view.requests.is_empty(),
+        view.pins.is_empty(),
+    ];
+    if nothing == [true; 4] {
         let wanted = if view.reverts {
             "the platform is at its own default"
         } else {

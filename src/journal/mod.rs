@@ -11,6 +11,7 @@ use crate::{
     desired::{Service, Step},
     error::{Error, Result},
     far::{Answer, Far},
+    pins::Move,
     plan::{Change, IdentityLine, Plan, Promise},
     probe::Observation,
     service::UnitState,
@@ -202,6 +203,9 @@ pub struct Intent {
     /// Whether it leads back to the platform's own default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reverts: bool,
+    /// Pins that move once it is proved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<Move>,
 }
 
 impl Intent {
@@ -234,6 +238,7 @@ impl Intent {
             remembered: None,
             undoes: plan.undoes,
             reverts: plan.reverts,
+            pins: plan.pins,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::{
     error::Result,
     far::Far,
     host::{Command, Host},
+    pins::Move,
     preflight::{Finding, Severity},
     probe::{Observation, Want},
     service::UnitState,
@@ -138,13 +139,18 @@ pub struct Plan {
     pub undoes: Option<u64>,
     /// Whether it leads back to the platform's own default.
     pub reverts: bool,
+    /// Pins of its endpoints that move once the new leaf is proved.
+    pub pins: Vec<Move>,
 }
 
 impl Plan {
     /// Tells whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.owed.is_empty() && self.far.is_empty()
+        self.changes.is_empty()
+            && self.owed.is_empty()
+            && self.far.is_empty()
+            && self.pins.is_empty()
     }
 
     /// Tells whether a fatal finding stands in the way.

@@ -61,6 +61,9 @@ pub struct View {
     /// Whether it leads back to the platform's own default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reverts: bool,
+    /// Pins that move once the new leaf is proved, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<String>,
 }
 
 /// A finding as it is printed.
@@ -234,6 +237,7 @@ impl View {
             steps: plan.steps.iter().map(|s| s.text.clone()).collect(),
             live: plan.live,
             reverts: plan.reverts,
+            pins: plan.pins.iter().map(ToString::to_string).collect(),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     host::Host,
     journal::{Entry, Record, Store},
+    pins::Leaf,
     plan::{self, Change, IdentityLine},
     preflight::{Finding, Severity},
     probe::{self, Defaults, Want},
@@ -46,6 +47,7 @@ pub(super) fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let mut goal = Goal {
         line: IdentityLine::default(),
         want: Want::Readable,
+        leaf: None,
         changes: Vec::new(),
         made: None,
         deferred: request.deferred,
@@ -96,6 +98,7 @@ fn default_pair(
         there.filter(|i| i.key.is_some() && i.leaf.not_after > host.now() && defaults.has(i));
     if let Some(identity) = good {
         goal.want = probe::served(&identity);
+        goal.leaf = Some(Leaf::of(&identity.leaf.der));
         return Ok(());
     }
     goal.want = Want::Default {

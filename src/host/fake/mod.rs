@@ -414,18 +414,20 @@ impl Host for FakeHost {
         };
         let mut world = self.world.borrow_mut();
         let now = self.clock.get();
-        let far = world
-            .appliance
-            .as_mut()
-            .filter(|a| a.address == dial.address);
-        if let Some(appliance) = far {
-            return Ok(appliance.presents(now));
+        let far = world.appliance.as_mut();
+        let presented = match far.filter(|a| a.address == dial.address) {
+            Some(appliance) => Some(appliance.presents(now)),
+            None => world.endpoints.get(&dial.address).cloned(),
+        };
+        let mut presented = presented.ok_or_else(refused)?;
+        let wrong = match (&dial.accept, presented.certificates.first()) {
+            (Accept::Only(pins), Some(leaf)) => pins.iter().all(|pin| !pin.is_of(leaf)),
+            _ => false,
+        };
+        if wrong {
+            presented.version.clear();
         }
-        world
-            .endpoints
-            .get(&dial.address)
-            .cloned()
-            .ok_or_else(refused)
+        Ok(presented)
     }
 
     fn fetch(&self, call: &Call) -> Result<Reply> {

@@ -9,6 +9,10 @@
 
 mod common;
 
+#[path = "appliance/faults.rs"]
+mod faults;
+#[path = "appliance/settings.rs"]
+mod settings;
 #[path = "appliance/site.rs"]
 mod site;
 

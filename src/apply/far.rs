@@ -35,9 +35,8 @@ impl Journal<'_, '_> {
                     found: outcome.told,
                 });
             }
-            if n + 1 < self.generation.intent.far.len() {
-                self.prove(n + 1)?;
-            }
+            // What only stays as it was says nothing before this has shown.
+            self.prove(n + 1..=n + 1)?;
         }
         Ok(())
     }

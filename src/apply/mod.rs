@@ -1,7 +1,7 @@
 //! The forward way: begin, stage, switch, tell services, prove, commit. Whatever fails turns into [`Failed`], whose
 //! only way out is [`Failed::undo`].
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use crate::{
     effective::ReadBack,
@@ -286,18 +286,18 @@ impl<'h, 'p> Journal<'h, 'p> {
         self.stop_if_asked()
     }
 
-    /// Probes until every verdict is good that can be after `sent` requests to other machines, and looks at the units once
+    /// Probes until every verdict is good that is due after some requests to other machines, and looks at the units once
     /// more.
-    fn prove(&mut self, sent: usize) -> Result<Vec<Verdict>> {
+    fn prove(&mut self, after: RangeInclusive<usize>) -> Result<Vec<Verdict>> {
         let intent = &self.generation.intent;
         let due = intent.promises.iter().zip(&intent.baseline);
-        let due = due.filter(|(promise, _)| promise.after <= sent);
+        let due = due.filter(|(promise, _)| after.contains(&promise.after));
         let (promises, baseline): (Vec<Promise>, Vec<_>) = due
             .map(|(promise, seen)| (promise.clone(), seen.clone()))
             .unzip();
         let case = Case {
             // A restart here mends nothing of another machine.
-            services: if sent == 0 {
+            services: if *after.end() == 0 {
                 intent.services.clone()
             } else {
                 Vec::new()
@@ -362,12 +362,12 @@ impl<'h, 'p> Applied<'h, 'p> {
             return Ok(Verified(journal, Vec::new()));
         }
         let last = intent.far.len();
-        let proved = journal.prove(0).and_then(|verdicts| {
+        let proved = journal.prove(0..=0).and_then(|verdicts| {
             if last == 0 {
                 return Ok(verdicts);
             }
             journal.go_far()?;
-            journal.prove(last)
+            journal.prove(0..=last)
         });
         match proved {
             Ok(verdicts) => Ok(Verified(journal, verdicts)),

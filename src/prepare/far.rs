@@ -7,7 +7,7 @@ use crate::{
     far::{self, Peers, Planned, Previous},
     host::Host,
     peer::Fingerprint,
-    preflight::{Finding, Severity},
+    preflight::{self, Finding, Severity},
     probe::{self, Observation},
     rollouts::{self, Resolved},
     source::Source as _,
@@ -33,6 +33,11 @@ pub(super) fn prepare(
             findings: wanted.first().map(|_| later).into_iter().collect(),
             ..Planned::default()
         });
+    }
+    // A key that will not be sent needs no connection.
+    let allowed = preflight::allow(desired.findings.clone(), &resolved.remembered.allow);
+    if allowed.iter().any(|f| f.severity == Severity::Fatal) {
+        return Ok(Planned::default());
     }
     let peers = Peers::look(host, desired, &mut findings)?;
     let new = goal.pair.as_ref().map(|p| Fingerprint::of(&p.leaf.der));

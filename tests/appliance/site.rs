@@ -35,13 +35,24 @@ impl Site {
         for name in ["default", "site", "renewed"] {
             pair(&scratch, name, "rsa:2048");
         }
+        // What is in vain is so after a few seconds, too.
+        let profile = include_str!("../../templates/speechmatics/profile.yaml");
+        assert!(profile.contains("deadline: 30"));
+        scratch.file(
+            "P/speechmatics/profile.yaml",
+            profile.replace("deadline: 30", "deadline: 8"),
+        );
         let (cert, key) = (scratch.read("default.pem"), scratch.read("default.key"));
         let appliance = Appliance::start(api, (&cert, &key), DELAY).unwrap();
         Self { scratch, appliance }
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> std::process::Command {
-        let all: Vec<&str> = ["--state", "S"].iter().chain(args).copied().collect();
+        let all: Vec<&str> = ["--state", "S", "--profiles", "P"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
         self.scratch.command(&all)
     }
 

@@ -15,6 +15,8 @@ mod faults;
 mod settings;
 #[path = "appliance/site.rs"]
 mod site;
+#[path = "appliance/whole.rs"]
+mod whole;
 
 use certroll::demo::appliance::Api;
 

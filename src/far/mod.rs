@@ -230,6 +230,18 @@ impl Far {
         })
     }
 
+    /// Tells whether its way back carries a pair.
+    #[must_use]
+    pub fn back_has_pair(&self) -> bool {
+        matches!(&self.back, Back::By(back) if back.has_pair())
+    }
+
+    /// Tells whether a pair goes there on either way.
+    #[must_use]
+    pub fn has_pair(&self) -> bool {
+        self.ask.has_pair() || self.back_has_pair()
+    }
+
     /// Says how it can be taken back, for the plan.
     #[must_use]
     pub fn undo(&self) -> String {

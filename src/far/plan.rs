@@ -1,6 +1,6 @@
 //! Which far resources are needed, of which peers, and how each can be taken back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Back, Far, Wanted};
 use crate::{
@@ -13,12 +13,17 @@ use crate::{
     plan::Promise,
     preflight::{Finding, Severity},
     probe::{self, Observation, Want},
+    rollback,
     state::Bytes,
 };
 
 /// The leaves that peers presented, of those that are who they should be.
 #[derive(Debug, Default)]
-pub(crate) struct Peers(BTreeMap<String, Fingerprint>);
+pub(crate) struct Peers {
+    now: BTreeMap<String, Fingerprint>,
+    /// The leaves that earlier generations found or left there: one of them comes back with a default.
+    earlier: BTreeMap<String, Vec<Fingerprint>>,
+}
 
 /// The pair that a peer has now, where it is known with its key.
 #[derive(Debug)]
@@ -73,20 +78,32 @@ impl Peers {
                 Err(Refusal::Error(error)) => return Err(error),
             }
         }
-        Ok(Self(known))
+        let mut earlier: BTreeMap<String, Vec<Fingerprint>> = BTreeMap::new();
+        for far in rollback::committed(host)?.into_iter().flat_map(|i| i.far) {
+            earlier.entry(far.peer).or_default().extend(far.accept);
+        }
+        Ok(Self {
+            now: known,
+            earlier,
+        })
     }
 
-    /// Returns the leaves that are accepted of a peer from now on: the one that it presented, and the new one.
+    /// Returns the leaves that are accepted of a peer from now on: the one that it presented, and the new one; where that is a
+    /// default that nobody knows beforehand, those that were seen there.
     fn accept(&self, peer: &str, new: Option<Fingerprint>) -> Vec<Fingerprint> {
-        let now = self.0.get(peer).copied();
+        let now = self.now.get(peer).copied();
         let mut all: Vec<Fingerprint> = now.into_iter().chain(now.and(new)).collect();
-        all.dedup();
+        if now.is_some() && new.is_none() {
+            all.extend(self.earlier.get(peer).into_iter().flatten());
+        }
+        let mut seen = BTreeSet::new();
+        all.retain(|leaf| seen.insert(*leaf));
         all
     }
 
     /// Tells whether all of them presented this leaf.
     pub(crate) fn all_present(&self, leaf: Fingerprint) -> bool {
-        self.0.values().all(|presented| *presented == leaf)
+        self.now.values().all(|presented| *presented == leaf)
     }
 
     /// Lets probes over TLS ask the peers that are who they should be, and no other.
@@ -196,12 +213,10 @@ pub(crate) fn plan(
             continue;
         }
         let back = match (one.back, previous) {
+            (Some(Back::By(back)), Previous::Unknown) if back.has_pair() => unknown(),
             (Some(back), _) => back,
             (None, Previous::Known(_)) => Back::By(one.ask.with_previous()),
-            (None, Previous::Unknown) => Back::Never(
-                "no pair from before is kept, and the machine never gives its key away: only `certroll revert` leads away from the new one"
-                    .to_owned(),
-            ),
+            (None, Previous::Unknown) => unknown(),
         };
         planned.far.push(Far {
             what: one.what,
@@ -231,6 +246,13 @@ pub(crate) fn plan(
         }
     }
     planned
+}
+
+fn unknown() -> Back {
+    Back::Never(
+        "no pair from before is kept, and the machine never gives its key away: only `certroll revert` leads away from the new one"
+            .to_owned(),
+    )
 }
 
 /// Returns key and fullchain of an identity as a generation keeps them.
@@ -269,10 +291,4 @@ fn irreversible(far: &[Far]) -> Vec<Finding> {
         );
     }
     findings
-}
-
-impl Far {
-    fn back_has_pair(&self) -> bool {
-        matches!(&self.back, Back::By(back) if back.has_pair())
-    }
 }

@@ -240,6 +240,11 @@ pub trait Host: Tree {
     /// Tells whether this is a live machine: its services and endpoints can be asked. False under `--root`.
     fn is_live(&self) -> bool;
 
+    /// Tells whether the caller named a place of its own for the state directory.
+    fn has_own_state(&self) -> bool {
+        false
+    }
+
     /// Returns the id of a user by name, through the root's files where it has them, else NSS.
     ///
     /// # Errors

@@ -124,7 +124,7 @@ fn login(path: &str, node: &Node) -> Result<LoginSpec> {
     Ok(login)
 }
 
-fn request(path: &str, node: &Node) -> Result<RequestSpec> {
+pub(super) fn request(path: &str, node: &Node) -> Result<RequestSpec> {
     let mut fields = Fields::new(path, "request", node)?;
     let Some(sent) = fields.node("send") else {
         return Err(fields.error(

@@ -54,24 +54,29 @@ pub(super) fn backwards(host: &dyn Host, back: &[&Intent]) -> Result<Backwards> 
             ..reversed
         });
     }
-    let pair = |far: &Far| far.ask.has_pair();
-    let with_pair = |intent: &&&Intent| intent.far.iter().any(pair);
+    let with_pair = |intent: &&&Intent| intent.far.iter().any(Far::has_pair);
     let (oldest, newest) = (
         back.iter().find(with_pair),
         back.iter().rev().find(with_pair),
     );
-    if let (Some(oldest), Some(newest), true) = (oldest, newest, planned.far.iter().any(pair)) {
-        for (from, intent, to) in [("old", oldest, "new"), ("new", newest, "old")] {
-            for form in ["key.pem", "fullchain.pem"] {
-                let at = Store::file(intent.generation, &format!("far/{from}-{form}"));
-                match host.load(&at)?.bytes() {
-                    Some(bytes) => planned.keep.push((format!("{to}-{form}"), bytes.clone())),
-                    None => planned.findings.push(gone(intent.generation)),
-                }
+    let forth = planned.far.iter().any(|far| far.ask.has_pair());
+    let back_again = planned.far.iter().any(Far::back_has_pair);
+    for (needed, from, intent, to) in [
+        (forth, "old", oldest, "new"),
+        (back_again, "new", newest, "old"),
+    ] {
+        let Some(intent) = intent.filter(|_| needed) else {
+            continue;
+        };
+        for form in ["key.pem", "fullchain.pem"] {
+            let at = Store::file(intent.generation, &format!("far/{from}-{form}"));
+            match host.load(&at)?.bytes() {
+                Some(bytes) => planned.keep.push((format!("{to}-{form}"), bytes.clone())),
+                None => planned.findings.push(gone(intent.generation)),
             }
         }
-        planned.findings.dedup();
     }
+    planned.findings.dedup();
     Ok(planned)
 }
 

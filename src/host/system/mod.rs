@@ -204,6 +204,10 @@ impl Host for SystemHost {
         self.root_path == "/"
     }
 
+    fn has_own_state(&self) -> bool {
+        self.state_path.is_some()
+    }
+
     fn user(&self, name: &str) -> Result<User> {
         match self.own_text("/etc/passwd") {
             Some(passwd) => {

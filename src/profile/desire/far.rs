@@ -178,13 +178,17 @@ impl One<'_> {
     }
 }
 
-/// Names the kept file that holds a form of the new pair.
+/// Names the kept file that holds a form of the new pair, or of the one from before.
 fn part(form: &Expr) -> Result<Secret> {
-    if FORMS.contains(&form.text.as_str()) {
-        return Ok(Secret::Kept(format!("new-{}.pem", form.text)));
+    let (which, name) = match form.text.strip_prefix("previous-") {
+        Some(name) => ("old", name),
+        None => ("new", form.text.as_str()),
+    };
+    if FORMS.contains(&name) {
+        return Ok(Secret::Kept(format!("{which}-{name}.pem")));
     }
     Err(form.error(
         format!("form `{}` is not kept for requests", form.text),
-        "known are `key`, `fullchain`",
+        "known are `key`, `fullchain`, `previous-key`, `previous-fullchain`",
     ))
 }

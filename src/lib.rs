@@ -35,6 +35,7 @@ pub mod hooks;
 pub mod host;
 pub mod identity;
 pub mod journal;
+pub mod keystore;
 pub mod peer;
 pub mod pins;
 

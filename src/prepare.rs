@@ -261,6 +261,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
         consumers: desired.consumers,
         holders: plan::holders(host, &observed.changes),
         changes: observed.changes,
+        shown: observed.shown,
         read_back: desired.read_back,
         steps: desired.steps,
         deadline: desired.deadline,

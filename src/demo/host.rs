@@ -182,4 +182,8 @@ impl Host for DemoHost {
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()> {
         self.files.write_output(path, bytes)
     }
+
+    fn write_new(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.files.write_new(path, bytes)
+    }
 }

@@ -56,6 +56,12 @@ fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
             ],
         ),
         (
+            vec!["### Keys of trusted"],
+            vec![
+                "resources: [{kind: keystore, path: /a, password_file: /a, trusted: [{alias: a, form: leaf, zzz: a}]}]",
+            ],
+        ),
+        (
             vec!["## Services"],
             vec!["services: [{units: [a], zzz: a}]"],
         ),
@@ -128,6 +134,7 @@ fn every_kind_is_in_the_reference_with_its_keys() {
             "pem" => vec!["path: /a, form: key"],
             "template" => vec!["path: /a, from: t.tera"],
             "hosts" => vec!["path: /a, from: /a"],
+            "keystore" => vec!["path: /a, alias: a, password_file: /a"],
             other => {
                 panic!("give an example of kind `{other}` here, and its keys in docs/profiles.md")
             }

@@ -1,6 +1,6 @@
 //! What a profile asks for on one host: the output of rendering, before anything of the host's targets is read.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, rc::Rc};
+use std::{any::Any, collections::BTreeMap, fmt, net::IpAddr, rc::Rc};
 
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +56,7 @@ pub struct Target {
 /// A file whose content follows from what is there: values in a document, or entries of a store, beside those of others.
 ///
 /// It is pure, so that a plan can say what it will make and a second run finds nothing to do.
-pub trait Rewrite: fmt::Debug {
+pub trait Rewrite: fmt::Debug + Any {
     /// Returns the files of the host that it needs besides; links are followed.
     fn needs(&self) -> Vec<HostPath>;
 
@@ -65,6 +65,11 @@ pub trait Rewrite: fmt::Debug {
     /// # Errors
     /// What stands in the way.
     fn rewrite(&self, before: Option<&Bytes>, given: &Given) -> Result<Rewritten, Finding>;
+
+    /// Tells whether another one makes the same of whatever is there; false where that is not known.
+    fn is_same(&self, _other: &dyn Any) -> bool {
+        false
+    }
 }
 
 /// What a [`Rewrite`] is given.
@@ -93,7 +98,7 @@ pub struct Rewriting(pub Rc<dyn Rewrite>);
 
 impl PartialEq for Rewriting {
     fn eq(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
+        Rc::ptr_eq(&self.0, &other.0) || self.0.is_same(&*other.0)
     }
 }
 

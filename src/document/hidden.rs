@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    Format,
+    Format, LARGEST,
     node::{Body, Node},
 };
 
@@ -13,12 +13,15 @@ const NAMING: [&str; 8] = [
 ];
 
 /// Returns the bytes that a document holds under names that `is_secret`, and texts that `is_secret_text`; none where
-/// the document cannot be read, so that all of it must be hidden.
+/// the document is too large or cannot be read, so that all of it must be hidden.
 pub(crate) fn secrets(
     text: &str,
     is_secret: fn(&str) -> bool,
     is_secret_text: fn(&str) -> bool,
 ) -> Option<Vec<Range<usize>>> {
+    if text.len() > LARGEST {
+        return None;
+    }
     let (mark, plain) = match text.strip_prefix('\u{feff}') {
         Some(plain) => ('\u{feff}'.len_utf8(), plain),
         None => (0, text),

@@ -1,6 +1,6 @@
 //! `document`: values set inside a file that others made, everything else in it kept byte for byte.
 
-use std::rc::Rc;
+use std::{any::Any, rc::Rc};
 
 use super::{Ask, Asking, Kind};
 use crate::{
@@ -256,7 +256,7 @@ impl Ask for File {
 }
 
 /// The document at a path with its edits done.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Edited {
     path: HostPath,
     edits: Edits,
@@ -294,5 +294,9 @@ impl Rewrite for Edited {
             }
         };
         Ok(Rewritten { bytes, lines: None })
+    }
+
+    fn is_same(&self, other: &dyn Any) -> bool {
+        other.downcast_ref() == Some(self)
     }
 }

@@ -203,6 +203,12 @@ fn two_entries_that_edit_one_document_differently_are_refused() {
     );
     let run = plan(&scratch);
     assert!((run.out + &run.err).contains("`/opt/site.yml` is asked for twice, differently"));
+    // The very same is asked for once.
+    scratch.profile(
+        "a",
+        &format!("resources:\n  - {one} 1}}]}}\n  - {one} 1}}]}}\n"),
+    );
+    assert!(!plan(&scratch).out.contains("asked for twice"));
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub struct Target {
     pub rewrite: Option<Rewriting>,
 }
 
-/// A file whose content follows from what is there: entries of a store beside those of others.
+/// A file whose content follows from what is there: values in a document, or entries of a store, beside those of others.
 ///
 /// It is pure, so that a plan can say what it will make and a second run finds nothing to do.
 pub trait Rewrite: fmt::Debug {
@@ -80,8 +80,8 @@ pub struct Given {
 pub struct Rewritten {
     /// The content.
     pub bytes: Bytes,
-    /// What may be shown of the difference, a line each.
-    pub lines: Vec<String>,
+    /// What may be shown of the difference, a line each; none: the difference itself, as of any other file.
+    pub lines: Option<Vec<String>>,
 }
 
 /// A [`Rewrite`] that copies of a target share.

@@ -39,6 +39,6 @@ pub(super) fn settle(
         .rewrite(before.bytes(), &given)
         .map(|rewritten| {
             target.wanted.content = Content::File(rewritten.bytes);
-            Some(rewritten.lines)
+            rewritten.lines
         }))
 }

@@ -236,7 +236,7 @@ impl Rewrite for Filled {
             .map_err(|fault| self.finding(fault))?;
         Ok(Rewritten {
             bytes: settled.bytes,
-            lines: settled.lines,
+            lines: Some(settled.lines),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Adding a kind is one file here and one line in [`KINDS`]. A kind only says what should be at a path; how it gets
 //! there, is proved and is undone is the same for all of them.
 
+mod document;
 mod hosts;
 mod keystore;
 mod link;
@@ -22,6 +23,7 @@ use crate::{
 
 /// Every kind, by name.
 pub static KINDS: &[&dyn Kind] = &[
+    &document::Document,
     &hosts::Hosts,
     &keystore::Keystore,
     &link::Link,

@@ -7,6 +7,7 @@
     reason = "a broken promise is a panic; two crates use a part of this each"
 )]
 
+mod documents;
 mod effective;
 mod hello;
 mod hosts;
@@ -26,6 +27,7 @@ pub(crate) const TARGETS: &[(&str, Check)] = &[
     ("hello", hello::check),
     ("identity", identity::check),
     ("journal", stored::journal),
+    ("json", documents::json),
     ("keystore", keystore::check),
     ("peers", peers::check),
     ("pins", pins::check),
@@ -33,6 +35,9 @@ pub(crate) const TARGETS: &[(&str, Check)] = &[
     ("profile", profile::check),
     ("receipt", stored::receipt),
     ("rollouts", stored::rollouts),
+    ("toml", documents::toml),
+    ("xml", documents::xml),
+    ("yaml", documents::yaml),
 ];
 
 /// Finds a target.

@@ -11,17 +11,20 @@ use crate::{
     host::Host,
     identity::{Checks, Form, Identity, Trust},
     journal::{Intent, Store},
+    pins::{self, Leaf, Move},
     plan::{self, Change, IdentityLine, Overlay, Plan, Promise},
     preflight::{self, Finding, Severity},
     probe::{self, Defaults, Observation, Want},
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
     service,
+    source::Files,
     state::{Bytes, HostPath},
 };
 
 mod anchors;
 mod defaults;
+mod far;
 mod managers;
 mod never;
 mod readers;
@@ -69,7 +72,8 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
     let trust = identity.trust(&anchors, host.now());
     let context = context(&identity, trust);
     let mut desired = profile::desired(&profiles, &context, set, &profile::HostIds(host))?;
-    if request.consumers {
+    // Files of this host tell nothing of another machine.
+    if request.consumers && !desired.targets.is_empty() {
         add_consumers(host, &profiles, &mut desired)?;
     }
     let checks = Checks {
@@ -124,8 +128,9 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         desired,
         ..
     } = survey(host, request)?;
-    let keep = Keep {
+    let mut keep = Keep {
         identity: kept(&identity),
+        far: Vec::new(),
         rollout: Some(resolved.remembered.clone()),
         deferred: request.deferred,
         plan: Vec::new(),
@@ -136,11 +141,16 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let goal = Goal {
         line: line(&identity),
         want: probe::served(&identity),
+        leaf: Some(Leaf::of(&identity.leaf.der)),
         changes: Vec::new(),
         made: None,
         deferred: request.deferred,
+        reverts: false,
+        previous: request.previous.clone(),
+        pair: Some(identity),
     };
-    let plan = assemble(host, &resolved, desired, goal)?;
+    let (plan, sent) = assemble(host, &resolved, desired, goal)?;
+    keep.far = sent;
     Ok(Prepared { plan, keep })
 }
 
@@ -178,15 +188,30 @@ pub(crate) fn fresh(host: &dyn Host) -> (u32, u32) {
 struct Goal {
     line: IdentityLine,
     want: Want,
+    /// The leaf among it, where it is known before.
+    leaf: Option<Leaf>,
     /// Removals, before all other changes.
     changes: Vec<Change>,
     /// What a command of the plan makes, of which nothing can be said before.
     made: Option<Service>,
     /// Whether services and proof are left to a later run.
     deferred: bool,
+    /// Whether it leads back to the platform's own default.
+    reverts: bool,
+    /// Where the pair is that other machines have now, if it was given.
+    previous: Files,
+    /// The pair that they are to have.
+    pair: Option<Identity>,
 }
 
-fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) -> Result<Plan> {
+/// Puts a plan together, and returns with it what its requests to other machines carry.
+fn assemble(
+    host: &dyn Host,
+    resolved: &Resolved,
+    mut desired: Desired,
+    goal: Goal,
+) -> Result<(Plan, Vec<(String, Bytes)>)> {
+    let far = far::prepare(host, resolved, &mut desired, &goal)?;
     let mut observed = plan::observe(host, desired.targets, fresh(host))?;
     observed.changes.splice(0..0, goal.changes);
     let mut findings = desired.findings;
@@ -206,8 +231,8 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
         made,
     )?);
     let live = host.is_live();
-    let promises = promises(&goal.want, desired.probes);
-    let baseline: Vec<Observation> = if live {
+    let mut promises = promises(&goal.want, desired.probes);
+    let mut baseline: Vec<Observation> = if live {
         promises
             .iter()
             .map(|p| probe::observe(host, &p.probe))
@@ -215,6 +240,9 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
     } else {
         Vec::new()
     };
+    promises.extend(far.promises);
+    baseline.extend(far.baseline);
+    findings.extend(far.findings);
     // With changes the services are told anyway, and a run that tells none leaves what is owed as it is.
     let asks = live && !goal.deferred;
     let owed = if asks && (observed.changes.is_empty() || !resolved.obligations.is_empty()) {
@@ -222,6 +250,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
     } else {
         Vec::new()
     };
+    let pins = moves(host, &promises, goal.leaf.as_ref(), asks, &mut findings)?;
     let known = Defaults::read(host, &desired.default_identities);
     findings.extend(defaults::served(&known, &promises, &baseline));
     let services = if live {
@@ -250,7 +279,7 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
             &observed.changes,
         ));
     }
-    Ok(Plan {
+    let plan = Plan {
         rollout: resolved.name.clone(),
         profiles: desired.profiles,
         identity: goal.line,
@@ -271,8 +300,39 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
         owed,
         live,
         undoes: None,
-        reverts: desired.regenerate.is_some(),
-    })
+        reverts: desired.regenerate.is_some() || goal.reverts,
+        far: far.far,
+        pins,
+    };
+    Ok((plan, far.keep))
+}
+
+/// Returns the pins that move with the leaf, of endpoints that are the peers they pin.
+///
+/// # Errors
+/// [`Error::WrongPeer`] where one is not: nobody knows then whose leaf would be taken over. Else as [`pins::load`].
+fn moves(
+    host: &dyn Host,
+    promises: &[Promise],
+    leaf: Option<&Leaf>,
+    provable: bool,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<Move>> {
+    let pins = pins::load(host)?;
+    let Some(leaf) = leaf else {
+        findings.extend(pins.left_behind(promises, &[]));
+        return Ok(Vec::new());
+    };
+    let moves = pins.moves(promises, leaf, provable);
+    if host.is_live() && !moves.is_empty() {
+        let peers: Vec<String> = moves.iter().map(|moved| moved.peer.clone()).collect();
+        let looked = pins::check(host, &pins, &peers)?;
+        let wrong: Vec<_> = looked.into_iter().filter_map(|one| one.mismatch).collect();
+        if !wrong.is_empty() {
+            return Err(Error::WrongPeer(wrong));
+        }
+    }
+    Ok(moves)
 }
 
 /// Returns what templates may see of the identity, and its forms.
@@ -319,16 +379,12 @@ fn line(identity: &Identity) -> IdentityLine {
 
 /// Says what each probe must see.
 fn promises(served: &Want, probes: Vec<Probe>) -> Vec<Promise> {
-    let want = |probe: &Probe| match probe {
-        Probe::Tls { .. } => served.clone(),
-        Probe::Lookup { is, .. } => Want::Lookup(*is),
-        Probe::Readable { .. } => Want::Readable,
-    };
     probes
         .into_iter()
         .map(|probe| Promise {
-            want: want(&probe),
+            want: probe.want(served),
             probe,
+            after: 0,
         })
         .collect()
 }
@@ -336,7 +392,9 @@ fn promises(served: &Want, probes: Vec<Probe>) -> Vec<Promise> {
 /// Says why services are told although no file changes: an earlier run owes it, or an endpoint serves another leaf.
 fn owed(resolved: &Resolved, promises: &[Promise], baseline: &[Observation]) -> Vec<String> {
     let mut owed = resolved.obligations.clone();
-    for (promise, seen) in promises.iter().zip(baseline) {
+    // What a request to another machine will set is nothing that a service could be told.
+    let local = promises.iter().zip(baseline);
+    for (promise, seen) in local.filter(|(promise, _)| promise.after == 0) {
         let verdict = probe::judge(&promise.probe, &promise.want, seen, seen);
         if verdict.judged && !verdict.good {
             owed.push(format!(

@@ -25,6 +25,7 @@ pub const IDENTITY: &[&str] = &[
     "self_signed",
     "trust",
     "has_anchor",
+    "key",
 ];
 
 /// Filters of our own beside tera's, for people: `profiles show` lists them.

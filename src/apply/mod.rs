@@ -1,7 +1,7 @@
 //! The forward way: begin, stage, switch, tell services, prove, commit. Whatever fails turns into [`Failed`], whose
 //! only way out is [`Failed::undo`].
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use crate::{
     effective::ReadBack,
@@ -11,6 +11,7 @@ use crate::{
     journal::{
         DigestKey, Event, Generation, Intent, Record, Remembered, Replayed as _, Status, Store,
     },
+    pins,
     plan::{Plan, Promise},
     probe::{self, Verdict},
     receipt::{Outcome, Receipt},
@@ -20,6 +21,7 @@ use crate::{
 
 mod begin;
 mod edits;
+mod far;
 mod prove;
 mod recorded;
 mod recover;
@@ -40,6 +42,8 @@ pub type Progress<'p> = &'p dyn Fn(&str);
 pub struct Keep {
     /// Files of the generation's `identity/`, by name.
     pub identity: Vec<(&'static str, Bytes)>,
+    /// Files of the generation's `far/`, by name: what requests to other machines carry, forward and back.
+    pub far: Vec<(String, Bytes)>,
     /// What is remembered of the rollout from then on; none: it is forgotten.
     pub rollout: Option<Remembered>,
     /// Whether services and proof are left to a later run.
@@ -174,6 +178,8 @@ impl<'h, 'p> Journal<'h, 'p> {
     }
 
     fn switch(&mut self) -> Result<()> {
+        let moves = self.generation.intent.pins.clone();
+        pins::settle(&mut self.writer, &moves, pins::Pins::expect)?;
         self.stage()?;
         for entry in &self.generation.intent.entries {
             let made_now = matches!(entry.after, Record::Dir { .. });
@@ -280,14 +286,25 @@ impl<'h, 'p> Journal<'h, 'p> {
         self.stop_if_asked()
     }
 
-    /// Probes until every verdict is good, and looks at the units once more.
-    fn prove(&mut self) -> Result<Vec<Verdict>> {
+    /// Probes until every verdict is good that is due after some requests to other machines, and looks at the units once
+    /// more.
+    fn prove(&mut self, after: RangeInclusive<usize>) -> Result<Vec<Verdict>> {
         let intent = &self.generation.intent;
+        let due = intent.promises.iter().zip(&intent.baseline);
+        let due = due.filter(|(promise, _)| after.contains(&promise.after));
+        let (promises, baseline): (Vec<Promise>, Vec<_>) = due
+            .map(|(promise, seen)| (promise.clone(), seen.clone()))
+            .unzip();
         let case = Case {
-            services: intent.services.clone(),
+            // A restart here mends nothing of another machine.
+            services: if *after.end() == 0 {
+                intent.services.clone()
+            } else {
+                Vec::new()
+            },
             units: intent.units.clone(),
-            promises: probe::settled(self.writer.host(), Promise::pairs(&intent.promises))?,
-            baseline: intent.baseline.clone(),
+            promises: probe::settled(self.writer.host(), Promise::pairs(&promises))?,
+            baseline,
             deadline: intent.deadline,
         };
         let progress = self.progress;
@@ -299,7 +316,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             progress: Some(progress),
         };
         let (verdicts, restarted) = case.prove(&mut runner, &mut |message| progress(message))?;
-        self.restarted = restarted;
+        self.restarted.extend(restarted);
         self.watched.still(self.writer.host())?;
         Ok(verdicts)
     }
@@ -344,7 +361,15 @@ impl<'h, 'p> Applied<'h, 'p> {
         if intent.deferred || !intent.live {
             return Ok(Verified(journal, Vec::new()));
         }
-        match journal.prove() {
+        let last = intent.far.len();
+        let proved = journal.prove(0..=0).and_then(|verdicts| {
+            if last == 0 {
+                return Ok(verdicts);
+            }
+            journal.go_far()?;
+            journal.prove(0..=last)
+        });
+        match proved {
             Ok(verdicts) => Ok(Verified(journal, verdicts)),
             Err(error) => Err(Box::new(Failed { journal, error })),
         }
@@ -382,6 +407,7 @@ impl Journal<'_, '_> {
         if intent.live && outcome == Outcome::Placed {
             receipt.obligations = owed(intent, &verdicts);
         }
+        let moved = pins::proved(&intent.pins, &intent.promises, &verdicts);
         receipt.verdicts = verdicts;
         let mut rollouts = Store::rollouts(self.writer.host())?;
         match self.generation.intent.remembered.clone() {
@@ -404,8 +430,11 @@ impl Journal<'_, '_> {
         self.writer.sync(&[staged, Place::State(at)])?;
         self.record(&Event::Committed)?;
         // From here on the generation is final: what fails now is finished by the next run's recovery.
-        let closed =
-            Store::make_remembered(&mut self.writer).and_then(|()| Store::close(&mut self.writer));
+        let now = receipt.finished;
+        let promote = |pins: &mut pins::Pins, moved: &pins::Move| pins.promote(moved, now);
+        let closed = Store::make_remembered(&mut self.writer)
+            .and_then(|()| pins::settle(&mut self.writer, &moved, promote))
+            .and_then(|()| Store::close(&mut self.writer));
         match closed {
             Ok(()) => drop(retention::prune(&mut self.writer, &rollouts)),
             Err(error) => receipt.causes.push(format!(

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Result},
     host::{Host, Permit, Place, Writer},
     journal::{Event, Generation, Status, Store},
+    pins::{self, Move, Pins},
     receipt::Receipt,
     service,
 };
@@ -100,9 +101,25 @@ fn finish(writer: &mut Writer<'_>, generation: &Generation) -> Result<Receipt> {
     } else {
         Store::drop_remembered(writer)?;
     }
+    let receipt = receipt(writer.host(), generation.intent.generation);
+    let intent = &generation.intent;
+    match (generation.status, &receipt) {
+        (Status::Committed, Ok(receipt)) => {
+            let moved = pins::proved(&intent.pins, &intent.promises, &receipt.verdicts);
+            let promote = |pins: &mut Pins, moved: &Move| pins.promote(moved, receipt.finished);
+            pins::settle(writer, &moved, promote)?;
+        }
+        (Status::RolledBack, _) => pins::settle(writer, &intent.pins, Pins::drop_next)?,
+        // What is there is not known, and both are accepted until somebody says which.
+        _ => {}
+    }
     Store::close(writer)?;
-    let at = Store::file(generation.intent.generation, "receipt.json");
-    let state = writer.host().load(&at)?;
+    receipt
+}
+
+fn receipt(host: &dyn Host, number: u64) -> Result<Receipt> {
+    let at = Store::file(number, "receipt.json");
+    let state = host.load(&at)?;
     let stored = |message: String| Error::Stored {
         path: at.to_string(),
         message,

@@ -54,6 +54,15 @@ const AFTER: &str = "Examples:
 Exit codes: 0 done or nothing to do, 1 failed and unchanged, 2 usage or unfit identity, 3 rolled back, 4 stuck or open,
 5 differences, 6 locked, 7 stale, 8 wrong peer.";
 
+/// A story of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Story {
+    /// Twenty daemons of a Wazo host
+    Wazo,
+    /// A Speechmatics appliance over the network
+    Speechmatics,
+}
+
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
@@ -222,7 +231,11 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
         command: Profiles,
     },
     /// Tell the whole story on a scratch host, no root needed
-    Demo,
+    Demo {
+        /// Which platform's
+        #[arg(value_enum, default_value = "wazo")]
+        name: Story,
+    },
     /// Be one daemon of the demo's scratch host
     #[command(hide = true)]
     DemoDaemon {
@@ -317,6 +330,7 @@ impl Revert {
             },
             set: self.set.clone(),
             allow: self.allow.clone(),
+            ..Rollout::default()
         };
         Ok(Request {
             revert: true,
@@ -333,6 +347,12 @@ pub(crate) struct Rollout {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) selected: Selected,
+    /// The leaf that an appliance has now, with its key or without: what an undo gives it back
+    #[arg(long, value_name = "FILE")]
+    pub(crate) previous_cert: Option<String>,
+    /// Its private key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) previous_key: Option<String>,
     /// Set a setting of the profile; `profiles show NAME` lists them
     #[arg(long, value_name = "K=V")]
     pub(crate) set: Vec<String>,
@@ -398,6 +418,8 @@ impl Rollout {
             request.set.insert(name.to_owned(), value.to_owned());
         }
         request.allow.clone_from(&self.allow);
+        request.previous.cert.clone_from(&self.previous_cert);
+        request.previous.key.clone_from(&self.previous_key);
         Ok(request)
     }
 }

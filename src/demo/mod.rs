@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::{
     cli::{
+        DemoStory,
         print::Printer,
         text::{GREEN, paint},
     },
@@ -21,6 +22,7 @@ use crate::{
     host::{Host, system},
 };
 
+pub mod appliance;
 mod calls;
 mod config;
 mod daemon;
@@ -32,6 +34,7 @@ mod mint;
 mod platform;
 mod scratch;
 mod snapshot;
+mod speechmatics;
 mod story;
 mod table;
 mod words;
@@ -39,13 +42,20 @@ mod words;
 use scratch::Scratch;
 use story::Story;
 
-/// Tells the story, and checks each claim of it.
+/// Tells a story, and checks each claim of it.
 ///
 /// The scratch directory and every child process are gone on return, however it ends.
 ///
 /// # Errors
 /// [`crate::error::Error::Unproved`] where a claim does not hold; [`crate::error::Error::Interrupted`] by a signal.
-pub(crate) fn run(printer: &Printer) -> Result<ExitCode> {
+pub(crate) fn run(story: DemoStory, printer: &Printer) -> Result<ExitCode> {
+    match story {
+        DemoStory::Wazo => wazo(printer),
+        DemoStory::Speechmatics => speechmatics(printer),
+    }
+}
+
+fn wazo(printer: &Printer) -> Result<ExitCode> {
     let start = Instant::now();
     // Before anything is there that a signal could leave behind.
     system::watch_signals()?;
@@ -62,6 +72,27 @@ pub(crate) fn run(printer: &Printer) -> Result<ExitCode> {
         "seconds": seconds,
     });
     printer.result(&document, || told.last_line(seconds));
+    Ok(ExitCode::Success)
+}
+
+fn speechmatics(printer: &Printer) -> Result<ExitCode> {
+    let start = Instant::now();
+    system::watch_signals()?;
+    let scratch = Scratch::make()?;
+    let told = speechmatics::Story::new(&scratch, printer).and_then(speechmatics::Story::tell)?;
+    drop(scratch);
+    let seconds = start.elapsed().as_secs_f64();
+    let speechmatics::Told { requests, keys } = told;
+    let document = json!({
+        "format": "certroll/demo-speechmatics/1",
+        "requests": requests,
+        "keys": keys,
+        "seconds": seconds,
+    });
+    printer.result(&document, || {
+        let word = paint(GREEN, "every claim held");
+        format!("\n{word}: {requests} requests, {keys} keys among them, none in the clear; {seconds:.1} s\n")
+    });
     Ok(ExitCode::Success)
 }
 

@@ -32,6 +32,7 @@ mod trust;
 pub use certificate::Certificate;
 pub use findings::{Checks, NAMES, date};
 pub use key::Key;
+pub(crate) use pem::base64;
 pub use remark::Remark;
 pub use report::{CertificateReport, FORMAT, InspectReport, KeyReport, report};
 pub use trust::Trust;
@@ -248,6 +249,7 @@ impl Identity {
             "trust": trust.name(),
             "not_after": self.leaf.not_after,
             "has_anchor": self.anchor.is_some(),
+            "key": self.key.as_ref().map(Key::description).unwrap_or_default(),
         })
     }
 }

@@ -20,6 +20,7 @@ use crate::{
 
 mod cpapi;
 mod look;
+mod moves;
 mod snippets;
 
 #[cfg(test)]
@@ -27,6 +28,8 @@ mod tests;
 
 pub use cpapi::{merge, parse as parse_cpapi};
 pub use look::{Looked, Mismatch, PATIENCE, Seen, check, look};
+pub(crate) use moves::settle;
+pub use moves::{Move, proved};
 pub use snippets::{LANGUAGES, snippet};
 
 /// Format of the store.
@@ -194,46 +197,6 @@ impl Pins {
         }
     }
 
-    /// Names the leaf that a rollout is about to give a peer: until [`Pins::promote`] or [`Pins::drop_next`] both are
-    /// accepted, so that the rollout does not lock itself out.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] where the peer has no pin.
-    pub fn set_next(&mut self, name: &str, leaf: Leaf) -> Result<()> {
-        let unknown = self.unknown(name);
-        self.hosts.get_mut(name).ok_or(unknown)?.next = Some(leaf);
-        Ok(())
-    }
-
-    /// Makes the next leaf the one that is pinned, once it is proved; without one, nothing changes. `now` is in seconds
-    /// since the epoch, UTC.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] where the peer has no pin.
-    pub fn promote(&mut self, name: &str, now: i64) -> Result<()> {
-        let unknown = self.unknown(name);
-        let pin = self.hosts.get_mut(name).ok_or(unknown)?;
-        if let Some(leaf) = pin.next.take() {
-            *pin = Pin {
-                leaf,
-                first_seen: now,
-                source: Source::Rollout,
-                next: None,
-            };
-        }
-        Ok(())
-    }
-
-    /// Forgets the next leaf, where a rollout was taken back.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] where the peer has no pin.
-    pub fn drop_next(&mut self, name: &str) -> Result<()> {
-        let unknown = self.unknown(name);
-        self.hosts.get_mut(name).ok_or(unknown)?.next = None;
-        Ok(())
-    }
-
     /// Returns the other peers that are pinned to a leaf.
     #[must_use]
     pub fn elsewhere(&self, leaf: Fingerprint, but: &str) -> Vec<String> {
@@ -286,8 +249,12 @@ pub fn load(host: &dyn Host) -> Result<Pins> {
 /// # Errors
 /// [`Error::Io`] with the older store as it was.
 pub fn save(host: &mut dyn Host, pins: &Pins) -> Result<()> {
+    let mut writer = Writer::new(host, Permit::of_state(0), String::new());
+    put(&mut writer, pins)
+}
+
+fn put(writer: &mut Writer<'_>, pins: &Pins) -> Result<()> {
     let mut bytes = serde_json::to_vec_pretty(pins).unwrap_or_default();
     bytes.push(b'\n');
-    let mut writer = Writer::new(host, Permit::of_state(0), String::new());
-    Store::put(&mut writer, &HostPath::new(FILE).unwrap_or_default(), bytes)
+    Store::put(writer, &HostPath::new(FILE).unwrap_or_default(), bytes)
 }

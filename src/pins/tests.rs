@@ -18,33 +18,40 @@ fn pins() -> Pins {
     pins
 }
 
+fn moved(before: u8, after: u8) -> Move {
+    Move {
+        peer: "192.0.2.10:443".to_owned(),
+        before: leaf(before),
+        after: leaf(after),
+    }
+}
+
 #[test]
 fn a_next_leaf_is_accepted_until_it_is_promoted_or_dropped() {
     let name = "192.0.2.10:443";
     let (old, new) = (leaf(1).sha256, leaf(2).sha256);
     let mut pins = pins();
-    pins.set_next(name, leaf(2)).unwrap();
+    pins.expect(&moved(1, 2));
     assert_eq!(pins.get(name).unwrap().accepted(), [old, new]);
     let mut back = pins.clone();
-    back.drop_next(name).unwrap();
+    back.drop_next(&moved(1, 2));
     assert_eq!(back.get(name).unwrap().accepted(), [old]);
-    pins.promote(name, 9).unwrap();
+    pins.promote(&moved(1, 2), 9);
     let pin = pins.get(name).unwrap();
     assert_eq!(
         (pin.accepted(), pin.source, pin.first_seen),
         (vec![new], Source::Rollout, 9)
     );
-    // Without a next leaf there is nothing to promote.
+    // A second time, and for a leaf that is not expected, there is nothing to promote or drop.
     let settled = pins.clone();
-    pins.promote(name, 10).unwrap();
+    pins.promote(&moved(1, 2), 10);
+    pins.promote(&moved(2, 3), 10);
+    pins.drop_next(&moved(1, 2));
     assert_eq!(pins, settled);
-    for refused in [
-        pins.set_next("unknown:443", leaf(2)),
-        pins.promote("unknown:443", 9),
-        pins.drop_next("unknown:443"),
-    ] {
-        assert!(matches!(refused, Err(Error::Unknown { .. })));
-    }
+    // Of a pin that is gone there is nothing to move.
+    pins.hosts.clear();
+    pins.expect(&moved(1, 2));
+    assert_eq!(pins, Pins::default());
 }
 
 #[test]
@@ -67,7 +74,7 @@ fn a_peer_has_one_name_however_it_is_typed() {
 #[test]
 fn the_store_reads_what_it_writes_and_refuses_what_it_did_not() {
     let mut all = pins();
-    all.set_next("192.0.2.10:443", leaf(2)).unwrap();
+    all.expect(&moved(1, 2));
     let text = serde_json::to_string(&all).unwrap();
     assert_eq!(Pins::parse(text.as_bytes()).unwrap(), all);
     let strong = leaf(1).sha256.to_string();

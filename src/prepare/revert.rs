@@ -11,12 +11,13 @@ use crate::{
     error::{Error, Result},
     host::Host,
     journal::{Entry, Record, Store},
+    pins::Leaf,
     plan::{self, Change, IdentityLine},
     preflight::{Finding, Severity},
-    probe::{self, Defaults, Want},
+    probe::{self, Defaults, Observation, Want},
     profile::{self, IdentityContext, Profile},
     rollback,
-    rollouts::{self, Request},
+    rollouts::{self, Request, Resolved},
     state::{Content, HostPath, Sensitivity, State},
 };
 
@@ -46,20 +47,31 @@ pub(super) fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let mut goal = Goal {
         line: IdentityLine::default(),
         want: Want::Readable,
+        leaf: None,
         changes: Vec::new(),
         made: None,
         deferred: request.deferred,
+        reverts: false,
+        previous: request.previous.clone(),
+        pair: None,
     };
     if let Some(regenerate) = desired.regenerate.clone() {
         default_pair(host, &regenerate, &mut desired, &mut goal)?;
+    }
+    if !desired.far.is_empty() {
+        goal.want = Want::Other(custom(host, &resolved, &desired)?);
+        goal.reverts = true;
     }
     removals(host, &mut desired, &mut goal.changes)?;
     let standing = plan::Settled::all(host, &mut goal.changes)?;
     desired.findings.extend(standing);
     desired.findings.extend(described(host, &resolved.name)?);
-    let plan = assemble(host, &resolved, desired, goal)?;
+    let (plan, far) = assemble(host, &resolved, desired, goal)?;
     // The rollout is forgotten: what was taken back must not come again with the next hook.
-    let keep = Keep::default();
+    let keep = Keep {
+        far,
+        ..Keep::default()
+    };
     Ok(Prepared { plan, keep })
 }
 
@@ -69,10 +81,25 @@ fn own() -> IdentityContext {
         json: json!({
             "name": "localhost", "cn": "localhost", "dns": ["localhost"], "ips": [], "fingerprint": "",
             "self_signed": true, "trust": "self-signed", "has_anchor": false,
+            "key": "",
         }),
         forms: BTreeMap::new(),
         covers: Box::new(|name| name == "localhost"),
     }
+}
+
+/// Returns the leaf that another machine is to lose: the one that is remembered, else the one that it presents.
+fn custom(host: &dyn Host, resolved: &Resolved, desired: &Desired) -> Result<String> {
+    if resolved.remembered.identity > 0 {
+        let (identity, _) = rollouts::kept(host, resolved.remembered.identity)?;
+        return Ok(identity.fingerprint().to_owned());
+    }
+    let probes = desired.far.iter().flat_map(|far| &far.proves);
+    let served = probes.filter_map(|probe| match probe::observe(host, probe) {
+        Observation::Tls(ends) => ends.into_iter().find_map(|end| end.presented),
+        _ => None,
+    });
+    Ok(served.map(|s| s.leaf).next().unwrap_or_default())
 }
 
 /// Plans that the platform makes its pair anew, unless what is there is a default identity and valid.
@@ -89,6 +116,7 @@ fn default_pair(
         there.filter(|i| i.key.is_some() && i.leaf.not_after > host.now() && defaults.has(i));
     if let Some(identity) = good {
         goal.want = probe::served(&identity);
+        goal.leaf = Some(Leaf::of(&identity.leaf.der));
         return Ok(());
     }
     goal.want = Want::Default {

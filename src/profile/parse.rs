@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{
     Detect, Fields, FindingSpec, ProbeKind, ProbeSpec, Profile, RemovalSpec, Revert, ServiceSpec,
-    Setting, StepSpec, collect, fields,
+    Setting, StepSpec, collect,
+    far::{FarSpec, remark},
+    fields,
 };
 use crate::{
     desired::{Action, Manager},
@@ -54,6 +56,11 @@ impl Profile {
             facts,
             findings: each(&mut top, "findings", finding)?,
             resources: each(&mut top, "resources", Resource::parse)?,
+            far: top
+                .node("far")
+                .map(|n| FarSpec::parse(path, n))
+                .transpose()?,
+            remarks: each(&mut top, "remarks", remark)?,
             services: each(&mut top, "services", service)?,
             probes: each(&mut top, "probes", probe)?,
             steps: each(&mut top, "steps", step)?,
@@ -325,7 +332,7 @@ fn service(path: &str, node: &Node) -> Result<ServiceSpec> {
 
 pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
     let mut fields = Fields::new(path, "probe", node)?;
-    let kinds = ["tls", "lookup", "readable", "effective"];
+    let kinds = ["tls", "lookup", "readable", "effective", "https", "http"];
     let given: Vec<&str> = kinds
         .into_iter()
         .filter(|k| node.get(k).is_some())
@@ -348,6 +355,16 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
         ["effective"] => ProbeKind::Effective {
             fact: fields.need("effective")?,
             file: fields.need("file")?,
+        },
+        [scheme @ ("https" | "http")] => ProbeKind::Http {
+            tls: *scheme == "https",
+            peer: fields.need(if *scheme == "https" { "https" } else { "http" })?,
+            path: fields.need("get")?,
+            login: fields.word(
+                "login",
+                &[("any", "any"), ("first", "first"), ("last", "last")],
+            )?,
+            is: fields.texts("is")?.into_iter().map(|e| e.text).collect(),
         },
         _ => {
             let known = backticked(&kinds.map(str::to_owned));

@@ -55,6 +55,7 @@ fn show(change: &Change, path: &str) -> String {
             format!("openssl pkey -in {path} -pubout")
         }
         "pem" => format!("openssl x509 -in {path} -noout -subject -fingerprint -sha256"),
+        "keystore" => format!("certroll keystore list {path} --password-file FILE"),
         _ => format!("cat {path}"),
     }
 }

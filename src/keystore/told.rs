@@ -163,6 +163,11 @@ pub(crate) fn lines(before: Option<&[Entry]>, after: &[Entry]) -> Vec<String> {
     let (gone, came): (BTreeSet<&String>, BTreeSet<&String>) =
         (old.iter().collect(), new.iter().collect());
     let mut lines = Vec::new();
+    for (entry, line) in before.unwrap_or_default().iter().zip(&old) {
+        if !after.iter().any(|other| other.found_as == entry.found_as) {
+            lines.push(format!("- {line}"));
+        }
+    }
     for (entry, line) in after.iter().zip(&new) {
         if gone.contains(line) {
             continue;
@@ -182,12 +187,29 @@ pub(crate) fn lines(before: Option<&[Entry]>, after: &[Entry]) -> Vec<String> {
     lines
 }
 
-/// Says what a store is without its password.
-pub(crate) fn outline(bytes: &[u8]) -> Option<Vec<String>> {
-    let format = Store::format_of(bytes)?;
-    if format == Format::Pkcs12 {
-        return Some(vec![format!("{format} store of {} bytes", bytes.len())]);
+/// Says what differs between two contents of a file without a password; none where neither is a store.
+///
+/// What PKCS#12 holds is told to nobody without one, and by a rollback, which has none, only its size is.
+pub(crate) fn compared(before: Option<&[u8]>, after: Option<&[u8]>) -> Option<Vec<String>> {
+    let given = || [("-", before), ("+", after)].into_iter();
+    if !given().any(|(_, bytes)| bytes.is_some_and(|b| Store::format_of(b).is_some())) {
+        return None;
     }
-    let store = Store::read(bytes, None).ok()?;
-    Some(store.entries(None).iter().map(line).collect())
+    let open = |bytes: &[u8]| {
+        let jks = Store::format_of(bytes) == Some(Format::Jks);
+        let read = jks.then(|| Store::read(bytes, None));
+        read.and_then(Result::ok).map(|store| store.entries(None))
+    };
+    let (old, new) = (before.and_then(open), after.and_then(open));
+    if old.is_some() == before.is_some() && new.is_some() == after.is_some() {
+        return Some(lines(old.as_deref(), &new.unwrap_or_default()));
+    }
+    let told = |bytes: &[u8]| match Store::format_of(bytes) {
+        Some(format) => format!("{format} store of {} bytes", bytes.len()),
+        None => format!("{} bytes", bytes.len()),
+    };
+    let line = |(sign, bytes): (&str, Option<&[u8]>)| {
+        format!("{sign} {}", bytes.map_or_else(|| "none".to_owned(), told))
+    };
+    Some(given().map(line).collect())
 }

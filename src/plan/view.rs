@@ -343,24 +343,23 @@ fn diff(change: &Change, made: Option<&String>) -> Vec<String> {
     let hidden = change.sensitivity == Sensitivity::Secret
         || [before, after].into_iter().flatten().any(holds_key);
     if hidden {
+        let (old, new) = (before.map(Bytes::reveal), after.map(Bytes::reveal));
+        if made.is_none()
+            && let Some(lines) = keystore::compared(old, new)
+        {
+            return lines;
+        }
         let tell = |bytes: Option<&Bytes>| {
             let input = |bytes: &Bytes| Input {
                 name: change.path.to_string(),
                 bytes: bytes.clone(),
             };
-            let Some(bytes) = bytes else {
-                return vec!["none".to_owned()];
-            };
-            keystore::outline(bytes.reveal()).unwrap_or_else(|| vec![input(bytes).describe_keys()])
+            bytes.map_or_else(|| "none".to_owned(), |bytes| input(bytes).describe_keys())
         };
         let lines = [("-", before), ("+", after)].into_iter();
         let lines = lines.filter(|(_, bytes)| made.is_none() || bytes.is_some());
         return lines
-            .flat_map(|(sign, bytes)| {
-                tell(bytes)
-                    .into_iter()
-                    .map(move |line| format!("{sign} {line}"))
-            })
+            .map(|(sign, bytes)| format!("{sign} {}", tell(bytes)))
             .collect();
     }
     let text = |bytes: Option<&Bytes>| bytes.map(Bytes::text).unwrap_or_default();

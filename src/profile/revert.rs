@@ -138,10 +138,11 @@ impl Revert {
             probes: each(&mut fields, "probes", probe)?,
             steps: each(&mut fields, "steps", step)?,
         };
-        let form = |r: &&Resource| r.kind == "pem";
-        if revert.resources.iter().any(|r| form(&r)) {
+        let holds_identity = |r: &&Resource| ["keystore", "pem"].contains(&r.kind);
+        if let Some(resource) = revert.resources.iter().find(holds_identity) {
+            let kind = resource.kind;
             return Err(fields.error(
-                "a revert has no identity to put anywhere: kind `pem` cannot be in it",
+                format!("a revert has no identity to put anywhere: kind `{kind}` cannot be in it"),
                 "the platform makes its own pair: `regenerate`",
             ));
         }

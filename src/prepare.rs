@@ -14,7 +14,7 @@ use crate::{
     pins::{self, Leaf, Move},
     plan::{self, Change, IdentityLine, Overlay, Plan, Promise},
     preflight::{self, Finding, Severity},
-    probe::{self, Defaults, Observation, Want},
+    probe::{self, Defaults, Observation, Says, Want},
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
     service,
@@ -255,12 +255,25 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
             &observed.changes,
         ));
     }
+    let says: Vec<Says> = match &goal.leaf {
+        Some(leaf) if live => {
+            let says = |command| Says {
+                command,
+                leaf: leaf.clone(),
+            };
+            desired.says.into_iter().map(says).collect()
+        }
+        Some(_) | None => Vec::new(),
+    };
+    let mut commands = service::commands(&services, &units);
+    commands.extend(says.iter().map(|says| says.command.clone()));
     Ok(Plan {
         rollout: resolved.name.clone(),
         profiles: desired.profiles,
         identity: goal.line,
         settings: desired.settings,
-        commands: service::commands(&services, &units),
+        commands,
+        says,
         promises: if live { promises } else { Vec::new() },
         findings: preflight::allow(findings, &resolved.remembered.allow),
         consumers: desired.consumers,

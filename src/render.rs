@@ -25,6 +25,8 @@ pub const IDENTITY: &[&str] = &[
     "self_signed",
     "trust",
     "has_anchor",
+    "key",
+    "sha1",
 ];
 
 /// Filters of our own beside tera's, for people: `profiles show` lists them.

@@ -13,7 +13,7 @@ use crate::{
     },
     pins,
     plan::{Plan, Promise},
-    probe::{self, Verdict},
+    probe::{self, Says, Verdict},
     receipt::{Outcome, Receipt},
     service::{self, Watched},
     state::Bytes,
@@ -61,6 +61,7 @@ pub struct Journal<'h, 'p> {
     /// The new bytes of files, by number of the change: the one thing of a plan that its intent does not say.
     bytes: HashMap<usize, Bytes>,
     read_back: Vec<ReadBack>,
+    says: Vec<Says>,
     ran: Vec<String>,
     watched: Watched,
     restarted: Vec<String>,
@@ -113,7 +114,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         let (commands, deferred) = (plan.commands.clone(), keep.deferred);
         let hook = keep.hook.clone();
         let bytes = new_bytes(&plan.changes);
-        let read_back = plan.read_back.clone();
+        let (read_back, says) = (plan.read_back.clone(), plan.says.clone());
         let remembered = keep.rollout.clone().map(|remembered| Remembered {
             generation: number,
             identity: if keep.identity.is_empty() {
@@ -153,6 +154,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             key,
             bytes,
             read_back,
+            says,
             ran: Vec::new(),
             watched: Watched::default(),
             restarted: Vec::new(),
@@ -301,7 +303,10 @@ impl<'h, 'p> Journal<'h, 'p> {
             ran: &mut self.ran,
             progress: Some(progress),
         };
-        let (verdicts, restarted) = case.prove(&mut runner, &mut |message| progress(message))?;
+        let (mut verdicts, restarted) =
+            case.prove(&mut runner, &mut |message| progress(message))?;
+        // Behind those of the promises, which they are compared with in order.
+        verdicts.extend(prove::says(&mut runner, &self.says, case.deadline)?);
         self.restarted = restarted;
         self.watched.still(self.writer.host())?;
         Ok(verdicts)

@@ -30,6 +30,7 @@ mod host;
 mod manager;
 mod mint;
 mod platform;
+pub mod portal;
 mod scratch;
 mod snapshot;
 mod story;

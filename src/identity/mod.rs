@@ -231,6 +231,8 @@ impl Identity {
             "trust": trust.name(),
             "not_after": self.leaf.not_after,
             "has_anchor": self.anchor.is_some(),
+            "key": self.key.as_ref().map(Key::description).unwrap_or_default(),
+            "sha1": self.leaf.sha1,
         })
     }
 }

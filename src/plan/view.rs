@@ -12,7 +12,7 @@ use crate::{
     host::{Command, Host},
     identity::Input,
     preflight::Severity,
-    probe::{self, Want},
+    probe::{self, Says, Want},
     service::{self, Planned},
     state::{Attrs, Bytes, Content, HostPath, Sensitivity, State},
 };
@@ -201,6 +201,7 @@ impl View {
             commands: service::planned(&plan.services, &plan.units)
                 .iter()
                 .map(command)
+                .chain(plan.says.iter().map(says))
                 .collect(),
             units: plan
                 .services
@@ -233,6 +234,11 @@ fn command(planned: &Planned) -> String {
         None => line,
         Some(condition) => format!("{line}   # only if {condition}"),
     }
+}
+
+fn says(says: &Says) -> String {
+    let line = says.command.line();
+    format!("{line}   # must name the leaf once it is served")
 }
 
 /// Returns what is proved, in a line.

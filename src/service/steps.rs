@@ -30,6 +30,8 @@ pub(super) struct Act {
     pub(super) manager: Manager,
     pub(super) action: Action,
     pub(super) command: Command,
+    /// What is run right after it.
+    pub(super) then: Option<Command>,
     /// Units that were active before, full names, in order: they must be so afterwards.
     pub(super) units: Vec<String>,
     /// Units that may have to be restarted alone, each with the command: all where the manager may forget some, and
@@ -90,6 +92,7 @@ pub fn planned(services: &[Service], baseline: &[UnitState]) -> Vec<Planned> {
     let mut all: Vec<Planned> = steps.tests.into_iter().map(certain).collect();
     for act in steps.acts {
         all.push(certain(act.command.clone()));
+        all.extend(act.then.clone().map(certain));
         all.extend(act.each.iter().map(|(unit, command)| Planned {
             command: command.clone(),
             only_if: Some(act.only_if(unit)),
@@ -194,6 +197,7 @@ fn add(
         each: singles(&units),
         serves: service.serves.clone(),
         command,
+        then: service.then.clone(),
         units,
         limit,
     });
@@ -265,6 +269,7 @@ pub fn learned(services: Vec<Service>, restart: &BTreeSet<String>) -> Vec<Servic
             action: Action::Restart,
             units: known,
             command: None,
+            then: None,
             serves: BTreeMap::new(),
             ..service.clone()
         });

@@ -11,22 +11,15 @@ mod common;
 mod double;
 #[path = "pins/programs.rs"]
 mod programs;
-#[path = "common/tally.rs"]
-mod tally;
+#[path = "pins/speaks.rs"]
+mod speaks;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use certroll::peer::Fingerprint;
-use common::{Run, Running, Scratch};
+use common::Scratch;
 use double::{Double, Pair};
-
-/// Runs `certroll --state S pin ...`.
-#[track_caller]
-fn pin(scratch: &Scratch, args: &[&str]) -> Run {
-    let head = ["--state", "S", "pin"];
-    let args: Vec<&str> = head.iter().chain(args).copied().collect();
-    Running::start(&mut scratch.command(&args)).end()
-}
+use speaks::pin;
 
 fn store(scratch: &Scratch) -> serde_json::Value {
     serde_json::from_str(&scratch.read("S/pins.json")).unwrap()

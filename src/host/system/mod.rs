@@ -7,9 +7,9 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fs::File,
-    io::{Seek as _, Write as _},
+    io::Write as _,
     net::IpAddr,
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::fs::FileExt as _},
     path::Path,
     time::Duration,
 };
@@ -269,7 +269,7 @@ impl Host for SystemHost {
             Mode::from_raw_mode(0o600),
         )
         .on("open", &path)?;
-        let mut file = File::from(fd);
+        let file = File::from(fd);
         let start = self.elapsed();
         loop {
             let exclusive = FlockOperation::NonBlockingLockExclusive;
@@ -290,10 +290,10 @@ impl Host for SystemHost {
                 Err(errno) => return Err(errno).on("lock", path),
             }
         }
-        // The number is a courtesy for the message above; the kernel's lock is what counts.
-        file.set_len(0).on("write", &path)?;
-        file.rewind().on("write", &path)?;
-        writeln!(file, "{}", std::process::id()).on("write", &path)?;
+        // The number is a courtesy for the message above; the kernel's lock is what counts. Always of one length: to cut a
+        // file off makes ext4 wait for the disk.
+        let holder = format!("{:<10}\n", std::process::id());
+        file.write_all_at(holder.as_bytes(), 0).on("write", &path)?;
         self.lock = Some(file);
         Ok(())
     }

@@ -52,6 +52,15 @@ const AFTER: &str = "Examples:
 Exit codes: 0 done or nothing to do, 1 failed and unchanged, 2 usage or unfit identity, 3 rolled back, 4 stuck or open,
 5 differences, 6 locked, 7 stale, 8 wrong peer.";
 
+/// A story of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Story {
+    /// Twenty daemons of a Wazo host
+    Wazo,
+    /// A Check Point management server whose clients pin its leaf
+    Checkpoint,
+}
+
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
@@ -214,7 +223,11 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
         command: Profiles,
     },
     /// Tell the whole story on a scratch host, no root needed
-    Demo,
+    Demo {
+        /// Which platform's
+        #[arg(value_enum, default_value = "wazo")]
+        name: Story,
+    },
     /// Be one daemon of the demo's scratch host
     #[command(hide = true)]
     DemoDaemon {

@@ -24,6 +24,7 @@ pub(crate) mod text;
 
 pub use look::Saved;
 
+pub(crate) use args::Story as DemoStory;
 use args::{Cli, Command, Profiles};
 use print::Printer;
 
@@ -165,7 +166,7 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             }
         },
         Command::DemoDaemon { unit } => crate::demo::daemon(host, unit),
-        Command::Demo => crate::demo::run(printer),
+        Command::Demo { name } => crate::demo::run(*name, printer),
     }
 }
 

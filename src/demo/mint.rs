@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm,
-    date_time_ymd,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SanType,
+    SignatureAlgorithm, date_time_ymd,
 };
 use zeroize::Zeroizing;
 
@@ -64,6 +64,14 @@ pub(super) fn default_pair(now: i64) -> Result<Pair> {
     Ok(pair(cert, &key))
 }
 
+/// Mints the pair that a portal's first-time wizard makes: an address as CN, no SAN, ten years.
+pub(super) fn portal_pair(now: i64) -> Result<Pair> {
+    let key = KeyPair::generate_for(Algorithm::Rsa.signature()).map_err(unminted)?;
+    let params = params(&[(DnType::CommonName, "127.0.0.1")], now, 3650);
+    let cert = params.self_signed(&key).map_err(unminted)?.pem();
+    Ok(pair(cert, &key))
+}
+
 /// A private CA: a root that nobody's store holds, and an intermediate.
 pub(super) struct Authority {
     /// Intermediate and root, PEM, as a CA hands them out.
@@ -93,12 +101,14 @@ impl Authority {
         })
     }
 
-    /// Issues a leaf for one name, with the certificates above it in the same file.
+    /// Issues a leaf for one name or address, with the certificates above it in the same file.
     pub(super) fn issue(&self, name: &str, algorithm: Algorithm, now: i64) -> Result<Pair> {
         let key = KeyPair::generate_for(algorithm.signature()).map_err(unminted)?;
         let mut params = params(&[(DnType::CommonName, name)], now, 90);
-        let san = name.to_owned().try_into().map_err(unminted)?;
-        params.subject_alt_names = vec![rcgen::SanType::DnsName(san)];
+        params.subject_alt_names = vec![match name.parse() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) => SanType::DnsName(name.to_owned().try_into().map_err(unminted)?),
+        }];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         if matches!(algorithm, Algorithm::Rsa) {
             params.key_usages.push(KeyUsagePurpose::KeyEncipherment);

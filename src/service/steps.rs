@@ -67,9 +67,10 @@ impl Act {
         match (self.manager, self.action) {
             (Manager::Systemd, Action::Restart) => format!("restarting {}", self.units.join(", ")),
             (Manager::Systemd, Action::Reload) => format!("reloading {}", self.units.join(", ")),
-            (Manager::WazoService | Manager::Command, _) => {
-                format!("running: {}", self.command.line())
-            }
+            (Manager::WazoService | Manager::Command, _) => match &self.then {
+                Some(then) => format!("running: {}, then {}", self.command.line(), then.line()),
+                None => format!("running: {}", self.command.line()),
+            },
         }
     }
 }

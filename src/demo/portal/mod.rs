@@ -23,7 +23,10 @@ use rustls::{
 
 use crate::error::{On as _, Result};
 
+mod login;
 mod serve;
+
+pub(super) use login::login;
 
 /// How one behaves that is not as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

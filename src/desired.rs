@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    document::Edits,
     effective::ReadBack,
     host::{Command, Tree},
     preflight::Finding,
@@ -46,6 +47,9 @@ pub struct Target {
     pub on_link: OnLink,
     /// A path that a revert takes away: where that stays, this is left alone too.
     pub unless: Option<HostPath>,
+    /// What is edited in what is there, of a document that others made; the wanted content is then where it begins if
+    /// nothing is there.
+    pub edits: Option<Edits>,
 }
 
 /// One path that a revert takes away, where what is there was put there by certroll or by the platform's document.

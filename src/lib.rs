@@ -25,6 +25,7 @@ pub mod cli;
 pub mod demo;
 pub mod desired;
 pub mod doctor;
+pub mod document;
 pub mod effective;
 pub mod error;
 pub mod facts;

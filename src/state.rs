@@ -166,6 +166,8 @@ pub enum Sensitivity {
     Public,
     /// Nothing: type, size and public fingerprint only.
     Secret,
+    /// What is changed and the lines around it, but no password, token or key: a document that others made.
+    Values,
 }
 
 /// Bytes that are wiped when the last copy is dropped and never printed; copies share them, so that a secret is in memory once.
@@ -352,13 +354,13 @@ pub struct Wanted {
 
 impl Wanted {
     /// Completes the wanted state with the attributes of `before`; a new object belongs to `fresh` (owner, group) and
-    /// is 0644, a secret one 0600.
+    /// is 0644, and 0600 where it may hold what is not for everybody.
     #[must_use]
     pub fn over(self, before: &State, sensitivity: Sensitivity, fresh: (u32, u32)) -> State {
         let fresh_mode = match (&self.content, sensitivity) {
             (Content::Dir, _) => 0o755,
             (Content::Link(_), _) => 0o777,
-            (_, Sensitivity::Secret) => 0o600,
+            (_, Sensitivity::Secret | Sensitivity::Values) => 0o600,
             (_, Sensitivity::Public) => 0o644,
         };
         let kept = match (before, &self.content) {

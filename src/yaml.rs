@@ -166,17 +166,17 @@ pub fn parse(path: &str, text: &str, dialect: Dialect) -> Result<Node> {
                 message,
             )
         })?;
-    let lines: Vec<&str> = match dialect {
-        Dialect::Strict => text.lines().collect(),
+    let pointed = match dialect {
+        Dialect::Strict => text.as_bytes(),
         // Nobody points into the texts of a daemon's configuration.
-        Dialect::PyYaml => Vec::new(),
+        Dialect::PyYaml => &[],
     };
     let nothing = Node {
         line: 1,
         column: 1,
         value: Value::Null,
     };
-    Ok(root.map_or(nothing, |root| node(root, &lines)))
+    Ok(root.map_or(nothing, |root| node(root, pointed)))
 }
 
 /// What may be said of a fault. The parser quotes the tag, key or value that it does not take, and in a daemon's
@@ -221,20 +221,18 @@ enum Raw {
     Map(Vec<(Spanned<String>, Spanned<Self>)>),
 }
 
-fn node(spanned: Spanned<Raw>, lines: &[&str]) -> Node {
+fn node(spanned: Spanned<Raw>, text: &[u8]) -> Node {
     let (line, column) = (spanned.referenced.line(), spanned.referenced.column());
-    let index = |n: u64| usize::try_from(n).unwrap_or_default().wrapping_sub(1);
-    let first = lines
-        .get(index(line))
-        .and_then(|text| text.chars().nth(index(column)));
+    let at = spanned.referenced.span().byte_offset();
+    let first = at.and_then(|at| text.get(usize::try_from(at).ok()?));
     let quote =
-        matches!(spanned.value, Raw::Scalar(Value::Text(_))) && matches!(first, Some('"' | '\''));
+        matches!(spanned.value, Raw::Scalar(Value::Text(_))) && matches!(first, Some(b'"' | b'\''));
     Node {
         line,
         column: column + u64::from(quote),
         value: match spanned.value {
             Raw::Scalar(value) => value,
-            Raw::List(items) => Value::List(items.into_iter().map(|n| node(n, lines)).collect()),
+            Raw::List(items) => Value::List(items.into_iter().map(|n| node(n, text)).collect()),
             Raw::Map(entries) => Value::Map(
                 entries
                     .into_iter()
@@ -245,7 +243,7 @@ fn node(spanned: Spanned<Raw>, lines: &[&str]) -> Node {
                             column: at.column(),
                             name: key.value,
                         };
-                        (key, node(value, lines))
+                        (key, node(value, text))
                     })
                     .collect(),
             ),

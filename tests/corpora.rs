@@ -147,6 +147,14 @@ fn an_identity_is_read_as_it_is_written_or_refused_without_its_secrets() {
 }
 
 #[test]
+fn documents_of_every_format_are_edited_for_certain_or_refused_without_their_secrets() {
+    replay("json");
+    replay("toml");
+    replay("xml");
+    replay("yaml");
+}
+
+#[test]
 fn a_journal_is_replayed_as_it_is_written_and_a_recovery_touches_only_what_it_names() {
     replay("journal");
 }

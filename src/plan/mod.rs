@@ -9,14 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     desired::{OnLink, Probe, Service, Step, Target},
+    document::Edits,
     effective::ReadBack,
     error::Result,
     host::{Command, Host},
     pins::Move,
     preflight::{Finding, Severity},
     probe::{Observation, Says, Want},
+    render::shell_word,
     service::UnitState,
-    state::{Content, HostPath, Sensitivity, State},
+    state::{Bytes, Content, HostPath, Sensitivity, State},
 };
 
 mod overlay;
@@ -178,6 +180,15 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             observed.findings.push(finding);
             continue;
         }
+        if let Some(edits) = &target.edits {
+            match edited(&target.path, edits, &before) {
+                Ok(bytes) => target.wanted.content = Content::File(bytes),
+                Err(finding) => {
+                    observed.findings.push(finding);
+                    continue;
+                }
+            }
+        }
         let identity = target.identity;
         let sensitivity = if before.bytes().is_some_and(holds_key) {
             // Where a pair was one file before, its copy is a key's, and goes when keys go.
@@ -231,6 +242,33 @@ fn same(before: &State, after: &State) -> bool {
             },
         ) if matches!(a, Content::Link(_)) => a == b && x.uid == y.uid && x.gid == y.gid,
         _ => before == after,
+    }
+}
+
+/// Returns a document with its edits done, or why they cannot be.
+fn edited(path: &HostPath, edits: &Edits, before: &State) -> Result<Bytes, Finding> {
+    let document = match (before.bytes(), &edits.create) {
+        (Some(bytes), _) => bytes.clone(),
+        (None, Some(text)) => Bytes::from(text.clone()),
+        (None, None) => {
+            let message = format!("`{path}` is not there: want the document that is edited");
+            let hint = "is the platform installed, and is the path right?";
+            let finding = Finding::host(Severity::Fatal, "document-missing", message);
+            return Err(finding.hinted(hint));
+        }
+    };
+    match edits.apply(document.reveal()) {
+        Ok(bytes) if bytes == document.reveal() => Ok(document),
+        Ok(bytes) => Ok(bytes.into()),
+        Err(fault) => {
+            let message = format!("{path}:{fault}");
+            let hint = format!(
+                "look at it: `sed -n {}p {}`",
+                fault.line,
+                shell_word(path.as_str())
+            );
+            Err(Finding::host(Severity::Fatal, "document-refused", message).hinted(hint))
+        }
     }
 }
 

@@ -1,10 +1,15 @@
 //! Diffs of documents that may hold a password: the line is shown, what it holds is not.
 
+use std::ops::Range;
+
 use similar::{ChangeTag, TextDiff};
 
+use crate::document;
+
 /// Words in the name of a value that say that it is nobody's business.
-const SECRET: [&str; 10] = [
+const SECRET: [&str; 11] = [
     "password",
+    "pwd",
     "passwd",
     "passphrase",
     "secret",
@@ -39,18 +44,141 @@ pub(super) fn unified(diff: &TextDiff<'_, '_, str>, old: &str, new: &str) -> Vec
             } else {
                 line(text)
             };
-            let sign = match change.tag() {
-                ChangeTag::Equal => ' ',
-                ChangeTag::Delete => '-',
-                ChangeTag::Insert => '+',
-            };
-            lines.push(format!("{sign}{text}"));
+            lines.push(format!("{}{text}", sign(change.tag())));
             if change.missing_newline() {
                 lines.push("\\ No newline at end of file".to_owned());
             }
         }
     }
     lines
+}
+
+/// Returns the lines of a unified diff of a document that others made: by its structure, whatever it is written in.
+pub(super) fn document(before: &str, after: &str, old: &str, new: &str) -> Vec<String> {
+    let diff = TextDiff::from_lines(before, after);
+    let shown_old = readable(before, diff.iter_old_slices());
+    let shown_new = readable(after, diff.iter_new_slices());
+    let mut unified = diff.unified_diff();
+    let mut lines = vec![format!("--- {old}"), format!("+++ {new}")];
+    for hunk in unified.header(old, new).iter_hunks() {
+        lines.push(hunk.header().to_string());
+        let text = |of: &[String], n: Option<usize>| n.and_then(|n| of.get(n)).cloned();
+        let mut shown: Vec<(ChangeTag, String, bool)> = Vec::new();
+        for change in hunk.iter_changes() {
+            let text = match change.tag() {
+                ChangeTag::Insert => text(&shown_new, change.new_index()),
+                ChangeTag::Equal | ChangeTag::Delete => text(&shown_old, change.old_index()),
+            };
+            shown.push((
+                change.tag(),
+                text.unwrap_or_default(),
+                change.missing_newline(),
+            ));
+        }
+        shorten(&mut shown);
+        for (tag, text, unended) in shown {
+            lines.push(format!("{}{text}", sign(tag)));
+            if unended {
+                lines.push("\\ No newline at end of file".to_owned());
+            }
+        }
+    }
+    lines
+}
+
+fn sign(tag: ChangeTag) -> char {
+    match tag {
+        ChangeTag::Equal => ' ',
+        ChangeTag::Delete => '-',
+        ChangeTag::Insert => '+',
+    }
+}
+
+/// Returns the lines of a document without its secrets; of one that cannot be read, nothing.
+fn readable<'l>(text: &str, slices: impl Iterator<Item = &'l str>) -> Vec<String> {
+    let Some(mut secrets) = document::secrets(text, is_secret, is_private) else {
+        return slices.map(|_| HIDDEN.to_owned()).collect();
+    };
+    secrets.sort_by_key(|range| range.start);
+    let (mut at, mut lines) = (0, Vec::new());
+    for slice in slices {
+        let end = at + slice.trim_end_matches(['\r', '\n']).len();
+        lines.push(line(&without(text, at..end, &secrets)));
+        at += slice.len();
+    }
+    lines
+}
+
+/// Returns a line with every secret in it replaced.
+fn without(text: &str, line: Range<usize>, secrets: &[Range<usize>]) -> String {
+    let (mut at, mut shown) = (line.start, String::new());
+    let first = secrets.partition_point(|s| s.end <= line.start);
+    for secret in &secrets[first..] {
+        if secret.start >= line.end {
+            break;
+        }
+        if !secret.is_empty() && secret.end > at {
+            shown += text.get(at..secret.start.max(at)).unwrap_or_default();
+            shown += HIDDEN;
+            at = secret.end.min(line.end);
+        }
+    }
+    shown + text.get(at..line.end).unwrap_or_default()
+}
+
+/// Tells whether a name says that what it names is nobody's business.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_lowercase().replace('-', "_");
+    SECRET.iter().any(|word| name.contains(word)) || name.ends_with("pass")
+}
+
+/// Tells whether a text is a PEM block that is neither a certificate nor public.
+fn is_private(text: &str) -> bool {
+    let mut labels = text.split("-----BEGIN ").skip(1);
+    labels.any(|label| {
+        let label = label.split("-----").next().unwrap_or_default();
+        !label.contains("CERTIFICATE") && !label.contains("PUBLIC")
+    })
+}
+
+/// The most characters of a line that are shown whole.
+const LONGEST: usize = 200;
+
+/// How many characters are shown around what is changed in a longer one.
+const AROUND: usize = 60;
+
+/// Cuts long lines down to what is changed in them: a document may be one line.
+fn shorten(lines: &mut [(ChangeTag, String, bool)]) {
+    let of = |lines: &[(ChangeTag, String, bool)], tag| -> Vec<usize> {
+        let all = (0..lines.len()).filter(|n| lines[*n].0 == tag);
+        all.collect()
+    };
+    let deleted = of(lines, ChangeTag::Delete);
+    let inserted = of(lines, ChangeTag::Insert);
+    for (old, new) in deleted.iter().zip(&inserted) {
+        let chars = |n: usize| lines[n].1.chars().collect::<Vec<char>>();
+        let (a, b) = (chars(*old), chars(*new));
+        if a.len().max(b.len()) <= LONGEST {
+            continue;
+        }
+        let same = |pairs: &mut dyn Iterator<Item = (&char, &char)>| {
+            pairs.take_while(|(a, b)| a == b).count()
+        };
+        let head = same(&mut a.iter().zip(&b)).saturating_sub(AROUND);
+        let tail = same(&mut a.iter().rev().zip(b.iter().rev())).saturating_sub(AROUND);
+        for (n, chars) in [(*old, a), (*new, b)] {
+            let end = chars.len().saturating_sub(tail).max(head);
+            let middle: String = chars[head.min(chars.len())..end].iter().collect();
+            let left = if head > 0 { "…" } else { "" };
+            let right = if tail > 0 { "…" } else { "" };
+            lines[n].1 = format!("{left}{middle}{right}");
+        }
+    }
+    for (_, text, _) in lines {
+        if text.chars().count() > 2 * LONGEST {
+            *text = text.chars().take(LONGEST).collect::<String>() + "…";
+        }
+    }
 }
 
 /// Tells of every line whether it is in a PEM block (RFC 7468) that is neither a certificate nor public.
@@ -70,18 +198,25 @@ fn blocks<'l>(lines: impl Iterator<Item = &'l str>) -> Vec<bool> {
 fn line(text: &str) -> String {
     // In ASCII, so that places in one are places in the other.
     let small = text.to_ascii_lowercase();
-    let named = SECRET
-        .iter()
-        .filter_map(|word| Some(small.find(word)? + word.len()));
-    // What separates a name from its value, in YAML, JSON, TOML, INI, shell, and files of words.
-    let value = named.min().and_then(|end| {
+    let mut from = 0;
+    loop {
+        let named = SECRET
+            .iter()
+            .filter_map(|word| Some(from + small[from..].find(word)? + word.len()));
+        let Some(end) = named.min() else { break };
+        // What separates a name from its value, in YAML, JSON, TOML, INI, shell, and files of words.
         let rest = &text[end..];
-        let sign = rest.find([':', '=', '>', ' ', '\t'])?;
-        let gap = rest[sign..].find(|c: char| !" \t:=>\"'".contains(c))?;
-        Some(end + sign + gap)
-    });
-    if let Some(at) = value {
-        return format!("{}{HIDDEN}", &text[..at]);
+        let sign = rest.find([':', '=', '>', ' ', '\t']);
+        let value = sign.and_then(|sign| {
+            let gap = rest[sign..].find(|c: char| !" \t:=>\"'".contains(c))?;
+            Some(end + sign + gap)
+        });
+        match value {
+            // It is not shown already, and more may follow on its line.
+            Some(at) if text[at..].starts_with(HIDDEN) => from = at + HIDDEN.len(),
+            Some(at) => return format!("{}{HIDDEN}", &text[..at]),
+            None => break,
+        }
     }
     // `scheme://user:password@host` (RFC 3986 section 3.2.1).
     let Some((head, rest)) = text.split_once("://") else {

@@ -323,7 +323,10 @@ fn diff(change: &Change, made: Option<&String>) -> Vec<String> {
         }
     };
     let heads = (header(&change.before), header(&change.after));
-    redact::unified(&diff, &heads.0, &heads.1)
+    match change.sensitivity {
+        Sensitivity::Values => redact::document(&old, &new, &heads.0, &heads.1),
+        Sensitivity::Public | Sensitivity::Secret => redact::unified(&diff, &heads.0, &heads.1),
+    }
 }
 
 /// Tells whether a private key is in a file that is not meant to hold one, as where a pair was one file before.

@@ -69,7 +69,7 @@ fn denied(host: &dyn Host, severity: Severity, denial: Denial, changes: &[Change
         return finding.hinted(fix);
     };
     let mode = match change.sensitivity {
-        Sensitivity::Secret => "0640",
+        Sensitivity::Secret | Sensitivity::Values => "0640",
         Sensitivity::Public => "0644",
     };
     let group = denial.group.and_then(|gid| host.group_name(gid));

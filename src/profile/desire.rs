@@ -357,7 +357,7 @@ fn twice(targets: &[Target]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for target in targets {
         match seen.insert(&target.path, target) {
-            Some(before) if before.wanted != target.wanted => {
+            Some(before) if before.wanted != target.wanted || before.edits != target.edits => {
                 let message = format!("`{}` is asked for twice, differently", target.path);
                 findings.push(
                     Finding::input(crate::preflight::Severity::Fatal, "target-twice", message)

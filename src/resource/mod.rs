@@ -3,6 +3,7 @@
 //! Adding a kind is one file here and one line in [`KINDS`]. A kind only says what should be at a path; how it gets
 //! there, is proved and is undone is the same for all of them.
 
+mod document;
 mod hosts;
 mod link;
 mod pem;
@@ -20,7 +21,13 @@ use crate::{
 };
 
 /// Every kind, by name.
-pub static KINDS: &[&dyn Kind] = &[&hosts::Hosts, &link::Link, &pem::Pem, &template::Template];
+pub static KINDS: &[&dyn Kind] = &[
+    &document::Document,
+    &hosts::Hosts,
+    &link::Link,
+    &pem::Pem,
+    &template::Template,
+];
 
 /// A sort of resource.
 pub trait Kind: Sync {
@@ -247,6 +254,7 @@ impl<'a> Asking<'a> {
             swept: self.resource.swept.clone(),
             on_link: self.resource.on_link,
             unless: None,
+            edits: None,
         }
     }
 }

@@ -50,6 +50,12 @@ fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
             vec!["findings: [{name: a, message: a, zzz: a}]"],
         ),
         (
+            vec!["### Keys of edits"],
+            vec![
+                "resources: [{kind: document, path: /a, format: json, edits: [{at: a, value: a, zzz: a}]}]",
+            ],
+        ),
+        (
             vec!["## Services"],
             vec!["services: [{units: [a], zzz: a}]"],
         ),
@@ -121,6 +127,7 @@ fn every_kind_is_in_the_reference_with_its_keys() {
     for kind in KINDS {
         // A kind that takes its keys in several combinations has an example of each.
         let examples = match kind.name() {
+            "document" => vec!["path: /a, format: json, edits: [{at: a, value: a}]"],
             "link" => vec!["path: /a, to: /a", "each: '/a/*', name: a, to: /a"],
             "pem" => vec!["path: /a, form: key"],
             "template" => vec!["path: /a, from: t.tera"],

@@ -7,6 +7,7 @@
     reason = "a broken promise is a panic; two crates use a part of this each"
 )]
 
+mod documents;
 mod effective;
 mod hello;
 mod hosts;
@@ -25,12 +26,16 @@ pub(crate) const TARGETS: &[(&str, Check)] = &[
     ("hello", hello::check),
     ("identity", identity::check),
     ("journal", stored::journal),
+    ("json", documents::json),
     ("peers", peers::check),
     ("pins", pins::check),
     ("plan", stored::plan),
     ("profile", profile::check),
     ("receipt", stored::receipt),
     ("rollouts", stored::rollouts),
+    ("toml", documents::toml),
+    ("xml", documents::xml),
+    ("yaml", documents::yaml),
 ];
 
 /// Finds a target.

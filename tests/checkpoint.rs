@@ -332,6 +332,46 @@ fn a_chain_in_any_order_is_served_leaf_first() {
 }
 
 #[test]
+fn the_file_of_the_sdk_changes_with_the_pair_and_goes_back_with_it() {
+    let Some(gaia) = Gaia::start() else { return };
+    let sha1 = |pem: &str| {
+        let line = format!("openssl x509 -in {pem} -noout -fingerprint -sha1");
+        let out = gaia.scratch.sh(&line);
+        out.trim().split_once('=').unwrap().1.replace(':', "")
+    };
+    let file =
+        |known: &str| format!("{{\n    \"127.0.0.1\": \"{known}\",\n    \"192.0.2.1\": \"AA\"\n}}");
+    let (default, new) = (file(&sha1(DEFAULT)), file(&sha1("new.pem")));
+    gaia.scratch.file("fingerprints.txt", &default);
+    let set = format!(
+        "--set fingerprints={}",
+        gaia.scratch.text("fingerprints.txt")
+    );
+    let apply = |pair: &str| format!("{} {set}", gaia.rollout("apply --yes", pair));
+    gaia.run(&apply("new")).exits(0);
+    assert_eq!(gaia.scratch.read("fingerprints.txt"), new);
+    gaia.behaves(Ways {
+        rsa_only: true,
+        ..Ways::default()
+    });
+    gaia.run(&apply("curve")).exits(3);
+    assert_eq!(gaia.scratch.read("fingerprints.txt"), new);
+    gaia.run("rollback --yes").exits(0);
+    assert_eq!(gaia.scratch.read("fingerprints.txt"), default);
+    // One that somebody broke stops the plan, and is never written over.
+    gaia.scratch.file("fingerprints.txt", "{\"127.0.0.1\": ");
+    let run = gaia.run(&apply("new")).exits(1);
+    assert!(run.err.contains("[document-refused]"), "{run:#?}");
+    assert_eq!(gaia.scratch.read("fingerprints.txt"), "{\"127.0.0.1\": ");
+    // One that is not there yet is made, as the SDK makes it.
+    gaia.scratch.sh("rm fingerprints.txt");
+    gaia.run(&apply("new")).exits(0);
+    let made: serde_json::Value =
+        serde_json::from_str(&gaia.scratch.read("fingerprints.txt")).unwrap();
+    assert_eq!(made, serde_json::json!({ "127.0.0.1": sha1("new.pem") }));
+}
+
+#[test]
 fn where_smartconsole_sets_the_pair_the_step_is_named_and_its_deed_is_proved() {
     let Some(gaia) = Gaia::start() else { return };
     let tree = gaia.tree();

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     document::Edits,
     effective::ReadBack,
+    far::{self, Login},
     host::{Command, Tree},
+    peer::Fingerprint,
     preflight::Finding,
+    probe::Want,
     starttls::Protocol,
     state::{Content, HostPath, Sensitivity, Wanted},
 };
@@ -200,6 +203,37 @@ pub enum Probe {
         /// By whom.
         by: Reader,
     },
+    /// A `GET` over HTTP is answered so.
+    Http {
+        /// Whether it goes over TLS.
+        tls: bool,
+        /// The peer, as pins name it.
+        peer: String,
+        /// The path, from `/`.
+        path: String,
+        /// Over TLS: what it is tried as, in order, while the answer is 401.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        logins: Vec<Login>,
+        /// Over TLS: the leaves that are accepted; nothing is sent to another.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        accept: Vec<Fingerprint>,
+        /// The answers that are right, as `200`, `401` or `empty`; none: if it answered well before, it does so still.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        is: Vec<String>,
+    },
+}
+
+impl Probe {
+    /// Returns what it must see where an identity is to be served.
+    #[must_use]
+    pub fn want(&self, served: &Want) -> Want {
+        match self {
+            Self::Tls { .. } => served.clone(),
+            Self::Lookup { is, .. } => Want::Lookup(*is),
+            Self::Readable { .. } => Want::Readable,
+            Self::Http { is, .. } => Want::Answer(is.clone()),
+        }
+    }
 }
 
 /// Something certroll cannot do itself.
@@ -235,6 +269,10 @@ pub struct Desired {
     pub removals: Vec<Removal>,
     /// How a revert gets the default pair; none: this is no revert.
     pub regenerate: Option<Regenerate>,
+    /// Far resources in order.
+    pub far: Vec<far::Wanted>,
+    /// Findings that follow from what a probe sees before: the probe, the answers that mean it, the finding.
+    pub remarks: Vec<(Probe, Vec<String>, Finding)>,
     /// Services in order.
     pub services: Vec<Service>,
     /// Which files their units read.
@@ -259,4 +297,20 @@ pub struct Desired {
     pub default_identities: Vec<String>,
     /// Settings as resolved, defaults included.
     pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Desired {
+    /// Returns every probe: its own, those that prove far resources, and those of remarks.
+    pub fn all_probes(&self) -> impl Iterator<Item = &Probe> {
+        let far = self.far.iter().flat_map(|far| &far.proves);
+        let remarks = self.remarks.iter().map(|(probe, ..)| probe);
+        self.probes.iter().chain(far).chain(remarks)
+    }
+
+    /// As [`Desired::all_probes`].
+    pub fn all_probes_mut(&mut self) -> impl Iterator<Item = &mut Probe> {
+        let far = self.far.iter_mut().flat_map(|far| &mut far.proves);
+        let remarks = self.remarks.iter_mut().map(|(probe, ..)| probe);
+        self.probes.iter_mut().chain(far).chain(remarks)
+    }
 }

@@ -29,6 +29,7 @@ pub mod document;
 pub mod effective;
 pub mod error;
 pub mod facts;
+pub mod far;
 pub mod hello;
 mod hex;
 pub mod hooks;

@@ -18,11 +18,13 @@ use crate::{
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
     service,
+    source::Files,
     state::{Bytes, HostPath},
 };
 
 mod anchors;
 mod defaults;
+mod far;
 mod managers;
 mod never;
 mod readers;
@@ -70,7 +72,8 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
     let trust = identity.trust(&anchors, host.now());
     let context = context(&identity, trust);
     let mut desired = profile::desired(&profiles, &context, set, &profile::HostIds(host))?;
-    if request.consumers {
+    // Files of this host tell nothing of another machine.
+    if request.consumers && !desired.targets.is_empty() {
         add_consumers(host, &profiles, &mut desired)?;
     }
     let checks = Checks {
@@ -125,8 +128,9 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         desired,
         ..
     } = survey(host, request)?;
-    let keep = Keep {
+    let mut keep = Keep {
         identity: kept(&identity),
+        far: Vec::new(),
         rollout: Some(resolved.remembered.clone()),
         deferred: request.deferred,
         plan: Vec::new(),
@@ -141,8 +145,12 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         changes: Vec::new(),
         made: None,
         deferred: request.deferred,
+        reverts: false,
+        previous: request.previous.clone(),
+        pair: Some(identity),
     };
-    let plan = assemble(host, &resolved, desired, goal)?;
+    let (plan, sent) = assemble(host, &resolved, desired, goal)?;
+    keep.far = sent;
     Ok(Prepared { plan, keep })
 }
 
@@ -188,9 +196,22 @@ struct Goal {
     made: Option<Service>,
     /// Whether services and proof are left to a later run.
     deferred: bool,
+    /// Whether it leads back to the platform's own default.
+    reverts: bool,
+    /// Where the pair is that other machines have now, if it was given.
+    previous: Files,
+    /// The pair that they are to have.
+    pair: Option<Identity>,
 }
 
-fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) -> Result<Plan> {
+/// Puts a plan together, and returns with it what its requests to other machines carry.
+fn assemble(
+    host: &dyn Host,
+    resolved: &Resolved,
+    mut desired: Desired,
+    goal: Goal,
+) -> Result<(Plan, Vec<(String, Bytes)>)> {
+    let far = far::prepare(host, resolved, &mut desired, &goal)?;
     let mut observed = plan::observe(host, desired.targets, fresh(host))?;
     observed.changes.splice(0..0, goal.changes);
     let mut findings = desired.findings;
@@ -210,8 +231,8 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
         made,
     )?);
     let live = host.is_live();
-    let promises = promises(&goal.want, desired.probes);
-    let baseline: Vec<Observation> = if live {
+    let mut promises = promises(&goal.want, desired.probes);
+    let mut baseline: Vec<Observation> = if live {
         promises
             .iter()
             .map(|p| probe::observe(host, &p.probe))
@@ -219,6 +240,9 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
     } else {
         Vec::new()
     };
+    promises.extend(far.promises);
+    baseline.extend(far.baseline);
+    findings.extend(far.findings);
     // With changes the services are told anyway, and a run that tells none leaves what is owed as it is.
     let asks = live && !goal.deferred;
     let owed = if asks && (observed.changes.is_empty() || !resolved.obligations.is_empty()) {
@@ -255,19 +279,11 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
             &observed.changes,
         ));
     }
-    let says: Vec<Says> = match &goal.leaf {
-        Some(leaf) if live => {
-            let says = |command| Says {
-                command,
-                leaf: leaf.clone(),
-            };
-            desired.says.into_iter().map(says).collect()
-        }
-        Some(_) | None => Vec::new(),
-    };
+    let leaf = goal.leaf.as_ref().filter(|_| live);
+    let says = leaf.map_or_else(Vec::new, |leaf| Says::all(desired.says, leaf));
     let mut commands = service::commands(&services, &units);
     commands.extend(says.iter().map(|says| says.command.clone()));
-    Ok(Plan {
+    let plan = Plan {
         rollout: resolved.name.clone(),
         profiles: desired.profiles,
         identity: goal.line,
@@ -288,9 +304,11 @@ fn assemble(host: &dyn Host, resolved: &Resolved, desired: Desired, goal: Goal) 
         owed,
         live,
         undoes: None,
-        reverts: desired.regenerate.is_some(),
+        reverts: desired.regenerate.is_some() || goal.reverts,
+        far: far.far,
         pins,
-    })
+    };
+    Ok((plan, far.keep))
 }
 
 /// Returns the pins that move with the leaf, of endpoints that are the peers they pin.
@@ -365,16 +383,12 @@ fn line(identity: &Identity) -> IdentityLine {
 
 /// Says what each probe must see.
 fn promises(served: &Want, probes: Vec<Probe>) -> Vec<Promise> {
-    let want = |probe: &Probe| match probe {
-        Probe::Tls { .. } => served.clone(),
-        Probe::Lookup { is, .. } => Want::Lookup(*is),
-        Probe::Readable { .. } => Want::Readable,
-    };
     probes
         .into_iter()
         .map(|probe| Promise {
-            want: want(&probe),
+            want: probe.want(served),
             probe,
+            after: 0,
         })
         .collect()
 }
@@ -382,7 +396,9 @@ fn promises(served: &Want, probes: Vec<Probe>) -> Vec<Promise> {
 /// Says why services are told although no file changes: an earlier run owes it, or an endpoint serves another leaf.
 fn owed(resolved: &Resolved, promises: &[Promise], baseline: &[Observation]) -> Vec<String> {
     let mut owed = resolved.obligations.clone();
-    for (promise, seen) in promises.iter().zip(baseline) {
+    // What a request to another machine will set is nothing that a service could be told.
+    let local = promises.iter().zip(baseline);
+    for (promise, seen) in local.filter(|(promise, _)| promise.after == 0) {
         let verdict = probe::judge(&promise.probe, &promise.want, seen, seen);
         if verdict.judged && !verdict.good {
             owed.push(format!(

@@ -14,8 +14,10 @@ use crate::{
     probe::Want,
     rollouts::Request,
     service,
-    state::{HostPath, Sensitivity, State},
+    state::{Bytes, HostPath, Sensitivity, State},
 };
+
+mod far;
 
 /// A rollback, ready to be applied.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct Back {
     pub plan: Plan,
     /// What is remembered of the rollout from then on; none: it is forgotten.
     pub remembered: Option<Remembered>,
+    /// What its requests to other machines carry.
+    pub far: Vec<(String, Bytes)>,
 }
 
 /// Plans to take back the newest generation of a rollout, or all after `to`; none where there is nothing to take back.
@@ -74,6 +78,8 @@ pub fn plan(
     findings.extend(plan::Settled::all(host, &mut changes)?);
     findings.extend(unreadable(host, oldest.generation)?);
     findings.extend(expired(host, &changes));
+    let far = far::backwards(host, &back)?;
+    findings.extend(far.findings);
     let remembered = target.and_then(|i| i.remembered.clone());
     let live = host.is_live() && newest.live;
     let services = if live {
@@ -90,6 +96,7 @@ pub fn plan(
     let promise = |(promise, seen): (&Promise, &crate::probe::Observation)| Promise {
         probe: promise.probe.clone(),
         want: Want::Baseline(seen.clone()),
+        after: far::after(promise, oldest, &far.far),
     };
     let promises: Vec<Promise> = oldest
         .promises
@@ -122,11 +129,16 @@ pub fn plan(
         findings: allow(findings, allowed),
         deadline: newest.deadline,
         live,
+        far: far.far,
         pins: moves,
         undoes: Some(oldest.generation),
         ..Plan::default()
     };
-    Ok(Some(Back { plan, remembered }))
+    Ok(Some(Back {
+        plan,
+        remembered,
+        far: far.keep,
+    }))
 }
 
 /// Returns the name of the rollout that is to be taken back: the one that is given, or the only one there is.
@@ -238,11 +250,17 @@ fn refuse_entangled(committed: &[Intent], rollout: &str, back: &[&Intent]) -> Re
             back.iter()
                 .any(|i| i.entries.iter().any(|b| b.path == e.path))
         });
-        if let Some(entry) = shared {
+        let peer = other.far.iter().find(|f| {
+            back.iter()
+                .any(|i| i.far.iter().any(|b| b.peer == f.peer && b.what == f.what))
+        });
+        let shared = shared.map(|entry| format!("`{}`", entry.path));
+        let shared = shared.or_else(|| peer.map(|f| format!("the {} of {}", f.what, f.peer)));
+        if let Some(what) = shared {
             return Err(Error::Usage {
                 message: format!(
-                    "generation {} of rollout `{}` changed `{}` later",
-                    other.generation, other.rollout, entry.path
+                    "generation {} of rollout `{}` changed {what} later",
+                    other.generation, other.rollout
                 ),
                 hint: format!(
                     "take that one back first: `certroll rollback --rollout {}`",
@@ -370,6 +388,6 @@ impl Back {
     /// Tells whether there is nothing to take back any more.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.plan.changes.is_empty()
+        self.plan.changes.is_empty() && self.plan.far.is_empty()
     }
 }

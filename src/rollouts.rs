@@ -23,6 +23,8 @@ pub struct Request {
     pub profiles: Vec<String>,
     /// Where the identity comes from, if given.
     pub files: Files,
+    /// Where the pair comes from that other machines have now, if given.
+    pub previous: Files,
     /// Settings given.
     pub set: BTreeMap<String, String>,
     /// Findings allowed by name.
@@ -329,7 +331,7 @@ fn followed(host: &dyn Host, file: &RolloutFile) -> Result<(Identity, Vec<Findin
 }
 
 /// Reads the identity that a generation kept.
-fn kept(host: &dyn Host, generation: u64) -> Result<(Identity, Vec<Finding>)> {
+pub(crate) fn kept(host: &dyn Host, generation: u64) -> Result<(Identity, Vec<Finding>)> {
     let mut inputs = Vec::new();
     for name in ["key.pem", "fullchain.pem", "anchor.pem"] {
         let at = Store::file(generation, &format!("identity/{name}"));

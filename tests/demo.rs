@@ -263,3 +263,48 @@ fn an_interrupted_story_of_a_server_that_is_pinned_fails_and_leaves_nothing_behi
         nothing_is_left(&temp);
     }
 }
+
+#[test]
+fn the_story_of_an_appliance_holds_in_time_and_leaves_nothing_behind() {
+    let start = Instant::now();
+    let (code, text, errors, temp) = Running::start(&["speechmatics"]).end();
+    let took = start.elapsed();
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{text}");
+    assert!(took < LIMIT, "took {took:?}");
+    let mut rest = text.as_str();
+    for line in [
+        "the appliance serves ",
+        "plain HTTP answers",
+        "> POST https://127.0.0.1:",
+        "undo: with the pair from before: POST https://127.0.0.1:",
+        "committed: generation 1, ",
+        "plain HTTP is closed",
+        "converged: ",
+        "rolled back: generation 2, everything as it was before",
+        "plain HTTP is closed",
+        "/v1/security/sslcertificate: 200, with a key",
+        "every claim held: ",
+        "3 keys among them, none in the clear",
+    ] {
+        let Some(at) = rest.find(line) else {
+            panic!("`{line}` is missing, or not in its place:\n{text}");
+        };
+        rest = &rest[at + line.len()..];
+    }
+    assert!(!text.contains("PRIVATE KEY"), "a key was printed");
+    nothing_is_left(&temp);
+}
+
+#[test]
+fn an_interrupted_story_of_an_appliance_fails_and_leaves_nothing_behind() {
+    for until in ["== The plan", "sending POST"] {
+        let mut demo = Running::start(&["speechmatics"]);
+        demo.read_until(until);
+        demo.signal(Signal::SIGINT);
+        let (code, text, errors, temp) = demo.end();
+        assert_eq!(code, Some(1), "{until}: {text}{errors}");
+        assert!(errors.contains("interrupted by SIGINT"), "{errors}");
+        assert!(!text.contains("every claim held"), "{text}");
+        nothing_is_left(&temp);
+    }
+}

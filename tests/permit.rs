@@ -6,14 +6,16 @@
     reason = "a test that cannot go on says so"
 )]
 
-use std::{collections::HashSet, rc::Rc};
+use std::{collections::HashSet, rc::Rc, time::Duration};
 
 use certroll::{
     error::Error,
     host::{
-        Command, Edit, Output, Permit, Place, Writer,
+        Call, Command, Dial, Edit, Load, Output, Permit, Place, Writer,
         fake::{FakeHost, World},
     },
+    peer::{Accept, Fingerprint},
+    starttls::Protocol,
     state::{Attrs, Content, HostPath, State},
 };
 
@@ -111,7 +113,60 @@ fn permit() -> Permit {
         in_place: HashSet::from([path("/etc/tls/mounted")]),
         staging: HashSet::from([path("/etc/tls")]),
         commands: HashSet::from([words("systemctl reload nginx")]),
+        ..Permit::default()
     }
+}
+
+#[test]
+fn a_request_that_the_plan_does_not_name_or_that_could_go_to_anybody_is_not_sent() {
+    let mut fake = host();
+    let named = |method: &str, path: &str| {
+        (
+            "192.0.2.10:443".to_owned(),
+            method.to_owned(),
+            path.to_owned(),
+        )
+    };
+    let permit = Permit {
+        requests: HashSet::from([named("POST", "/v1/a")]),
+        ..permit()
+    };
+    let mut writer = Writer::new(&mut fake, permit, String::new());
+    let call = |method: &str, path: &str, tls: bool, accept: Accept| Call {
+        dial: Dial {
+            accept,
+            ..Dial::new(
+                "192.0.2.10:443".parse().unwrap(),
+                Protocol::Direct,
+                "192.0.2.10",
+                Duration::from_secs(1),
+            )
+        },
+        tls,
+        method: method.to_owned(),
+        path: path.to_owned(),
+        login: None,
+        load: Load::Nothing,
+    };
+    let only = || Accept::Only(vec![Fingerprint::of(b"leaf")]);
+    for (peer, refused) in [
+        ("192.0.2.10:443", call("DELETE", "/v1/a", true, only())),
+        ("192.0.2.10:443", call("POST", "/v1/b", true, only())),
+        ("192.0.2.11:443", call("POST", "/v1/a", true, only())),
+        ("192.0.2.10:443", call("POST", "/v1/a", false, only())),
+        ("192.0.2.10:443", call("POST", "/v1/a", true, Accept::Any)),
+    ] {
+        let error = writer.send(peer, &refused).unwrap_err();
+        assert!(
+            matches!(error, Error::NotPlanned { verb: "send", .. }),
+            "{error}"
+        );
+    }
+    // What is named gets as far as the wire, where nobody is.
+    let error = writer
+        .send("192.0.2.10:443", &call("POST", "/v1/a", true, only()))
+        .unwrap_err();
+    assert!(matches!(error, Error::Unproved { .. }), "{error}");
 }
 
 fn words(line: &str) -> Vec<String> {

@@ -103,7 +103,7 @@ fn names(desired: &Desired) -> Vec<(Severity, &'static str)> {
 fn ports(desired: &Desired) -> Vec<u16> {
     let ports = desired.probes.iter().filter_map(|p| match p {
         Probe::Tls { port, .. } => Some(*port),
-        Probe::Lookup { .. } | Probe::Readable { .. } => None,
+        Probe::Lookup { .. } | Probe::Readable { .. } | Probe::Http { .. } => None,
     });
     ports.collect()
 }

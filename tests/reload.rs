@@ -183,6 +183,7 @@ fn plan(host: &FakeHost, action: Action, restart: &[&str]) -> Plan {
             leaf: probe::details(b"new").sha256,
             chain: Vec::new(),
         },
+        after: 0,
     };
     Plan {
         rollout: "test".to_owned(),
@@ -311,7 +312,11 @@ fn the_way_back_restarts_too_where_a_reload_does_not_bring_the_old_leaf_back() {
     });
     plan.baseline.push(probe::observe(&host, &never));
     let want = plan.promises[0].want.clone();
-    plan.promises.push(Promise { probe: never, want });
+    plan.promises.push(Promise {
+        probe: never,
+        want,
+        after: 0,
+    });
     let receipt = run(&mut host, plan);
     assert_eq!(receipt.outcome, Outcome::RolledBack, "{:?}", receipt.causes);
     assert_eq!(served(&host), ["old", "old"]);

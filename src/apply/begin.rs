@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Keep, edits};
 use crate::{
     error::Result,
+    far::{Back, Far},
     host::{Command, Permit, Place, Writer},
     journal::{Intent, Store},
     plan::Change,
@@ -20,7 +21,19 @@ pub(super) fn permit(intent: &Intent, commands: &[Command]) -> Permit {
         in_place: in_place.map(|e| e.path.clone()).collect(),
         staging: intent.entries.iter().map(|e| e.staging.clone()).collect(),
         commands: commands.iter().map(|c| c.argv.clone()).collect(),
+        requests: intent.far.iter().flat_map(named).collect(),
     }
+}
+
+/// Returns a far resource's request and the one that takes it back, as a permit names them.
+fn named(far: &Far) -> Vec<(String, String, String)> {
+    let back = match &far.back {
+        Back::By(back) => Some(back),
+        Back::Never(_) => None,
+    };
+    let both = std::iter::once(&far.ask).chain(back);
+    both.map(|r| (far.peer.clone(), r.method.clone(), r.path.clone()))
+        .collect()
 }
 
 /// Returns the bytes of every file that changes bring, by number of the change.
@@ -54,6 +67,15 @@ pub(super) fn save(
     for (name, bytes) in keep.identity {
         edits.push(crate::journal::create(
             &Store::file(number, &format!("identity/{name}")),
+            bytes,
+        ));
+    }
+    if !keep.far.is_empty() {
+        edits.push(crate::journal::create_dir(&Store::file(number, "far")));
+    }
+    for (name, bytes) in keep.far {
+        edits.push(crate::journal::create(
+            &Store::file(number, &format!("far/{name}")),
             bytes,
         ));
     }

@@ -1,16 +1,14 @@
 //! The forward way: begin, stage, switch, tell services, prove, commit. Whatever fails turns into [`Failed`], whose
 //! only way out is [`Failed::undo`].
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use crate::{
     effective::ReadBack,
     error::{Error, Result},
     hex::hex,
     host::{Edit, Host, Permit, Place, Writer},
-    journal::{
-        DigestKey, Event, Generation, Intent, Record, Remembered, Replayed as _, Status, Store,
-    },
+    journal::{DigestKey, Event, Generation, Intent, Record, Remembered, Status, Store},
     pins,
     plan::{Plan, Promise},
     probe::{self, Says, Verdict},
@@ -21,6 +19,7 @@ use crate::{
 
 mod begin;
 mod edits;
+mod far;
 mod prove;
 mod recorded;
 mod recover;
@@ -29,7 +28,7 @@ mod undo;
 
 use begin::{new_bytes, permit, save};
 use prove::Case;
-use recorded::Recorded;
+use recorded::{Recorded, record};
 pub use recover::{abandon, recover};
 pub(crate) use undo::saved;
 
@@ -41,6 +40,8 @@ pub type Progress<'p> = &'p dyn Fn(&str);
 pub struct Keep {
     /// Files of the generation's `identity/`, by name.
     pub identity: Vec<(&'static str, Bytes)>,
+    /// Files of the generation's `far/`, by name: what requests to other machines carry, forward and back.
+    pub far: Vec<(String, Bytes)>,
     /// What is remembered of the rollout from then on; none: it is forgotten.
     pub rollout: Option<Remembered>,
     /// Whether services and proof are left to a later run.
@@ -285,14 +286,25 @@ impl<'h, 'p> Journal<'h, 'p> {
         self.stop_if_asked()
     }
 
-    /// Probes until every verdict is good, and looks at the units once more.
-    fn prove(&mut self) -> Result<Vec<Verdict>> {
+    /// Probes until every verdict is good that is due after some requests to other machines, and looks at the units once
+    /// more.
+    fn prove(&mut self, after: RangeInclusive<usize>) -> Result<Vec<Verdict>> {
         let intent = &self.generation.intent;
+        let due = intent.promises.iter().zip(&intent.baseline);
+        let due = due.filter(|(promise, _)| after.contains(&promise.after));
+        let (promises, baseline): (Vec<Promise>, Vec<_>) = due
+            .map(|(promise, seen)| (promise.clone(), seen.clone()))
+            .unzip();
         let case = Case {
-            services: intent.services.clone(),
+            // A restart here mends nothing of another machine.
+            services: if *after.end() == 0 {
+                intent.services.clone()
+            } else {
+                Vec::new()
+            },
             units: intent.units.clone(),
-            promises: probe::settled(self.writer.host(), Promise::pairs(&intent.promises))?,
-            baseline: intent.baseline.clone(),
+            promises: probe::settled(self.writer.host(), Promise::pairs(&promises))?,
+            baseline,
             deadline: intent.deadline,
         };
         let progress = self.progress;
@@ -307,7 +319,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             case.prove(&mut runner, &mut |message| progress(message))?;
         // Behind those of the promises, which they are compared with in order.
         verdicts.extend(prove::says(&mut runner, &self.says, case.deadline)?);
-        self.restarted = restarted;
+        self.restarted.extend(restarted);
         self.watched.still(self.writer.host())?;
         Ok(verdicts)
     }
@@ -352,7 +364,15 @@ impl<'h, 'p> Applied<'h, 'p> {
         if intent.deferred || !intent.live {
             return Ok(Verified(journal, Vec::new()));
         }
-        match journal.prove() {
+        let last = intent.far.len();
+        let proved = journal.prove(0..=0).and_then(|verdicts| {
+            if last == 0 {
+                return Ok(verdicts);
+            }
+            journal.go_far()?;
+            journal.prove(0..=last)
+        });
+        match proved {
             Ok(verdicts) => Ok(Verified(journal, verdicts)),
             Err(error) => Err(Box::new(Failed { journal, error })),
         }
@@ -465,17 +485,4 @@ impl Failed<'_, '_> {
         };
         back.run(generation, Some(self.error))
     }
-}
-
-fn record(writer: &mut Writer<'_>, generation: &mut Generation, event: &Event) -> Result<()> {
-    let number = generation.intent.generation;
-    let illegal = |message| Error::Stored {
-        path: Store::file(number, "journal.jsonl").to_string(),
-        message,
-    };
-    let next = generation.status.next(event).map_err(illegal)?;
-    Store::append(writer, number, event)?;
-    generation.status = next;
-    generation.intent.learn(event);
-    Ok(())
 }

@@ -66,14 +66,23 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
                 }
             }
         }
+        // What an appliance had before cannot be asked of it, and is kept as the copies of files are.
+        let previous = Place::State(Store::file(number, "far/old-key.pem"));
+        if writer.host().load(previous.path())? != State::Absent {
+            kept.previous += 1;
+            if kept.previous > 1 && clear(writer, &previous)? {
+                gone.push(previous);
+            }
+        }
         let key = Store::file(number, "identity/key.pem");
         if !in_force && writer.host().load(&key)? != State::Absent {
             // One that was taken back in its own run was never in force, and is not the one before either.
             let never = status == Status::RolledBack;
             if never || !kept.keeps(intent.identity.fingerprint, undone) {
-                let key = Place::State(key);
-                if clear(writer, &key)? {
-                    gone.push(key);
+                for key in [Place::State(key), super::far::sent_key(number)] {
+                    if clear(writer, &key)? {
+                        gone.push(key);
+                    }
                 }
             }
         }
@@ -93,6 +102,8 @@ struct Kept {
     standing: usize,
     /// Generations whose saved copies hold a private key: the newest holds the one before.
     befores: usize,
+    /// Generations that keep the pair that an appliance had before.
+    previous: usize,
     /// Fingerprint of the leaf in force.
     in_force: String,
     /// Fingerprint of the newest leaf but that one.

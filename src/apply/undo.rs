@@ -1,6 +1,6 @@
 //! The backward way: undo is `write(before)`, from the journal and nothing else.
 
-use super::{Progress, Recorded, edits, prove::Case, record, recorded::wrote};
+use super::{Progress, Recorded, edits, far, prove::Case, record, recorded::wrote};
 use crate::{
     error::{Error, Result},
     host::{Edit, Host, Place, Writer},
@@ -72,6 +72,7 @@ impl Undo<'_, '_, '_> {
         }
         if let Err(error) = self.prove_baseline(&mut generation) {
             causes.extend(chain(&error));
+            causes.extend(far::irreversible(&generation.intent));
             return Ok(self.receipt(&generation, Outcome::Stuck, causes));
         }
         if !left.is_empty() {
@@ -114,9 +115,11 @@ impl Undo<'_, '_, '_> {
             generation.intent.generation,
             "identity/key.pem",
         ));
-        if let Ok(true) = clear(self.writer, &key) {
-            // It must not come back with the next power cut.
-            drop(self.writer.sync(&[key]));
+        for key in [key, far::sent_key(generation.intent.generation)] {
+            if let Ok(true) = clear(self.writer, &key) {
+                // It must not come back with the next power cut.
+                drop(self.writer.sync(&[key]));
+            }
         }
         Store::close(self.writer)
     }
@@ -314,6 +317,7 @@ impl Undo<'_, '_, '_> {
         let watched = service::activate(&mut runner, &services, &intent.units, &mut |message| {
             progress(message);
         })?;
+        far::take_back(runner.writer, runner.generation, runner.ran, progress)?;
         let as_before = |(promise, seen): (&Promise, &probe::Observation)| {
             (promise.probe.clone(), Want::Baseline(seen.clone()))
         };
@@ -370,7 +374,11 @@ pub(super) fn all_owed(intent: &Intent) -> Vec<String> {
         .promises
         .iter()
         .map(|p| format!("prove {}", probe::title(&p.probe)));
-    services.chain(probes).collect()
+    let requests = intent
+        .far
+        .iter()
+        .map(|f| format!("send {}", f.ask.line(&f.peer)));
+    services.chain(requests).chain(probes).collect()
 }
 
 /// Returns the state that a generation found, its bytes from the saved copy.

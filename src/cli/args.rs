@@ -59,6 +59,8 @@ pub(crate) enum Story {
     Wazo,
     /// A Check Point management server whose clients pin its leaf
     Checkpoint,
+    /// A Speechmatics appliance over the network
+    Speechmatics,
 }
 
 /// When to colour.
@@ -322,6 +324,7 @@ impl Revert {
             },
             set: self.set.clone(),
             allow: self.allow.clone(),
+            ..Rollout::default()
         };
         Ok(Request {
             revert: true,
@@ -338,6 +341,12 @@ pub(crate) struct Rollout {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) selected: Selected,
+    /// The leaf that an appliance has now, with its key or without: what an undo gives it back
+    #[arg(long, value_name = "FILE")]
+    pub(crate) previous_cert: Option<String>,
+    /// Its private key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) previous_key: Option<String>,
     /// Set a setting of the profile; `profiles show NAME` lists them
     #[arg(long, value_name = "K=V")]
     pub(crate) set: Vec<String>,
@@ -403,6 +412,8 @@ impl Rollout {
             request.set.insert(name.to_owned(), value.to_owned());
         }
         request.allow.clone_from(&self.allow);
+        request.previous.cert.clone_from(&self.previous_cert);
+        request.previous.key.clone_from(&self.previous_key);
         Ok(request)
     }
 }

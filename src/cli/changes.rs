@@ -19,14 +19,9 @@ use crate::{
 
 /// Takes the lock, and finishes what a run that died left open.
 pub(super) fn enter(host: &mut dyn Host, go: Go, printer: &Printer) -> Result<()> {
-    if host.is_live() && host.effective_uid() != 0 {
-        return Err(Error::Usage {
-            message: format!(
-                "only root can change this host, and this is user {}",
-                host.effective_uid()
-            ),
-            hint: "run it with `sudo`, or use `--root DIR` on a tree of your own".to_owned(),
-        });
+    // Who keeps state elsewhere may set another machine as any user.
+    if !host.has_own_state() {
+        root_alone(host)?;
     }
     host.lock(Duration::from_secs(go.wait))?;
     let Some(number) = Store::pending(host)? else {
@@ -44,10 +39,27 @@ pub(super) fn enter(host: &mut dyn Host, go: Go, printer: &Printer) -> Result<()
     }
 }
 
+/// Refuses to change this host to anybody but root.
+fn root_alone(host: &dyn Host) -> Result<()> {
+    if !host.is_live() || host.effective_uid() == 0 {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        message: format!(
+            "only root can change this host, and this is user {}",
+            host.effective_uid()
+        ),
+        hint: "run it with `sudo`, or use `--root DIR` on a tree of your own".to_owned(),
+    })
+}
+
 /// Shows a plan and asks; an error where the answer is no.
 fn agreed(plan: &Plan, host: &dyn Host, go: Go, printer: &Printer) -> Result<()> {
     if plan.is_blocked() {
         return Err(Error::Findings(plan.findings.clone()));
+    }
+    if !(plan.changes.is_empty() && plan.services.is_empty()) {
+        root_alone(host)?;
     }
     let view = View::of(plan, host);
     printer.detail(|| text::plan(&view, printer.verbose()));
@@ -159,6 +171,7 @@ pub(crate) fn rollback(
     agreed(&back.plan, host, go, printer)?;
     let keep = Keep {
         rollout: back.remembered,
+        far: back.far,
         ..Keep::default()
     };
     let receipt = carry_out(host, back.plan, keep, printer)?;

@@ -29,6 +29,8 @@ pub struct Saved {
     chain: Option<String>,
     password_file: Option<String>,
     profiles_dir: Option<String>,
+    #[serde(default, skip_serializing_if = "no_files")]
+    previous: Files,
     set: BTreeMap<String, String>,
     allow: Vec<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -37,6 +39,10 @@ pub struct Saved {
     pub(crate) plan: View,
     #[serde(skip)]
     pub(crate) path: String,
+}
+
+fn no_files(files: &Files) -> bool {
+    *files == Files::default()
 }
 
 const SAVED: &str = "certroll/saved-plan/1";
@@ -53,6 +59,7 @@ impl Saved {
             chain: files.chain,
             password_file: files.password_file,
             profiles_dir: request.profiles_dir.clone(),
+            previous: request.previous.clone(),
             set: request.set.clone(),
             allow: request.allow.clone(),
             revert: request.revert,
@@ -113,6 +120,7 @@ impl Saved {
             name: self.name.clone(),
             profiles: self.profiles.clone(),
             files,
+            previous: self.previous.clone(),
             set: self.set.clone(),
             allow: self.allow.clone(),
             profiles_dir: self.profiles_dir.clone(),

@@ -54,6 +54,19 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
             &view.units,
         );
     }
+    for request in &view.requests {
+        let _ = writeln!(
+            out,
+            "{} ({}){}",
+            paint(YELLOW, &format!("> {}", request.request)),
+            request.what,
+            request.carries
+        );
+        for line in &request.now {
+            let _ = writeln!(out, "    now: {line}");
+        }
+        let _ = writeln!(out, "    undo: {}", request.undo);
+    }
     section(&mut out, "proved by", &view.probes);
     section(
         &mut out,
@@ -136,7 +149,13 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
 
 fn summary(view: &View) -> String {
     let count = |action: &str| view.changes.iter().filter(|c| c.action == action).count();
-    if view.changes.is_empty() && view.owed.is_empty() && view.pins.is_empty() {
+    let nothing = [
+        view.changes.is_empty(),
+        view.owed.is_empty(),
+        view.requests.is_empty(),
+        view.pins.is_empty(),
+    ];
+    if nothing == [true; 4] {
         let wanted = if view.reverts {
             "the platform is at its own default"
         } else {
@@ -149,8 +168,12 @@ fn summary(view: &View) -> String {
     } else {
         "; an alternate root: no service is told, nothing is probed"
     };
+    let requests = match view.requests.len() {
+        0 => String::new(),
+        many => format!(", {many} requests"),
+    };
     format!(
-        "plan: {} to create, {} to change, {} to remove; {} commands, {} probes{place}",
+        "plan: {} to create, {} to change, {} to remove; {} commands{requests}, {} probes{place}",
         count("create"),
         count("change"),
         count("remove"),

@@ -72,6 +72,14 @@ pub(super) fn portal_pair(now: i64) -> Result<Pair> {
     Ok(pair(cert, &key))
 }
 
+/// Mints the pair that an appliance comes with: signed by itself, for no name that it has.
+pub(super) fn appliance_pair(now: i64) -> Result<Pair> {
+    let key = KeyPair::generate_for(Algorithm::Rsa.signature()).map_err(unminted)?;
+    let params = params(&[(DnType::CommonName, "appliance")], now, 3650);
+    let cert = params.self_signed(&key).map_err(unminted)?.pem();
+    Ok(pair(cert, &key))
+}
+
 /// A private CA: a root that nobody's store holds, and an intermediate.
 pub(super) struct Authority {
     /// Intermediate and root, PEM, as a CA hands them out.

@@ -22,6 +22,7 @@ use crate::{
     host::{Host, system},
 };
 
+pub mod appliance;
 mod calls;
 mod checkpoint;
 mod config;
@@ -35,6 +36,7 @@ mod platform;
 pub mod portal;
 mod scratch;
 mod snapshot;
+mod speechmatics;
 mod story;
 mod table;
 mod teller;
@@ -53,6 +55,7 @@ pub(crate) fn run(story: DemoStory, printer: &Printer) -> Result<ExitCode> {
     match story {
         DemoStory::Wazo => wazo(printer),
         DemoStory::Checkpoint => checkpoint(printer),
+        DemoStory::Speechmatics => speechmatics(printer),
     }
 }
 
@@ -94,6 +97,27 @@ fn checkpoint(printer: &Printer) -> Result<ExitCode> {
     printer.result(&document, || {
         let word = paint(GREEN, "every claim held");
         format!("\n{word}: {logins} logins at the server, none in its place, {paths} paths as before; {seconds:.1} s\n")
+    });
+    Ok(ExitCode::Success)
+}
+
+fn speechmatics(printer: &Printer) -> Result<ExitCode> {
+    let start = Instant::now();
+    system::watch_signals()?;
+    let scratch = Scratch::make()?;
+    let told = speechmatics::Story::new(&scratch, printer).and_then(speechmatics::Story::tell)?;
+    drop(scratch);
+    let seconds = start.elapsed().as_secs_f64();
+    let speechmatics::Told { requests, keys } = told;
+    let document = json!({
+        "format": "certroll/demo-speechmatics/1",
+        "requests": requests,
+        "keys": keys,
+        "seconds": seconds,
+    });
+    printer.result(&document, || {
+        let word = paint(GREEN, "every claim held");
+        format!("\n{word}: {requests} requests, {keys} keys among them, none in the clear; {seconds:.1} s\n")
     });
     Ok(ExitCode::Success)
 }

@@ -12,6 +12,7 @@ use crate::{
     state::{HostPath, State},
 };
 
+mod call;
 mod dial;
 
 pub mod fake;
@@ -19,6 +20,7 @@ mod look;
 pub mod system;
 mod writer;
 
+pub use call::{Call, Load, Reply};
 pub use dial::{Dial, Presented};
 pub use look::{Deciding, Footing, Holder, Question};
 pub(crate) use writer::staged_name;
@@ -238,6 +240,11 @@ pub trait Host: Tree {
     /// Tells whether this is a live machine: its services and endpoints can be asked. False under `--root`.
     fn is_live(&self) -> bool;
 
+    /// Tells whether the caller named a place of its own for the state directory.
+    fn has_own_state(&self) -> bool {
+        false
+    }
+
     /// Returns the id of a user by name, through the root's files where it has them, else NSS.
     ///
     /// # Errors
@@ -334,11 +341,24 @@ pub trait Host: Tree {
     /// # Errors
     /// [`Error::Unproved`] where there is no connection, or the answer is not TLS, with the reason.
     fn greet(&self, dial: &Dial, _offer: &[u8]) -> Result<Option<Answer>> {
-        Err(Error::Unproved {
-            subject: format!("`{}`", dial.address),
-            want: "an answer".to_owned(),
-            found: "is on a host without a wire".to_owned(),
-        })
+        Err(no_wire(dial))
+    }
+
+    /// Makes a `GET` request: it changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unproved`] where there is no connection, or the peer is not one that is accepted: nothing was sent;
+    /// [`Error::NotPlanned`] for another method.
+    fn fetch(&self, call: &Call) -> Result<Reply> {
+        Err(no_wire(&call.dial))
+    }
+
+    /// Makes a request. Called by [`Writer`] alone.
+    ///
+    /// # Errors
+    /// [`Error::Unproved`] where there is no connection, or the peer is not one that is accepted: nothing was sent.
+    fn send(&mut self, call: &Call) -> Result<Reply> {
+        Err(no_wire(&call.dial))
     }
 
     /// Returns the addresses of a name in the order that the resolver of the host gives them.
@@ -400,4 +420,12 @@ pub trait Host: Tree {
     /// # Errors
     /// [`Error::Io`] with the old file, if any, as it was.
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()>;
+}
+
+fn no_wire(dial: &Dial) -> Error {
+    Error::Unproved {
+        subject: format!("`{}`", dial.address),
+        want: "an answer".to_owned(),
+        found: "is on a host without a wire".to_owned(),
+    }
 }

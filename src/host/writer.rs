@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{Command, Edit, Host, Output, Place};
+use super::{Call, Command, Edit, Host, Output, Place, Reply};
 use crate::{
     error::{Error, Result},
+    peer::Accept,
     state::HostPath,
 };
 
@@ -22,6 +23,8 @@ pub struct Permit {
     pub staging: HashSet<HostPath>,
     /// Argument vectors that may run.
     pub commands: HashSet<Vec<String>>,
+    /// Requests that may be sent: peer as `host:port`, method and path.
+    pub requests: HashSet<(String, String, String)>,
 }
 
 /// Files of the state directory that belong to no generation; each is replaced by way of its name with `.new`.
@@ -166,6 +169,23 @@ impl<'h> Writer<'h> {
             });
         }
         self.host.run(command, &self.marker, told)
+    }
+
+    /// Sends one request.
+    ///
+    /// # Errors
+    /// [`Error::NotPlanned`] where the plan does not name it, or it does not go over TLS to leaves that are named; else as
+    /// [`Host::send`].
+    pub fn send(&mut self, peer: &str, call: &Call) -> Result<Reply> {
+        let named = (peer.to_owned(), call.method.clone(), call.path.clone());
+        let kept = call.tls && matches!(call.dial.accept, Accept::Only(_));
+        if !kept || !self.permit.requests.contains(&named) {
+            return Err(Error::NotPlanned {
+                verb: "send",
+                what: format!("{} {peer}{}", call.method, call.path),
+            });
+        }
+        self.host.send(call)
     }
 
     /// Makes edits durable.

@@ -32,6 +32,7 @@ mod trust;
 pub use certificate::Certificate;
 pub use findings::{Checks, NAMES, date};
 pub use key::Key;
+pub(crate) use pem::base64;
 pub use remark::Remark;
 pub use report::{CertificateReport, FORMAT, InspectReport, KeyReport, report};
 pub use trust::Trust;

@@ -135,7 +135,7 @@ fn decode(body: &str) -> Result<Zeroizing<Vec<u8>>, String> {
 }
 
 /// Encodes base64 with padding, no line breaks.
-pub(super) fn base64(bytes: &[u8]) -> Zeroizing<String> {
+pub(crate) fn base64(bytes: &[u8]) -> Zeroizing<String> {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = Zeroizing::new(String::with_capacity(bytes.len().div_ceil(3) * 4));
     for chunk in bytes.chunks(3) {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     desired::{Service, Step},
     error::{Error, Result},
+    far::{Answer, Far},
     pins::Move,
     plan::{Change, IdentityLine, Plan, Promise},
     probe::Observation,
@@ -174,6 +175,9 @@ pub struct Intent {
     pub run: String,
     /// Changes in the order of the switch.
     pub entries: Vec<Entry>,
+    /// Requests to other machines, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub far: Vec<Far>,
     /// Services that are told.
     pub services: Vec<Service>,
     /// State of their units before.
@@ -222,6 +226,7 @@ impl Intent {
                 .into_iter()
                 .map(|change| Entry::of(change, key))
                 .collect(),
+            far: plan.far,
             services: plan.services,
             units: plan.units,
             promises: plan.promises,
@@ -311,6 +316,24 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         wrote: Vec<Wrote>,
     },
+    /// A request to another machine is about to be sent.
+    Sending {
+        /// Its number, from 0.
+        request: usize,
+        /// Whether it is the one that takes it back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        back: bool,
+    },
+    /// The request ended.
+    Sent {
+        /// Its number, from 0.
+        request: usize,
+        /// Whether it is the one that takes it back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        back: bool,
+        /// What came of it.
+        answer: Answer,
+    },
     /// All old bytes are staged and durable: the first rename back comes next.
     Restoring,
     /// Every change is taken back and durable; services may still be owed.
@@ -365,6 +388,9 @@ impl Replayed for Gist {}
 
 impl Replayed for Intent {
     fn learn(&mut self, event: &Event) {
+        for (n, far) in self.far.iter_mut().enumerate() {
+            far.learn(n, event);
+        }
         let Event::Ran { wrote, .. } = event else {
             return;
         };

@@ -56,6 +56,11 @@ impl Status {
                 | Self::RolledBack
                 | Self::Abandoned,
             ) => illegal("running"),
+            (
+                Event::Sending { .. } | Event::Sent { .. },
+                Self::Switched { running: false } | Self::Restored { running: false, .. },
+            ) => Ok(self),
+            (Event::Sending { .. } | Event::Sent { .. }, _) => illegal("sending"),
             (Event::Running { .. }, status) => Ok(status.with_running(true)),
             (Event::Ran { .. }, status) => Ok(status.with_running(false)),
             (Event::Restoring, Self::Open | Self::Staged) => {

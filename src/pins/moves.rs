@@ -103,8 +103,12 @@ impl Pins {
                 Want::Baseline(Observation::Tls(ends)) => {
                     !ends.iter().filter_map(|e| e.presented.as_ref()).any(other)
                 }
-                Want::Default { .. } => false,
-                Want::Leaf { .. } | Want::Baseline(_) | Want::Lookup(_) | Want::Readable => true,
+                Want::Default { .. } | Want::Other(_) => false,
+                Want::Leaf { .. }
+                | Want::Baseline(_)
+                | Want::Lookup(_)
+                | Want::Readable
+                | Want::Answer(_) => true,
             };
             let moving = moves.iter().any(|moved| moved.peer == peer);
             (!fits && !moving).then_some(peer)

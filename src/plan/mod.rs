@@ -12,6 +12,7 @@ use crate::{
     document::Edits,
     effective::ReadBack,
     error::Result,
+    far::Far,
     host::{Command, Host},
     pins::Move,
     preflight::{Finding, Severity},
@@ -61,6 +62,14 @@ pub struct Promise {
     pub probe: Probe,
     /// What it must see.
     pub want: Want,
+    /// The number of requests to other machines after which it must see that; 0: once everything local is switched.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub after: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde hands it over")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Promise {
@@ -100,6 +109,8 @@ pub struct Plan {
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// Changes in the order of the switch.
     pub changes: Vec<Change>,
+    /// Requests to other machines, in order, once everything local is switched and proved.
+    pub far: Vec<Far>,
     /// Services that are told.
     pub services: Vec<Service>,
     /// State of their units before.
@@ -140,7 +151,10 @@ impl Plan {
     /// Tells whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.owed.is_empty() && self.pins.is_empty()
+        self.changes.is_empty()
+            && self.owed.is_empty()
+            && self.far.is_empty()
+            && self.pins.is_empty()
     }
 
     /// Tells whether a fatal finding stands in the way.

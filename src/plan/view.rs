@@ -9,6 +9,7 @@ use similar::TextDiff;
 use super::{Change, IdentityLine, Plan, Promise, redact};
 use crate::{
     desired::Service,
+    far::Far,
     host::{Command, Host},
     identity::Input,
     preflight::Severity,
@@ -35,6 +36,9 @@ pub struct View {
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// Changes in the order of the switch.
     pub changes: Vec<ChangeView>,
+    /// Requests to other machines, in order, once everything local is switched and proved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<RequestView>,
     /// Commands that may run, in order, each as a line.
     pub commands: Vec<String>,
     /// Units that are asked for their state afterwards.
@@ -77,6 +81,21 @@ pub struct FindingView {
     /// Whether `--allow` named it.
     #[serde(default)]
     pub allowed: bool,
+}
+
+/// A request to another machine as it is printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestView {
+    /// What it sets.
+    pub what: String,
+    /// The request, as in `POST https://asr1:443/v1/security/reset`.
+    pub request: String,
+    /// What it carries, secrets by what they are.
+    pub carries: String,
+    /// What is seen there now, a line for each probe that will prove it.
+    pub now: Vec<String>,
+    /// How it is taken back, or why not.
+    pub undo: String,
 }
 
 /// One change without its secrets.
@@ -198,6 +217,9 @@ impl View {
                 .iter()
                 .map(|c| change(c, &names, made.get(&c.path)))
                 .collect(),
+            requests: (plan.far.iter().enumerate())
+                .map(|(n, far)| request(plan, n, far))
+                .collect(),
             commands: service::planned(&plan.services, &plan.units)
                 .iter()
                 .map(command)
@@ -241,6 +263,22 @@ fn says(says: &Says) -> String {
     format!("{line}   # must name the leaf once it is served")
 }
 
+fn request(plan: &Plan, n: usize, far: &Far) -> RequestView {
+    let seen = plan.promises.iter().zip(&plan.baseline);
+    let proves = seen.filter(|(promise, _)| promise.after == n + 1);
+    let now = |(promise, seen): (&Promise, &probe::Observation)| {
+        let verdict = probe::judge(&promise.probe, &promise.want, seen, seen);
+        format!("{}: {}", verdict.probe, verdict.found)
+    };
+    RequestView {
+        now: proves.map(now).collect(),
+        what: far.what.clone(),
+        request: far.ask.line(&far.peer),
+        carries: far.ask.carries(),
+        undo: far.undo(),
+    }
+}
+
 /// Returns what is proved, in a line.
 fn promise(promise: &Promise) -> String {
     let probe = probe::title(&promise.probe);
@@ -255,6 +293,12 @@ fn promise(promise: &Promise) -> String {
         }
         Want::Lookup(address) => format!("{probe}: {address} alone"),
         Want::Readable => probe,
+        Want::Answer(right) if right.is_empty() => format!("{probe}: as well as before"),
+        Want::Answer(right) => format!("{probe}: {}", right.join(" or ")),
+        Want::Other(leaf) => format!(
+            "{probe}: another leaf than {}",
+            leaf.get(..16).unwrap_or(leaf)
+        ),
         Want::Baseline(_) => format!("{probe}: as before"),
     }
 }

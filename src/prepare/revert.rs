@@ -14,10 +14,10 @@ use crate::{
     pins::Leaf,
     plan::{self, Change, IdentityLine},
     preflight::{Finding, Severity},
-    probe::{self, Defaults, Want},
+    probe::{self, Defaults, Observation, Want},
     profile::{self, IdentityContext, Profile},
     rollback,
-    rollouts::{self, Request},
+    rollouts::{self, Request, Resolved},
     state::{Content, HostPath, Sensitivity, State},
 };
 
@@ -51,17 +51,27 @@ pub(super) fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         changes: Vec::new(),
         made: None,
         deferred: request.deferred,
+        reverts: false,
+        previous: request.previous.clone(),
+        pair: None,
     };
     if let Some(regenerate) = desired.regenerate.clone() {
         default_pair(host, &regenerate, &mut desired, &mut goal)?;
+    }
+    if !desired.far.is_empty() {
+        goal.want = Want::Other(custom(host, &resolved, &desired)?);
+        goal.reverts = true;
     }
     removals(host, &mut desired, &mut goal.changes)?;
     let standing = plan::Settled::all(host, &mut goal.changes)?;
     desired.findings.extend(standing);
     desired.findings.extend(described(host, &resolved.name)?);
-    let plan = assemble(host, &resolved, desired, goal)?;
+    let (plan, far) = assemble(host, &resolved, desired, goal)?;
     // The rollout is forgotten: what was taken back must not come again with the next hook.
-    let keep = Keep::default();
+    let keep = Keep {
+        far,
+        ..Keep::default()
+    };
     Ok(Prepared { plan, keep })
 }
 
@@ -76,6 +86,20 @@ fn own() -> IdentityContext {
         forms: BTreeMap::new(),
         covers: Box::new(|name| name == "localhost"),
     }
+}
+
+/// Returns the leaf that another machine is to lose: the one that is remembered, else the one that it presents.
+fn custom(host: &dyn Host, resolved: &Resolved, desired: &Desired) -> Result<String> {
+    if resolved.remembered.identity > 0 {
+        let (identity, _) = rollouts::kept(host, resolved.remembered.identity)?;
+        return Ok(identity.fingerprint().to_owned());
+    }
+    let probes = desired.far.iter().flat_map(|far| &far.proves);
+    let served = probes.filter_map(|probe| match probe::observe(host, probe) {
+        Observation::Tls(ends) => ends.into_iter().find_map(|end| end.presented),
+        _ => None,
+    });
+    Ok(served.map(|s| s.leaf).next().unwrap_or_default())
 }
 
 /// Plans that the platform makes its pair anew, unless what is there is a default identity and valid.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Endpoint, Observation, Served, Verdict, Want, title};
+use super::{Endpoint, Observation, Served, Verdict, Want, http, title};
 use crate::{desired::Probe, state::HostPath};
 
 /// Judges one observation.
@@ -27,6 +27,10 @@ pub fn judge(probe: &Probe, want: &Want, found: &Observation, baseline: &Observa
             let good = now.iter().all(|(_, reason)| reason.is_none());
             (true, good, files(now), "all can be read".to_owned())
         }
+        (Want::Answer(right), Observation::Http(now), Observation::Http(before)) => {
+            answers(right, now, before)
+        }
+        (Want::Other(leaf), Observation::Tls(now), _) => another(leaf, now),
         (Want::Baseline(before), now, _) => as_before(before, now),
         (_, now, _) => (
             true,
@@ -141,6 +145,45 @@ fn answered(address: std::net::SocketAddr, before: &[Endpoint]) -> bool {
     }
 }
 
+/// What answered well before must do so still; what did not proves nothing. Where the profile names answers, one is due.
+fn answers(right: &[String], now: &str, before: &str) -> Judgement {
+    let found = answer(now);
+    if right.is_empty() {
+        let good = http::is_well(now);
+        return (
+            http::is_well(before),
+            good,
+            found,
+            "200, as before".to_owned(),
+        );
+    }
+    let good = right.iter().any(|one| one == now);
+    let right: Vec<String> = right.iter().map(|one| answer(one)).collect();
+    (true, good, found, right.join(" or "))
+}
+
+/// Puts an answer in words.
+fn answer(text: &str) -> String {
+    match text {
+        "empty" => "closes the connection without an answer".to_owned(),
+        "refused" => "refuses the connection".to_owned(),
+        status if status.len() == 3 => format!("answers {status}"),
+        other => other.to_owned(),
+    }
+}
+
+/// Some leaf, and not this one, on every address.
+fn another(leaf: &str, now: &[Endpoint]) -> Judgement {
+    let want = format!("another leaf than {}", short(leaf));
+    let other = |end: &Endpoint| {
+        end.presented
+            .as_ref()
+            .is_some_and(|served| served.leaf != leaf && !served.version.is_empty())
+    };
+    let good = !now.is_empty() && now.iter().all(other);
+    (true, good, describe(&Observation::Tls(now.to_vec())), want)
+}
+
 fn as_before(before: &Observation, now: &Observation) -> Judgement {
     let good = match (before, now) {
         (Observation::Tls(before), Observation::Tls(now)) => {
@@ -156,6 +199,7 @@ fn as_before(before: &Observation, now: &Observation) -> Judgement {
             .iter()
             .map(|(path, reason)| (path, reason.is_none()))
             .eq(now.iter().map(|(path, reason)| (path, reason.is_none()))),
+        (Observation::Http(before), Observation::Http(now)) => before == now,
         _ => false,
     };
     let want = format!("as before: {}", describe(before));
@@ -189,6 +233,7 @@ fn describe(observation: &Observation) -> String {
         }
         Observation::Lookup(found) => addresses(found),
         Observation::Readable(found) => files(found),
+        Observation::Http(found) => answer(found),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
 mod certificate;
 mod clients;
 mod defaults;
+mod http;
 mod judge;
 mod lookup;
 mod prove;
@@ -55,6 +56,8 @@ pub enum Observation {
     Lookup(Vec<IpAddr>),
     /// The files, each with the reason why it cannot be read, if it cannot.
     Readable(Vec<(HostPath, Option<String>)>),
+    /// The status of an answer over HTTP, as `200`; else `empty`, `refused`, or why there was none.
+    Http(String),
 }
 
 /// One address and what it presented.
@@ -105,6 +108,10 @@ pub enum Want {
     Lookup(IpAddr),
     /// Every file can be read.
     Readable,
+    /// One of these answers over HTTP; none: as well as before.
+    Answer(Vec<String>),
+    /// Any leaf but this one: proof that a platform is back at a default of its own that nobody knows beforehand.
+    Other(String),
     /// The same as before: proof of a rollback.
     Baseline(Observation),
 }
@@ -142,6 +149,7 @@ pub fn observe(host: &dyn Host, probe: &Probe) -> Observation {
         Probe::Tls { .. } => Observation::Tls(tls::observe(host, probe, tls::LIMIT)),
         Probe::Lookup { name, .. } => Observation::Lookup(lookup::observe(host, name)),
         Probe::Readable { paths, by } => Observation::Readable(readable::observe(host, paths, by)),
+        Probe::Http { .. } => Observation::Http(http::observe(host, probe)),
     }
 }
 
@@ -175,6 +183,20 @@ pub fn title(probe: &Probe) -> String {
             };
             let paths: Vec<&str> = paths.iter().map(HostPath::as_str).collect();
             format!("{} readable by {who}", paths.join(", "))
+        }
+        Probe::Http {
+            tls,
+            peer,
+            path,
+            logins,
+            ..
+        } => {
+            let scheme = if *tls { "https" } else { "http" };
+            let who = match logins.as_slice() {
+                [] => String::new(),
+                [login, ..] => format!(" as {}", login.user),
+            };
+            format!("GET {scheme}://{peer}{path}{who}")
         }
     }
 }

@@ -102,18 +102,22 @@ fn look(
     let limit = tls::LIMIT.min(left.max(Duration::from_secs(1)));
     let found = match probe {
         Probe::Tls { .. } => Observation::Tls(tls::observe(host, probe, limit)),
-        Probe::Lookup { .. } | Probe::Readable { .. } => observe(host, probe),
+        Probe::Lookup { .. } | Probe::Readable { .. } | Probe::Http { .. } => observe(host, probe),
     };
     let nothing = match probe {
         Probe::Tls { .. } => Observation::Tls(Vec::new()),
         Probe::Lookup { .. } => Observation::Lookup(Vec::new()),
         Probe::Readable { .. } => Observation::Readable(Vec::new()),
+        Probe::Http { .. } => Observation::Http(String::new()),
     };
     let verdict = judge(probe, want, &found, baseline.unwrap_or(&nothing));
     standing.streak = if verdict.good { standing.streak + 1 } else { 0 };
     let needed = match &found {
         Observation::Tls(ends) if ends.iter().any(|e| e.presented.is_some()) => IN_A_ROW,
-        Observation::Tls(_) | Observation::Lookup(_) | Observation::Readable(_) => 1,
+        Observation::Tls(_)
+        | Observation::Lookup(_)
+        | Observation::Readable(_)
+        | Observation::Http(_) => 1,
     };
     standing.settled = !verdict.judged || standing.streak >= needed;
     // What was ever seen wrong and is still not proved is told as it was seen last.

@@ -19,6 +19,16 @@ pub struct Says {
 }
 
 impl Says {
+    /// Has each of some commands name one leaf.
+    #[must_use]
+    pub fn all(commands: Vec<Command>, leaf: &Leaf) -> Vec<Self> {
+        let says = |command| Self {
+            command,
+            leaf: leaf.clone(),
+        };
+        commands.into_iter().map(says).collect()
+    }
+
     /// Judges what the command printed, in any form that [`Fingerprint::read`] takes.
     #[must_use]
     pub fn judge(&self, output: &Output) -> Verdict {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+mod far;
 mod revert;
 
 use super::{
@@ -137,6 +138,8 @@ impl One<'_> {
         for spec in &self.profile.probes {
             self.probe(spec, desired)?;
         }
+        self.far(desired)?;
+        self.remarks(desired)?;
         let own = desired.services.get_mut(first_service..);
         let probes = desired.probes.get(first_probe..);
         service::assign(own.unwrap_or_default(), probes.unwrap_or_default());
@@ -285,6 +288,13 @@ impl One<'_> {
                         .collect::<Result<_>>()?;
                     probes.push(Probe::Readable { paths, by });
                 }
+                ProbeKind::Http {
+                    tls,
+                    peer,
+                    path,
+                    login,
+                    is,
+                } => probes.push(self.http((*tls, peer, path), *login, is)?),
                 ProbeKind::Effective { fact, file } => {
                     let path = self.path(file, scope)?;
                     let name = fact.text.strip_prefix("facts.").unwrap_or_default();

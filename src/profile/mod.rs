@@ -7,6 +7,7 @@
 mod collect;
 mod context;
 mod desire;
+pub(crate) mod far;
 mod fields;
 mod load;
 mod parse;
@@ -58,6 +59,10 @@ pub struct Profile {
     pub findings: Vec<FindingSpec>,
     /// What it wants at which path.
     pub resources: Vec<Resource>,
+    /// What it sets on another machine.
+    pub far: Option<far::FarSpec>,
+    /// What follows from what paths answer before.
+    pub remarks: Vec<far::RemarkSpec>,
     /// Who is told.
     pub services: Vec<ServiceSpec>,
     /// What proves it.
@@ -185,6 +190,19 @@ pub enum ProbeKind {
         user: Option<Expr>,
         /// The group.
         group: Option<Expr>,
+    },
+    /// What a path answers.
+    Http {
+        /// Whether over TLS.
+        tls: bool,
+        /// `host:port`.
+        peer: Expr,
+        /// The path.
+        path: Expr,
+        /// As whom: `any` of the logins of the section `far`, its `first` or its `last`; none: as nobody.
+        login: Option<&'static str>,
+        /// The answers that are right; none: as well as before.
+        is: Vec<String>,
     },
     /// What a document of ours says is what every daemon that reads it will see.
     Effective {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{
     Detect, Fields, FindingSpec, ProbeKind, ProbeSpec, Profile, RemovalSpec, Revert, ServiceSpec,
-    Setting, StepSpec, collect, fields,
+    Setting, StepSpec, collect,
+    far::{FarSpec, remark},
+    fields,
 };
 use crate::{
     desired::{Action, Manager},
@@ -57,6 +59,11 @@ impl Profile {
             facts,
             findings: each(&mut top, "findings", finding)?,
             resources: each(&mut top, "resources", Resource::parse)?,
+            far: top
+                .node("far")
+                .map(|n| FarSpec::parse(path, n))
+                .transpose()?,
+            remarks: each(&mut top, "remarks", remark)?,
             services: each(&mut top, "services", service)?,
             probes: each(&mut top, "probes", probe)?,
             steps: each(&mut top, "steps", step)?,
@@ -332,7 +339,15 @@ fn service(path: &str, node: &Node) -> Result<ServiceSpec> {
 
 pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
     let mut fields = Fields::new(path, "probe", node)?;
-    let kinds = ["tls", "lookup", "readable", "effective", "says"];
+    let kinds = [
+        "tls",
+        "lookup",
+        "readable",
+        "effective",
+        "says",
+        "https",
+        "http",
+    ];
     let given: Vec<&str> = kinds
         .into_iter()
         .filter(|k| node.get(k).is_some())
@@ -359,6 +374,16 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
         ["says"] => ProbeKind::Says {
             command: fields.texts("says")?,
             limit: fields.number("limit")?.unwrap_or(SAYS_LIMIT),
+        },
+        [scheme @ ("https" | "http")] => ProbeKind::Http {
+            tls: *scheme == "https",
+            peer: fields.need(if *scheme == "https" { "https" } else { "http" })?,
+            path: fields.need("get")?,
+            login: fields.word(
+                "login",
+                &[("any", "any"), ("first", "first"), ("last", "last")],
+            )?,
+            is: fields.texts("is")?.into_iter().map(|e| e.text).collect(),
         },
         _ => {
             let known = backticked(&kinds.map(str::to_owned));

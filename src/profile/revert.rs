@@ -2,6 +2,7 @@
 
 use super::{
     Fields, FindingSpec, ProbeSpec, Profile, StepSpec,
+    far::{FarSpec, RequestSpec, request},
     parse::{each, finding, probe, step},
 };
 use crate::{
@@ -16,6 +17,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Revert {
     pub(crate) back: Back,
+    /// Requests that lead to the default, to the peer of the profile's section `far`.
+    pub requests: Vec<RequestSpec>,
     /// Its own checks.
     pub findings: Vec<FindingSpec>,
     /// What it wants at which path.
@@ -30,6 +33,12 @@ pub struct Revert {
 #[derive(Debug)]
 pub(crate) struct Back {
     pub(crate) remove: Vec<RemovalSpec>,
+    pub(crate) regenerate: Option<RegenerateSpec>,
+}
+
+/// How the platform makes its default pair.
+#[derive(Debug)]
+pub(crate) struct RegenerateSpec {
     pub(crate) key: Expr,
     pub(crate) leaf: Expr,
     pub(crate) command: Vec<Expr>,
@@ -88,29 +97,42 @@ impl RemovalSpec {
     }
 }
 
+impl RegenerateSpec {
+    fn parse(path: &str, node: &Node) -> Result<Self> {
+        let mut fields = Fields::new(path, "regenerate", node)?;
+        let spec = Self {
+            key: fields.need("key")?,
+            leaf: fields.need("leaf")?,
+            command: fields.texts("command")?,
+        };
+        if spec.command.is_empty() {
+            let hint = "add `command: [PROGRAM, ARGUMENT]`";
+            return Err(fields.error("regenerate has no `command`", hint));
+        }
+        fields.done()?;
+        Ok(spec)
+    }
+}
+
 impl Revert {
     pub(super) fn parse(path: &str, node: &Node) -> Result<Self> {
         let mut fields = Fields::new(path, "revert", node)?;
-        let Some(pair) = fields.node("regenerate") else {
-            let hint = "say which files the platform makes, and how: `regenerate: {key: PATH, leaf: PATH, command: [PROGRAM]}`";
-            return Err(fields.error("revert has no `regenerate`", hint));
+        let regenerate = match fields.node("regenerate") {
+            Some(node) => Some(RegenerateSpec::parse(path, node)?),
+            None => None,
         };
-        let mut regenerate = Fields::new(path, "regenerate", pair)?;
+        let requests = each(&mut fields, "requests", request)?;
+        if regenerate.is_none() && requests.is_empty() {
+            let hint = "say which files the platform makes, and how: `regenerate: {key: PATH, leaf: PATH, command: [PROGRAM]}`";
+            return Err(fields.error("revert has neither `regenerate` nor `requests`", hint));
+        }
         let back = Back {
             remove: each(&mut fields, "remove", RemovalSpec::parse)?,
-            key: regenerate.need("key")?,
-            leaf: regenerate.need("leaf")?,
-            command: regenerate.texts("command")?,
+            regenerate,
         };
-        if back.command.is_empty() {
-            return Err(regenerate.error(
-                "regenerate has no `command`",
-                "add `command: [PROGRAM, ARGUMENT]`",
-            ));
-        }
-        regenerate.done()?;
         let revert = Self {
             back,
+            requests,
             findings: each(&mut fields, "findings", finding)?,
             resources: each(&mut fields, "resources", Resource::parse)?,
             probes: each(&mut fields, "probes", probe)?,
@@ -145,6 +167,11 @@ impl Profile {
         };
         Ok(Self {
             back: Some(revert.back),
+            far: self.far.map(|far| FarSpec {
+                requests: revert.requests,
+                ..far
+            }),
+            remarks: Vec::new(),
             findings: revert.findings,
             resources: revert.resources,
             probes: revert.probes,

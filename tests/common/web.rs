@@ -317,6 +317,7 @@ pub(crate) fn plan(host: &FakeHost) -> Plan {
                 leaf: identity.fingerprint().to_owned(),
                 chain: Vec::new(),
             },
+            after: 0,
         }],
         services,
         units,

@@ -80,6 +80,14 @@ fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
             vec!["probes: [{says: [a], zzz: a}]"],
         ),
         (
+            vec![probe, "### Probe `https`"],
+            vec!["probes: [{https: a, get: a, zzz: a}]"],
+        ),
+        (
+            vec![probe, "### Probe `http`"],
+            vec!["probes: [{http: a, get: a, zzz: a}]"],
+        ),
+        (
             vec!["## Revert"],
             vec!["revert: {regenerate: {key: a, leaf: a, command: a}, zzz: a}"],
         ),
@@ -121,6 +129,38 @@ fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
 }
 
 #[test]
+fn every_key_of_what_is_set_on_another_machine_is_in_the_reference_and_no_other() {
+    let text = document("docs/profiles.md");
+    for (headings, examples) in [
+        (vec!["## Far"], vec!["far: {peer: a, settle: a, zzz: a}"]),
+        (
+            vec!["### Keys of a login"],
+            vec!["far: {peer: a, settle: a, logins: [{user: a, file: a, zzz: a}]}"],
+        ),
+        (
+            vec!["### Keys of a request"],
+            vec![
+                "far: {peer: a, settle: a, requests: [{what: a, send: {method: a, path: a}, proves: [{tls: 'a:1'}], zzz: a}]}",
+            ],
+        ),
+        (
+            vec!["### Keys of send"],
+            vec![
+                "far: {peer: a, settle: a, requests: [{what: a, send: {method: a, path: a, zzz: a}}]}",
+            ],
+        ),
+        (
+            vec!["## Remarks"],
+            vec!["remarks: [{probe: {http: a, get: a}, finding: {name: a, message: a}, zzz: a}]"],
+        ),
+    ] {
+        let documented: BTreeSet<String> = headings.iter().flat_map(|h| keys(&text, h)).collect();
+        let parsed = examples.iter().flat_map(|e| known(e, ""));
+        assert_eq!(documented, parsed.collect::<BTreeSet<_>>(), "{headings:?}");
+    }
+}
+
+#[test]
 fn every_kind_is_in_the_reference_with_its_keys() {
     let text = document("docs/profiles.md");
     let common = keys(&text, "### Keys of every resource");
@@ -155,7 +195,7 @@ fn every_built_in_profile_of_a_daemon_has_a_row_in_the_catalogue() {
     let known: BTreeSet<String> = certroll::profile::embedded()
         .into_iter()
         .map(str::to_owned)
-        .filter(|name| !["checkpoint", "wazo"].contains(&name.as_str()))
+        .filter(|name| !["checkpoint", "speechmatics", "wazo"].contains(&name.as_str()))
         .collect();
     assert_eq!(keys(&document("docs/profiles.md"), "## Catalogue"), known);
 }

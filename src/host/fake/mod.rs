@@ -13,8 +13,8 @@ use std::{
 };
 
 use super::{
-    Command, Deciding, Dial, Edit, Entry, Footing, Host, Output, Place, Presented, Question, Tree,
-    User,
+    Call, Command, Deciding, Dial, Edit, Entry, Footing, Host, Output, Place, Presented, Question,
+    Reply, Tree, User,
 };
 use crate::{
     error::{Error, On as _, Result},
@@ -22,9 +22,11 @@ use crate::{
     state::{Bytes, HostPath, State},
 };
 
+mod appliance;
 mod disk;
 mod world;
 
+pub use appliance::Appliance;
 pub use disk::Choose;
 pub use world::World;
 
@@ -146,6 +148,8 @@ impl FakeHost {
     pub fn after_power_cut(&self, choose: Choose<'_>) -> Self {
         let [tree, state] = self.disk.borrow().cut(choose);
         let names = self.world.borrow().names.clone();
+        // Another machine does not notice.
+        let appliance = self.world.borrow().appliance.clone();
         // What starts after a boot is not what ran before it.
         let mut ran = self.world.borrow().ran.clone();
         ran.push(vec!["boot".to_owned()]);
@@ -153,6 +157,7 @@ impl FakeHost {
             tree,
             state,
             names,
+            appliance,
             ran,
             ..World::default()
         };
@@ -196,6 +201,30 @@ impl FakeHost {
         let mut synced = self.synced.borrow_mut();
         synced.push(of.to_vec());
         self.forgets != Some(synced.len() - 1)
+    }
+
+    /// Returns what the appliance answers to a client that accepts its leaf; nobody else answers.
+    fn answered(&self, call: &Call) -> Result<Reply> {
+        let nobody = |found: &str| Error::Unproved {
+            subject: call.dial.address.to_string(),
+            want: "an answer".to_owned(),
+            found: found.to_owned(),
+        };
+        let now = self.clock.get();
+        let mut world = self.world.borrow_mut();
+        let far = world.appliance.as_mut();
+        let appliance = far
+            .filter(|a| a.address == call.dial.address)
+            .ok_or_else(|| nobody("refused the connection"))?;
+        let presented = appliance.presents(now);
+        let accepted = match (&call.dial.accept, presented.certificates.first()) {
+            (Accept::Only(pins), Some(leaf)) => pins.iter().any(|pin| pin.is_of(leaf)),
+            _ => false,
+        };
+        if call.tls && !accepted {
+            return Err(nobody("presents a leaf that is not accepted"));
+        }
+        Ok(appliance.answer(call, now))
     }
 
     fn alive(&self) -> Result<()> {
@@ -383,7 +412,13 @@ impl Host for FakeHost {
             want: "a TLS handshake".to_owned(),
             found: "refused the connection".to_owned(),
         };
-        let presented = self.world.borrow().endpoints.get(&dial.address).cloned();
+        let mut world = self.world.borrow_mut();
+        let now = self.clock.get();
+        let far = world.appliance.as_mut();
+        let presented = match far.filter(|a| a.address == dial.address) {
+            Some(appliance) => Some(appliance.presents(now)),
+            None => world.endpoints.get(&dial.address).cloned(),
+        };
         let mut presented = presented.ok_or_else(refused)?;
         let wrong = match (&dial.accept, presented.certificates.first()) {
             (Accept::Only(pins), Some(leaf)) => pins.iter().all(|pin| !pin.is_of(leaf)),
@@ -393,6 +428,21 @@ impl Host for FakeHost {
             presented.version.clear();
         }
         Ok(presented)
+    }
+
+    fn fetch(&self, call: &Call) -> Result<Reply> {
+        self.alive()?;
+        self.answered(call)
+    }
+
+    fn send(&mut self, call: &Call) -> Result<Reply> {
+        let within = self.step("request")?;
+        let reply = self.answered(call)?;
+        if within {
+            // The peer heard it, and nobody hears the answer.
+            self.alive()?;
+        }
+        Ok(reply)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use super::Appliance;
 use crate::{
     host::{Edit, Entry, EntryKind, Place, Presented},
     state::{Attrs, Content, HostPath, State},
@@ -22,6 +23,8 @@ pub struct World {
     pub endpoints: BTreeMap<SocketAddr, Presented>,
     /// Names and their addresses.
     pub names: BTreeMap<String, Vec<IpAddr>>,
+    /// A machine that is set by requests.
+    pub appliance: Option<Appliance>,
     /// Argument vectors of the commands that ran, in order.
     pub ran: Vec<Vec<String>>,
     /// Markers of commands that are still running although their run died.

@@ -23,8 +23,8 @@ use rustix::{
 };
 
 use super::{
-    Command, Deciding, Dial, Edit, Entry, Footing, Holder, Host, LARGEST_FILE, Output, Place,
-    Presented, Question, Tree, User,
+    Call, Command, Deciding, Dial, Edit, Entry, Footing, Holder, Host, LARGEST_FILE, Output, Place,
+    Presented, Question, Reply, Tree, User,
 };
 use crate::{
     error::{Error, On as _, Result},
@@ -37,6 +37,7 @@ mod commands;
 mod edits;
 mod files;
 mod holders;
+mod http;
 mod ids;
 mod mounts;
 mod network;
@@ -203,6 +204,10 @@ impl Host for SystemHost {
         self.root_path == "/"
     }
 
+    fn has_own_state(&self) -> bool {
+        self.state_path.is_some()
+    }
+
     fn user(&self, name: &str) -> Result<User> {
         match self.own_text("/etc/passwd") {
             Some(passwd) => {
@@ -360,6 +365,15 @@ impl Host for SystemHost {
 
     fn greet(&self, dial: &Dial, offer: &[u8]) -> Result<Option<Answer>> {
         network::greet(dial, offer)
+    }
+
+    fn fetch(&self, call: &Call) -> Result<Reply> {
+        http::refuse_change(call)?;
+        http::exchange(call)
+    }
+
+    fn send(&mut self, call: &Call) -> Result<Reply> {
+        http::exchange(call)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

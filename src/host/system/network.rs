@@ -84,6 +84,40 @@ pub(super) fn handshake(dial: &Dial) -> Result<Presented> {
     })
 }
 
+/// Makes a TLS connection to a peer that is accepted, with the handshake done and not a byte sent behind it.
+///
+/// # Errors
+/// [`Error::Unproved`] where there is none, or the peer is another: nothing was sent to it.
+pub(super) fn accepted(dial: &Dial) -> Result<(ClientConnection, TcpStream)> {
+    let broken = |found: String| silent(dial, "the peer that is accepted", found);
+    let end = Instant::now() + dial.limit;
+    let verifier = Arc::new(Verifier::new(dial.accept.clone()));
+    let clerk = Clerk::new(None, &verifier.provider()).map_err(|e| broken(e.to_string()))?;
+    let mut session =
+        session(dial, &verifier, &Arc::new(clerk)).map_err(|e| broken(e.to_string()))?;
+    let connected = connect(dial, end).and_then(|mut stream| {
+        converse(&mut session, &mut stream, end)?;
+        Ok(stream)
+    });
+    match connected {
+        Ok(stream) if verifier.is_signed() => Ok((session, stream)),
+        Ok(_) => Err(broken("did not sign the handshake".to_owned())),
+        Err(Reason::Foreign(rustls::Error::InvalidCertificate(_))) => {
+            Err(broken("presents a leaf that is not accepted".to_owned()))
+        }
+        Err(reason) => Err(broken(reason.told("certificate", dial.limit))),
+    }
+}
+
+/// Makes a connection in the clear.
+///
+/// # Errors
+/// [`Error::Unproved`] where there is none.
+pub(super) fn plain(dial: &Dial) -> Result<TcpStream> {
+    connect(dial, Instant::now() + dial.limit)
+        .map_err(|reason| silent(dial, "a connection", reason.told("answer", dial.limit)))
+}
+
 /// Sends the first message of a handshake, and returns the answer; none where the peer closed the connection instead.
 ///
 /// # Errors

@@ -20,11 +20,12 @@ impl One<'_> {
                 Ok(())
             })?;
         }
-        let command = self.command(&back.command, COMMAND_LIMIT)?;
-        if let Some(command) = command {
+        if let Some(spec) = &back.regenerate
+            && let Some(command) = self.command(&spec.command, COMMAND_LIMIT)?
+        {
             desired.regenerate = Some(Regenerate {
-                key: self.path(&back.key, &self.scope)?,
-                leaf: self.path(&back.leaf, &self.scope)?,
+                key: self.path(&spec.key, &self.scope)?,
+                leaf: self.path(&spec.leaf, &self.scope)?,
                 command,
             });
         }

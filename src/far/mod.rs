@@ -1,0 +1,256 @@
+//! Far resources: what certroll sets on another machine by a request, since it has no files there.
+//!
+//! A far resource is a request and the probes that prove it. It is needed where one of those probes says otherwise, it is
+//! sent once everything local is switched and proved, one at a time, and it is taken back by the request that leads to what
+//! was before. What stands in a plan and a journal names secrets and holds none: [`Secret`] says where they are.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{desired::Probe, journal::Event, peer::Fingerprint};
+
+mod plan;
+mod send;
+
+pub(crate) use plan::{Peers, Planned, Previous, plan};
+pub(crate) use send::{Outcome, call, password, send};
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Secret {
+    /// In a file of the generation's `far/`, by name: a pair, before or after.
+    Kept(String),
+    /// In a file of the caller's, its first line: a password.
+    File(String),
+    /// Here: the default that a platform's document tells everybody.
+    Public(String),
+}
+
+/// Who a request says that it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// Name of the user.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Body {
+    /// Nothing.
+    Nothing,
+    /// A JSON document without secrets.
+    Json(serde_json::Map<String, serde_json::Value>),
+    /// A JSON document with one member, which is a secret.
+    Secret(String, Secret),
+    /// Files, each under its name.
+    Form(Vec<(String, Secret)>),
+}
+
+/// A request without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The method, as in `POST`.
+    pub method: String,
+    /// The path, from `/`.
+    pub path: String,
+    /// What it carries.
+    pub body: Body,
+}
+
+/// The way back from a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Back {
+    /// This request leads to what was before.
+    By(Request),
+    /// None does, and why.
+    Never(String),
+}
+
+/// One far resource that a plan changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Far {
+    /// What it is, for people: `certificate`.
+    pub what: String,
+    /// The peer, as pins name it.
+    pub peer: String,
+    /// The leaves that are accepted of it: the one of before and the new one.
+    pub accept: Vec<Fingerprint>,
+    /// What it is tried as, in order, where it wants to know.
+    pub logins: Vec<Login>,
+    /// The request.
+    pub ask: Request,
+    /// The way back.
+    pub back: Back,
+    /// Seconds that the peer takes until an accepted request shows.
+    pub settle: u64,
+    /// Whether it was sent, as far as the journal tells.
+    #[serde(skip)]
+    pub sent: Standing,
+}
+
+/// Whether a request was sent: a record without its end leaves it open, and means that one has to look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    begun: bool,
+    taken: bool,
+}
+
+impl Standing {
+    /// Tells whether the peer may have heeded it.
+    #[must_use]
+    pub fn is_possible(self) -> bool {
+        self.begun || self.taken
+    }
+}
+
+/// What came of a request, as the journal has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// The peer says that it is done.
+    Done,
+    /// The peer says that it did nothing.
+    Refused,
+    /// It was sent, and what became of it is not known.
+    Unknown,
+    /// Nothing was sent.
+    Unsent,
+}
+
+/// A far resource that a profile wants, before its peer is asked anything.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// What it is, for people.
+    pub what: String,
+    /// The peer, as pins name it.
+    pub peer: String,
+    /// What it is tried as, in order.
+    pub logins: Vec<Login>,
+    /// The request.
+    pub ask: Request,
+    /// The way back; none: the same request with the pair of before.
+    pub back: Option<Back>,
+    /// Seconds that the peer takes until an accepted request shows.
+    pub settle: u64,
+    /// What proves it.
+    pub proves: Vec<Probe>,
+}
+
+impl Request {
+    /// Returns the request as a line, as in `POST https://asr1:443/v1/security/reset`.
+    #[must_use]
+    pub fn line(&self, peer: &str) -> String {
+        format!("{} https://{peer}{}", self.method, self.path)
+    }
+
+    /// Says what it carries, for the plan.
+    #[must_use]
+    pub fn carries(&self) -> String {
+        match &self.body {
+            Body::Nothing => String::new(),
+            Body::Json(members) => format!(" {}", serde_json::Value::Object(members.clone())),
+            Body::Secret(name, Secret::File(path)) => format!(" {name} from {path}"),
+            Body::Secret(name, Secret::Kept(_) | Secret::Public(_)) => format!(" {name}"),
+            Body::Form(parts) => {
+                let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
+                format!(" {}", names.join(", "))
+            }
+        }
+    }
+
+    /// Returns the same request with the pair of before instead of the new one.
+    fn with_previous(&self) -> Self {
+        let swapped = |secret: &Secret| match secret {
+            Secret::Kept(name) => Secret::Kept(swapped(name)),
+            other => other.clone(),
+        };
+        let body = match &self.body {
+            Body::Form(parts) => {
+                let parts = parts.iter();
+                Body::Form(parts.map(|(name, s)| (name.clone(), swapped(s))).collect())
+            }
+            other => other.clone(),
+        };
+        Self {
+            body,
+            ..self.clone()
+        }
+    }
+
+    /// Tells whether it carries a pair.
+    #[must_use]
+    pub fn has_pair(&self) -> bool {
+        matches!(&self.body, Body::Form(parts) if parts.iter().any(|(_, s)| matches!(s, Secret::Kept(_))))
+    }
+}
+
+/// The other of `new-...` and `old-...`.
+fn swapped(name: &str) -> String {
+    match name.strip_prefix("new-") {
+        Some(form) => format!("old-{form}"),
+        None => name.replacen("old-", "new-", 1),
+    }
+}
+
+impl Far {
+    /// Takes from the journal whether it was sent; `n` is its own number.
+    pub(crate) fn learn(&mut self, n: usize, event: &Event) {
+        match event {
+            Event::Sending {
+                request,
+                back: false,
+            } if *request == n => self.sent.begun = true,
+            Event::Sent {
+                request,
+                back: false,
+                answer,
+            } if *request == n => {
+                self.sent.begun = false;
+                self.sent.taken |= matches!(answer, Answer::Done | Answer::Unknown);
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns the resource that takes this one back, with the pairs swapped; none where nothing does.
+    #[must_use]
+    pub fn reversed(&self) -> Option<Self> {
+        let Back::By(back) = &self.back else {
+            return None;
+        };
+        Some(Self {
+            ask: back.with_previous(),
+            back: Back::By(self.ask.with_previous()),
+            sent: Standing::default(),
+            ..self.clone()
+        })
+    }
+
+    /// Tells whether its way back carries a pair.
+    #[must_use]
+    pub fn back_has_pair(&self) -> bool {
+        matches!(&self.back, Back::By(back) if back.has_pair())
+    }
+
+    /// Tells whether a pair goes there on either way.
+    #[must_use]
+    pub fn has_pair(&self) -> bool {
+        self.ask.has_pair() || self.back_has_pair()
+    }
+
+    /// Says how it can be taken back, for the plan.
+    #[must_use]
+    pub fn undo(&self) -> String {
+        match &self.back {
+            Back::By(back) if back.has_pair() => {
+                format!("with the pair from before: {}", back.line(&self.peer))
+            }
+            Back::By(back) => format!("exactly: {}", back.line(&self.peer)),
+            Back::Never(why) => format!("impossible: {why}"),
+        }
+    }
+}

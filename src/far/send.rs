@@ -1,0 +1,236 @@
+//! Sends one request of a far resource.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use super::{Answer, Body, Far, Login, Request, Secret};
+use crate::{
+    error::{Error, Result},
+    host::{Call, Dial, Host, Load, Reply, Writer},
+    journal::Store,
+    peer::Accept,
+    pins,
+    state::Bytes,
+};
+
+/// The longest that one request may take: an upload of some KiB, and a server that writes it down.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The most that is told of a refusal.
+const MOST_TOLD: usize = 200;
+
+/// What came of a request.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// In short.
+    pub(crate) answer: Answer,
+    /// In words.
+    pub(crate) told: String,
+    /// Whether the same again may do better: nothing was sent, or the server was not ready.
+    pub(crate) again: bool,
+}
+
+/// Sends a request of a far resource: as nobody, or as each login in turn while the peer answers 401, which means that it
+/// did nothing.
+///
+/// # Errors
+/// What keeps its secrets from being read, or [`Error::NotPlanned`]: nothing was sent.
+pub(crate) fn send(
+    writer: &mut Writer<'_>,
+    generation: u64,
+    far: &Far,
+    request: &Request,
+) -> Result<Outcome> {
+    let load = load(writer.host(), generation, &request.body)?;
+    let mut logins: Vec<Option<&Login>> = far.logins.iter().map(Some).collect();
+    if logins.is_empty() {
+        logins.push(None);
+    }
+    let mut outcome = None;
+    for login in logins {
+        let login = login.map(|l| Ok((l.user.clone(), password(writer.host(), &l.password)?)));
+        let call = Call {
+            login: login.transpose()?,
+            load: load.clone(),
+            method: request.method.clone(),
+            ..call(writer.host(), &far.peer, &far.accept, &request.path)?
+        };
+        let reply = match writer.send(&far.peer, &call) {
+            Ok(reply) => reply,
+            Err(error @ Error::NotPlanned { .. }) => return Err(error),
+            Err(error) => {
+                return Ok(Outcome {
+                    answer: Answer::Unsent,
+                    told: format!("nothing was sent: {error}"),
+                    again: true,
+                });
+            }
+        };
+        let heard = heard(&reply, &call.load);
+        let wants_login = matches!(reply, Reply::Answer { status: 401, .. });
+        outcome = Some(heard);
+        if !wants_login {
+            break;
+        }
+    }
+    outcome.ok_or_else(|| Error::NotPlanned {
+        verb: "send",
+        what: request.line(&far.peer),
+    })
+}
+
+/// Makes a `GET` of a path at a peer over TLS.
+///
+/// # Errors
+/// [`Error::Unproved`] where its name does not resolve.
+pub(crate) fn call(
+    host: &dyn Host,
+    peer: &str,
+    accept: &[crate::peer::Fingerprint],
+    path: &str,
+) -> Result<Call> {
+    let (_, peer) = pins::key(peer)?;
+    let address: Option<IpAddr> = match peer.name.parse() {
+        Ok(address) => Some(address),
+        Err(_) => host.resolve(&peer.name).first().copied(),
+    };
+    let address = address.ok_or_else(|| Error::Unproved {
+        subject: format!("`{peer}`"),
+        want: "an address".to_owned(),
+        found: "does not resolve".to_owned(),
+    })?;
+    let address = SocketAddr::new(address, peer.port);
+    Ok(Call {
+        dial: Dial {
+            accept: Accept::Only(accept.to_vec()),
+            ..Dial::new(address, peer.protocol, &peer.name, LIMIT)
+        },
+        tls: true,
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        login: None,
+        load: Load::Nothing,
+    })
+}
+
+/// Reads a password.
+///
+/// # Errors
+/// As [`Host::read_input`]; [`Error::Input`] where it is empty.
+pub(crate) fn password(host: &dyn Host, secret: &Secret) -> Result<Bytes> {
+    let path = match secret {
+        Secret::Public(text) => return Ok(text.clone().into()),
+        Secret::File(path) | Secret::Kept(path) => path,
+    };
+    let bytes = host.read_input(path)?;
+    let line = bytes.reveal().split(|b| *b == b'\n').next();
+    let line = line.unwrap_or_default().trim_ascii_end();
+    if line.is_empty() {
+        return Err(Error::Input {
+            subject: format!("`{path}`"),
+            message: "has no password in its first line".to_owned(),
+            hint: String::new(),
+        });
+    }
+    Ok(line.to_vec().into())
+}
+
+fn load(host: &dyn Host, generation: u64, body: &Body) -> Result<Load> {
+    Ok(match body {
+        Body::Nothing => Load::Nothing,
+        Body::Json(members) => Load::Json(serde_json::to_vec(members).unwrap_or_default().into()),
+        Body::Secret(name, secret) => {
+            let value = password(host, secret)?;
+            let text =
+                zeroize::Zeroizing::new(serde_json::to_string(&*value.text()).unwrap_or_default());
+            Load::Json(format!("{{\"{name}\": {}}}", text.as_str()).into())
+        }
+        Body::Form(parts) => {
+            let part = |(name, secret): &(String, Secret)| {
+                Ok((name.clone(), kept(host, generation, secret)?))
+            };
+            Load::Form(parts.iter().map(part).collect::<Result<_>>()?)
+        }
+    })
+}
+
+/// Reads a part of a form: a file that the generation kept.
+fn kept(host: &dyn Host, generation: u64, secret: &Secret) -> Result<Bytes> {
+    let Secret::Kept(name) = secret else {
+        return password(host, secret);
+    };
+    let at = Store::file(generation, &format!("far/{name}"));
+    host.load(&at)?
+        .bytes()
+        .cloned()
+        .ok_or_else(|| Error::Stored {
+            path: at.to_string(),
+            message: "the pair that was kept is gone".to_owned(),
+        })
+}
+
+/// Says what a reply means. Any answer but a 2xx is a refusal, and so is one whose JSON says that it was no success; a
+/// server that is being restarted has done nothing or something: that is not known.
+fn heard(reply: &Reply, load: &Load) -> Outcome {
+    let (answer, told, again) = match reply {
+        Reply::Empty => (
+            Answer::Unknown,
+            "closed the connection without an answer".to_owned(),
+            false,
+        ),
+        Reply::Lost(why) => (
+            Answer::Unknown,
+            format!("gave no whole answer: {why}"),
+            false,
+        ),
+        Reply::Answer { status, body } => {
+            let said = said(body, load);
+            let success = serde_json::from_str::<serde_json::Value>(body)
+                .ok()
+                .and_then(|v| v.get("success").cloned());
+            let denied = success.is_some_and(|s| s != serde_json::Value::Bool(true));
+            let told = format!("answered {status}{said}");
+            match status {
+                200..=299 if !denied => (Answer::Done, told, false),
+                502..=504 => (Answer::Unknown, told, true),
+                _ => (Answer::Refused, told, false),
+            }
+        }
+    };
+    Outcome {
+        answer,
+        told,
+        again,
+    }
+}
+
+/// Returns the beginning of a body in one line, unless it holds something of what was sent.
+fn said(body: &str, load: &Load) -> String {
+    let secret = match load {
+        Load::Nothing => false,
+        Load::Json(text) => echoes(body, &text.text()),
+        Load::Form(files) => files.iter().any(|(_, bytes)| echoes(body, &bytes.text())),
+    };
+    if secret || body.contains("PRIVATE KEY") {
+        return ", with a text that holds what was sent and is not shown".to_owned();
+    }
+    let plain: String = body
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MOST_TOLD)
+        .collect();
+    match plain.trim() {
+        "" => String::new(),
+        text => format!(": {text}"),
+    }
+}
+
+/// Tells whether a text repeats a line of another, or a word in its quotes.
+fn echoes(body: &str, sent: &str) -> bool {
+    let words = sent.split(['\n', '"']).map(str::trim);
+    words
+        .filter(|word| word.len() >= 6 && *word != "password")
+        .any(|word| body.contains(word))
+}

@@ -1,0 +1,258 @@
+//! HTTP requests, each on a connection of its own that is accepted before a byte of it is sent.
+
+use std::{
+    fmt,
+    io::{self, Read, Write},
+    net::TcpStream,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use rustls::{ClientConnection, StreamOwned};
+use ureq::{
+    Agent,
+    http::{self, Uri, header},
+    unversioned::{
+        multipart::{Form, Part},
+        resolver::{ResolvedSocketAddrs, Resolver},
+        transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport},
+    },
+};
+
+use super::network;
+use crate::{
+    error::{Error, Result},
+    host::{Call, Load, Reply},
+    identity::base64,
+};
+
+/// The most that is read of an answer's body.
+const MOST_BODY: u64 = 64 << 10;
+
+/// Makes a request. Redirects are not followed, and no proxy of the environment is asked.
+///
+/// # Errors
+/// [`Error::Unproved`] where there is no connection, or the peer is not one that is accepted: nothing was sent.
+pub(super) fn exchange(call: &Call) -> Result<Reply> {
+    let heard = Arc::new(AtomicBool::new(false));
+    let wire = if call.tls {
+        let (session, stream) = network::accepted(&call.dial)?;
+        Wire::Tls(Box::new(StreamOwned::new(session, stream)))
+    } else {
+        Wire::Plain(network::plain(&call.dial)?)
+    };
+    let line = Line {
+        wire,
+        buffers: LazyBuffers::new(16 << 10, 16 << 10),
+        heard: Arc::clone(&heard),
+    };
+    let config = Agent::config_builder()
+        .proxy(None)
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .timeout_global(Some(call.dial.limit))
+        .build();
+    let agent = Agent::with_parts(
+        config,
+        Handed(Mutex::new(Some(line))),
+        Known(call.dial.address),
+    );
+    Ok(send(&agent, call).unwrap_or_else(|error| lost(&error, heard.load(Ordering::Relaxed))))
+}
+
+/// Tells a connection that was closed without a byte from one that broke.
+fn lost(error: &ureq::Error, heard: bool) -> Reply {
+    let closed = matches!(error, ureq::Error::Io(e) if matches!(
+        e.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe
+    ));
+    if closed && !heard {
+        return Reply::Empty;
+    }
+    Reply::Lost(error.to_string())
+}
+
+fn send(agent: &Agent, call: &Call) -> std::result::Result<Reply, ureq::Error> {
+    let scheme = if call.tls { "https" } else { "http" };
+    let name = &call.dial.name;
+    let name = if name.contains(':') {
+        format!("[{name}]")
+    } else {
+        name.clone()
+    };
+    let uri = format!(
+        "{scheme}://{name}:{}{}",
+        call.dial.address.port(),
+        call.path
+    );
+    let mut request = http::Request::builder()
+        .method(call.method.as_str())
+        .uri(uri)
+        .header(header::ACCEPT, "application/json");
+    if let Some((user, password)) = &call.login {
+        let mut pair = zeroize::Zeroizing::new(format!("{user}:").into_bytes());
+        pair.extend_from_slice(password.reveal());
+        let mut value = http::HeaderValue::from_str(&format!("Basic {}", base64(&pair).as_str()))
+            .map_err(http::Error::from)?;
+        value.set_sensitive(true);
+        request = request.header(header::AUTHORIZATION, value);
+    }
+    let mut response = match &call.load {
+        Load::Nothing => agent.run(request.body(())?)?,
+        Load::Json(text) => {
+            let request = request.header(header::CONTENT_TYPE, "application/json");
+            agent.run(request.body(text.reveal())?)?
+        }
+        Load::Form(files) => {
+            let mut form = Form::new();
+            for (name, bytes) in files {
+                let part = Part::bytes(bytes.reveal())
+                    .file_name(name)
+                    .mime_str("application/octet-stream")?;
+                form = form.part(name, part);
+            }
+            let kind = format!("multipart/form-data; boundary={}", form.boundary());
+            let request = request.header(header::CONTENT_TYPE, kind);
+            agent.run(request.body(form)?)?
+        }
+    };
+    let body = response
+        .body_mut()
+        .with_config()
+        .limit(MOST_BODY)
+        .read_to_vec();
+    Ok(Reply::Answer {
+        status: response.status().as_u16(),
+        // The status has come, and it is what counts.
+        body: String::from_utf8_lossy(&body.unwrap_or_default()).into_owned(),
+    })
+}
+
+/// Hands over the one connection that was accepted.
+#[derive(Debug)]
+struct Handed(Mutex<Option<Line>>);
+
+impl Connector for Handed {
+    type Out = Line;
+
+    fn connect(
+        &self,
+        _: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> std::result::Result<Option<Line>, ureq::Error> {
+        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        line.take().map(Some).ok_or(ureq::Error::ConnectionFailed)
+    }
+}
+
+/// Knows where the connection leads.
+#[derive(Debug)]
+struct Known(std::net::SocketAddr);
+
+impl Resolver for Known {
+    fn resolve(
+        &self,
+        _: &Uri,
+        _: &ureq::config::Config,
+        _: NextTimeout,
+    ) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut addresses = self.empty();
+        addresses.push(self.0);
+        Ok(addresses)
+    }
+}
+
+enum Wire {
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Plain(TcpStream),
+}
+
+/// A connection as the client library sees it.
+struct Line {
+    wire: Wire,
+    buffers: LazyBuffers,
+    heard: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Line")
+    }
+}
+
+impl Line {
+    /// Limits the next reads and writes.
+    fn limit(&self, timeout: &NextTimeout) -> io::Result<()> {
+        let stream = match &self.wire {
+            Wire::Tls(tls) => &tls.sock,
+            Wire::Plain(stream) => stream,
+        };
+        let left = timeout.not_zero().map(|left| *left);
+        let left = left.unwrap_or(Duration::from_mins(1));
+        stream.set_read_timeout(Some(left))?;
+        stream.set_write_timeout(Some(left))
+    }
+}
+
+impl Transport for Line {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(
+        &mut self,
+        amount: usize,
+        timeout: NextTimeout,
+    ) -> std::result::Result<(), ureq::Error> {
+        self.limit(&timeout)?;
+        let output = &self.buffers.output()[..amount];
+        match &mut self.wire {
+            Wire::Tls(tls) => tls.write_all(output).and_then(|()| tls.flush()),
+            Wire::Plain(stream) => stream.write_all(output),
+        }?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> std::result::Result<bool, ureq::Error> {
+        self.limit(&timeout)?;
+        let input = self.buffers.input_append_buf();
+        let read = match &mut self.wire {
+            Wire::Tls(tls) => tls.read(input),
+            Wire::Plain(stream) => stream.read(input),
+        };
+        let amount = match read {
+            Ok(amount) => amount,
+            // Whoever closes without a farewell has said all there is, too.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            Err(error) => return Err(error.into()),
+        };
+        if amount > 0 {
+            self.heard.store(true, Ordering::Relaxed);
+        }
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        // Each request has a connection of its own.
+        false
+    }
+
+    fn is_tls(&self) -> bool {
+        matches!(self.wire, Wire::Tls(_))
+    }
+}
+
+/// A failure before anything was sent.
+pub(super) fn refuse_change(call: &Call) -> Result<()> {
+    if call.method == "GET" {
+        return Ok(());
+    }
+    Err(Error::NotPlanned {
+        verb: "send",
+        what: format!("{} {}", call.method, call.path),
+    })
+}

@@ -1,0 +1,194 @@
+//! The section `far`, rendered.
+
+use super::One;
+use crate::{
+    desired::{Desired, Probe},
+    error::{Error, Result},
+    far::{Back, Body, Login, Request, Secret, Wanted},
+    pins,
+    profile::far::{FarSpec, JsonSpec, LoginSpec, SendSpec, UndoSpec},
+    render::Expr,
+};
+
+/// The forms of a pair that a generation keeps for its requests.
+const FORMS: [&str; 2] = ["key", "fullchain"];
+
+impl One<'_> {
+    pub(super) fn far(&self, desired: &mut Desired) -> Result<()> {
+        let Some(far) = &self.profile.far else {
+            return Ok(());
+        };
+        let peer = self.peer(&far.peer)?;
+        let settle = self.text(&far.settle, &self.scope)?;
+        let settle: u64 = settle.parse().map_err(|_| {
+            far.settle
+                .error(format!("`{settle}` is no number of seconds"), "")
+        })?;
+        let logins = self.logins(far)?;
+        for spec in &far.requests {
+            if !self.renderer().holds(spec.when.as_ref(), &self.scope)? {
+                continue;
+            }
+            let mut proves = Desired::default();
+            for probe in &spec.proves {
+                self.probe(probe, &mut proves)?;
+            }
+            let back = match &spec.undo {
+                UndoSpec::Previous => None,
+                UndoSpec::Send(ways) => Some(self.way_back(ways)?),
+            };
+            desired.far.push(Wanted {
+                what: self.text(&spec.what, &self.scope)?,
+                peer: peer.clone(),
+                logins: logins.clone(),
+                ask: self.request(&spec.send)?,
+                back,
+                settle,
+                proves: proves.probes,
+            });
+        }
+        Ok(())
+    }
+
+    /// Renders the profile's remarks: what follows from an answer.
+    pub(super) fn remarks(&self, desired: &mut Desired) -> Result<()> {
+        for spec in &self.profile.remarks {
+            let mut found = Vec::new();
+            self.finding(&spec.finding, &mut found)?;
+            let mut asked = Desired::default();
+            self.probe(&spec.probe, &mut asked)?;
+            for (probe, finding) in asked.probes.into_iter().zip(found) {
+                desired.remarks.push((probe, spec.answers.clone(), finding));
+            }
+        }
+        Ok(())
+    }
+
+    fn way_back(&self, ways: &[(Option<Expr>, SendSpec)]) -> Result<Back> {
+        for (when, spec) in ways {
+            if self.renderer().holds(when.as_ref(), &self.scope)? {
+                return Ok(Back::By(self.request(spec)?));
+            }
+        }
+        Ok(Back::Never(
+            "the platform's document has no request for it".to_owned(),
+        ))
+    }
+
+    pub(super) fn peer(&self, expr: &Expr) -> Result<String> {
+        let text = self.text(expr, &self.scope)?;
+        pins::key(&text)
+            .map(|(name, _)| name)
+            .map_err(|error| expr.error(error.to_string(), error.hint().unwrap_or_default()))
+    }
+
+    fn logins(&self, far: &FarSpec) -> Result<Vec<Login>> {
+        let mut logins = Vec::new();
+        for spec in &far.logins {
+            logins.extend(self.login(spec)?);
+        }
+        Ok(logins)
+    }
+
+    fn login(&self, spec: &LoginSpec) -> Result<Option<Login>> {
+        if !self.renderer().holds(spec.when.as_ref(), &self.scope)? {
+            return Ok(None);
+        }
+        let password = match (&spec.file, &spec.public) {
+            (Some(file), _) => self.file(file)?,
+            (None, Some(public)) => Secret::Public(self.text(public, &self.scope)?),
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Login {
+            user: self.text(&spec.user, &self.scope)?,
+            password,
+        }))
+    }
+
+    /// Renders the path of a file of the caller's, absolute, since a hook calls from elsewhere.
+    fn file(&self, expr: &Expr) -> Result<Secret> {
+        let path = self.text(expr, &self.scope)?;
+        if path.starts_with('/') {
+            return Ok(Secret::File(path));
+        }
+        Err(Error::Usage {
+            message: format!(
+                "`{}` is no absolute path of a file with a password",
+                path.escape_debug()
+            ),
+            hint: "name the file from `/`: a hook reads it, too".to_owned(),
+        })
+    }
+
+    fn request(&self, spec: &SendSpec) -> Result<Request> {
+        let body = match (spec.form.as_slice(), spec.json.as_slice()) {
+            ([], []) => Body::Nothing,
+            ([], [(name, JsonSpec::File(file))]) => Body::Secret(name.clone(), self.file(file)?),
+            ([], members) => Body::Json(
+                members
+                    .iter()
+                    .map(|(name, member)| Ok((name.clone(), self.member(member)?)))
+                    .collect::<Result<_>>()?,
+            ),
+            (parts, _) => Body::Form(
+                parts
+                    .iter()
+                    .map(|(name, form)| Ok((name.clone(), part(form)?)))
+                    .collect::<Result<_>>()?,
+            ),
+        };
+        Ok(Request {
+            method: self.text(&spec.method, &self.scope)?,
+            path: self.text(&spec.path, &self.scope)?,
+            body,
+        })
+    }
+
+    fn member(&self, member: &JsonSpec) -> Result<serde_json::Value> {
+        Ok(match member {
+            JsonSpec::Bool(value) => (*value).into(),
+            JsonSpec::Text(text) => self.text(text, &self.scope)?.into(),
+            JsonSpec::File(file) => {
+                return Err(file.error("a secret must be the only member of a document", ""));
+            }
+        })
+    }
+
+    /// Renders a probe over HTTP.
+    pub(super) fn http(
+        &self,
+        (tls, peer, path): (bool, &Expr, &Expr),
+        login: Option<&str>,
+        is: &[String],
+    ) -> Result<Probe> {
+        let logins = match (&self.profile.far, login) {
+            (Some(far), Some("any")) => self.logins(far)?,
+            (Some(far), Some("last")) => self.logins(far)?.pop().into_iter().collect(),
+            (Some(far), Some("first")) => self.logins(far)?.into_iter().take(1).collect(),
+            _ => Vec::new(),
+        };
+        Ok(Probe::Http {
+            tls,
+            peer: self.peer(peer)?,
+            path: self.text(path, &self.scope)?,
+            logins,
+            accept: Vec::new(),
+            is: is.to_vec(),
+        })
+    }
+}
+
+/// Names the kept file that holds a form of the new pair, or of the one from before.
+fn part(form: &Expr) -> Result<Secret> {
+    let (which, name) = match form.text.strip_prefix("previous-") {
+        Some(name) => ("old", name),
+        None => ("new", form.text.as_str()),
+    };
+    if FORMS.contains(&name) {
+        return Ok(Secret::Kept(format!("{which}-{name}.pem")));
+    }
+    Err(form.error(
+        format!("form `{}` is not kept for requests", form.text),
+        "known are `key`, `fullchain`, `previous-key`, `previous-fullchain`",
+    ))
+}

@@ -1,0 +1,233 @@
+//! The section `far`: what a profile sets on another machine by requests.
+
+use super::{
+    Fields, FindingSpec, ProbeSpec,
+    parse::{each, finding, probe},
+};
+use crate::{
+    error::Result,
+    render::Expr,
+    yaml::{Node, Value},
+};
+
+/// The section `far`.
+#[derive(Debug)]
+pub struct FarSpec {
+    /// The peer, `host:port`.
+    pub peer: Expr,
+    /// What it is tried as, in order.
+    pub logins: Vec<LoginSpec>,
+    /// Seconds until an accepted request shows.
+    pub settle: Expr,
+    /// The requests, in order.
+    pub requests: Vec<RequestSpec>,
+}
+
+/// One login.
+#[derive(Debug)]
+pub struct LoginSpec {
+    /// When it applies.
+    pub when: Option<Expr>,
+    /// Name of the user.
+    pub user: Expr,
+    /// The file with the password.
+    pub file: Option<Expr>,
+    /// A password that the document tells everybody.
+    pub public: Option<Expr>,
+}
+
+/// One far resource.
+#[derive(Debug)]
+pub struct RequestSpec {
+    /// When it applies.
+    pub when: Option<Expr>,
+    /// What it is, for people.
+    pub what: Expr,
+    /// What is sent.
+    pub send: SendSpec,
+    /// The way back.
+    pub undo: UndoSpec,
+    /// What proves it.
+    pub proves: Vec<ProbeSpec>,
+}
+
+/// What is sent.
+#[derive(Debug)]
+pub struct SendSpec {
+    /// The method.
+    pub method: Expr,
+    /// The path.
+    pub path: Expr,
+    /// Files, each under its name: forms of the identity.
+    pub form: Vec<(String, Expr)>,
+    /// Members of a JSON document.
+    pub json: Vec<(String, JsonSpec)>,
+}
+
+/// A member of a JSON document.
+#[derive(Debug)]
+pub enum JsonSpec {
+    /// Text.
+    Text(Expr),
+    /// A boolean.
+    Bool(bool),
+    /// The first line of a file.
+    File(Expr),
+}
+
+/// The way back from a request.
+#[derive(Debug)]
+pub enum UndoSpec {
+    /// The same request with the pair from before.
+    Previous,
+    /// The first of these that applies.
+    Send(Vec<(Option<Expr>, SendSpec)>),
+}
+
+/// A finding that follows from what a path answers before.
+#[derive(Debug)]
+pub struct RemarkSpec {
+    /// What is asked.
+    pub probe: ProbeSpec,
+    /// The answers that mean it.
+    pub answers: Vec<String>,
+    /// The finding.
+    pub finding: FindingSpec,
+}
+
+impl FarSpec {
+    pub(super) fn parse(path: &str, node: &Node) -> Result<Self> {
+        let mut fields = Fields::new(path, "far", node)?;
+        let far = Self {
+            peer: fields.need("peer")?,
+            logins: each(&mut fields, "logins", login)?,
+            settle: fields.need("settle")?,
+            requests: each(&mut fields, "requests", request)?,
+        };
+        fields.done()?;
+        Ok(far)
+    }
+}
+
+fn login(path: &str, node: &Node) -> Result<LoginSpec> {
+    let mut fields = Fields::new(path, "login", node)?;
+    let login = LoginSpec {
+        when: fields.when()?,
+        user: fields.need("user")?,
+        file: fields.text("file")?,
+        public: fields.text("public")?,
+    };
+    if login.file.is_some() == login.public.is_some() {
+        return Err(fields.error("a login wants `file` or `public`, one of them", ""));
+    }
+    fields.done()?;
+    Ok(login)
+}
+
+pub(super) fn request(path: &str, node: &Node) -> Result<RequestSpec> {
+    let mut fields = Fields::new(path, "request", node)?;
+    let Some(sent) = fields.node("send") else {
+        return Err(fields.error(
+            "request has no `send`",
+            "add `send: {method: POST, path: PATH}`",
+        ));
+    };
+    let undo = match fields.node("undo") {
+        Some(node) if matches!(&node.value, Value::Text(text) if text == "previous") => {
+            UndoSpec::Previous
+        }
+        Some(node) => UndoSpec::Send(
+            node.items()
+                .iter()
+                .map(|n| way_back(path, n))
+                .collect::<Result<_>>()?,
+        ),
+        None => UndoSpec::Send(Vec::new()),
+    };
+    let spec = RequestSpec {
+        when: fields.when()?,
+        what: fields.need("what")?,
+        send: send(path, sent)?,
+        undo,
+        proves: each(&mut fields, "proves", probe)?,
+    };
+    if spec.proves.is_empty() {
+        return Err(fields.error(
+            "request has no `proves`",
+            "say which probes show that it is heeded",
+        ));
+    }
+    if matches!(spec.undo, UndoSpec::Previous) && spec.send.form.is_empty() {
+        return Err(fields.error("`undo: previous` without a pair in `send`", ""));
+    }
+    fields.done()?;
+    Ok(spec)
+}
+
+fn way_back(path: &str, node: &Node) -> Result<(Option<Expr>, SendSpec)> {
+    let mut fields = Fields::new(path, "undo", node)?;
+    let when = fields.when()?;
+    let Some(sent) = fields.node("send") else {
+        return Err(fields.error(
+            "undo has no `send`",
+            "add `send: {method: POST, path: PATH}`",
+        ));
+    };
+    let spec = send(path, sent)?;
+    fields.done()?;
+    Ok((when, spec))
+}
+
+fn send(path: &str, node: &Node) -> Result<SendSpec> {
+    let mut fields = Fields::new(path, "send", node)?;
+    let mut form = Vec::new();
+    if let Some(node) = fields.node("form") {
+        let mut parts = Fields::new(path, "form", node)?;
+        for (key, _) in node.entries() {
+            // Keys are the document's own, and live as long as the program.
+            let name: &'static str = String::leak(key.name.clone());
+            let value = parts.need(name)?;
+            form.push((key.name.clone(), value));
+        }
+        parts.done()?;
+    }
+    let mut json = Vec::new();
+    if let Some(node) = fields.node("json") {
+        for (key, value) in node.entries() {
+            let member = match &value.value {
+                Value::Bool(value) => JsonSpec::Bool(*value),
+                Value::Map(_) => {
+                    let mut file = Fields::new(path, "json member", value)?;
+                    let spec = JsonSpec::File(file.need("file")?);
+                    file.done()?;
+                    spec
+                }
+                _ => JsonSpec::Text(super::text_at(path, "json", value)?),
+            };
+            json.push((key.name.clone(), member));
+        }
+    }
+    let spec = SendSpec {
+        method: fields.need("method")?,
+        path: fields.need("path")?,
+        form,
+        json,
+    };
+    fields.done()?;
+    Ok(spec)
+}
+
+pub(super) fn remark(path: &str, node: &Node) -> Result<RemarkSpec> {
+    let mut fields = Fields::new(path, "remark", node)?;
+    let (Some(asked), Some(found)) = (fields.node("probe"), fields.node("finding")) else {
+        return Err(fields.error("remark wants `probe` and `finding`", ""));
+    };
+    let answers = fields.texts("answers")?;
+    let spec = RemarkSpec {
+        probe: probe(path, asked)?,
+        answers: answers.into_iter().map(|e| e.text).collect(),
+        finding: finding(path, found)?,
+    };
+    fields.done()?;
+    Ok(spec)
+}

@@ -180,6 +180,9 @@ pub struct Service {
     pub units: Vec<String>,
     /// The script or command that acts; none for `systemd`.
     pub command: Option<Command>,
+    /// What is run right after that command, with nothing in between: what the one stops, the other starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<Command>,
     /// The service's own check of its configuration, run after the switch and before the action.
     pub config_test: Option<Command>,
     /// Seconds that a unit may take to be active again.
@@ -327,6 +330,8 @@ pub struct Desired {
     pub probes: Vec<Probe>,
     /// What daemons must read once everything is in place.
     pub read_back: Vec<ReadBack>,
+    /// Commands of the platforms' own that must then name the leaf.
+    pub says: Vec<Command>,
     /// Steps for people.
     pub steps: Vec<Step>,
     /// What the profiles found worth saying.

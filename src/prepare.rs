@@ -14,7 +14,7 @@ use crate::{
     pins::{self, Leaf, Move},
     plan::{self, Change, IdentityLine, Overlay, Plan, Promise},
     preflight::{self, Finding, Severity},
-    probe::{self, Defaults, Observation, Want},
+    probe::{self, Defaults, Observation, Says, Want},
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
     service,
@@ -279,12 +279,17 @@ fn assemble(
             &observed.changes,
         ));
     }
+    let leaf = goal.leaf.as_ref().filter(|_| live);
+    let says = leaf.map_or_else(Vec::new, |leaf| Says::all(desired.says, leaf));
+    let mut commands = service::commands(&services, &units);
+    commands.extend(says.iter().map(|says| says.command.clone()));
     let plan = Plan {
         rollout: resolved.name.clone(),
         profiles: desired.profiles,
         identity: goal.line,
         settings: desired.settings,
-        commands: service::commands(&services, &units),
+        commands,
+        says,
         promises: if live { promises } else { Vec::new() },
         findings: preflight::allow(findings, &resolved.remembered.allow),
         consumers: desired.consumers,

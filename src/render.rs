@@ -26,6 +26,7 @@ pub const IDENTITY: &[&str] = &[
     "trust",
     "has_anchor",
     "key",
+    "sha1",
 ];
 
 /// Filters of our own beside tera's, for people: `profiles show` lists them.

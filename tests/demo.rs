@@ -212,6 +212,59 @@ fn daemons_end_with_a_parent_that_was_killed() {
 }
 
 #[test]
+fn the_story_of_a_server_that_is_pinned_holds_in_time_and_leaves_nothing_behind() {
+    let start = Instant::now();
+    let (code, text, errors, temp) = Running::start(&["checkpoint"]).end();
+    let took = start.elapsed();
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{text}");
+    assert!(took < LIMIT, "took {took:?}");
+    let mut rest = text.as_str();
+    for line in [
+        "\"fingerprint-sha256\": \"",
+        "a client that pins it has logged in",
+        "  127.0.0.1:443: SHA-256 ",
+        "running: tellpm process:httpd2, then tellpm process:httpd2 t",
+        "refused the connection",
+        "committed: generation 1, 2 probes good",
+        "a client that pins it has logged in",
+        "rolled back: generation 2, everything as it was before",
+        "of a type that this httpd does not know",
+        "a client that pins it has logged in",
+        "`127.0.0.1:443` is not the peer that is pinned: nothing was sent to it",
+        "got 0 requests and 0 logins",
+        "every claim held: 3 logins at the server, none in its place, ",
+    ] {
+        let Some(at) = rest.find(line) else {
+            panic!("`{line}` is missing, or not in its place:\n{text}");
+        };
+        rest = &rest[at + line.len()..];
+    }
+    assert!(!text.contains("PRIVATE KEY"), "a key was printed");
+    nothing_is_left(&temp);
+
+    let (code, text, errors, temp) = Running::start(&["checkpoint", "--json"]).end();
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{text}");
+    let document: serde_json::Value = serde_json::from_str(&text).expect("one document");
+    assert_eq!(document["format"], "certroll/demo-checkpoint/1");
+    assert_eq!(document["logins"], 3);
+    nothing_is_left(&temp);
+}
+
+#[test]
+fn an_interrupted_story_of_a_server_that_is_pinned_fails_and_leaves_nothing_behind() {
+    for until in ["== The plan", "running: tellpm", "refused the connection"] {
+        let mut demo = Running::start(&["checkpoint"]);
+        demo.read_until(until);
+        demo.signal(Signal::SIGINT);
+        let (code, text, errors, temp) = demo.end();
+        assert_eq!(code, Some(1), "{until}: {text}{errors}");
+        assert!(errors.contains("interrupted by SIGINT"), "{errors}");
+        assert!(!text.contains("every claim held"), "{text}");
+        nothing_is_left(&temp);
+    }
+}
+
+#[test]
 fn the_story_of_an_appliance_holds_in_time_and_leaves_nothing_behind() {
     let start = Instant::now();
     let (code, text, errors, temp) = Running::start(&["speechmatics"]).end();

@@ -97,6 +97,7 @@ fn who_was_started_since_a_run_told_nobody_is_not_told_again() {
         action: Action::Restart,
         units: units.iter().map(|unit| (*unit).to_owned()).collect(),
         command: None,
+        then: None,
         config_test: None,
         limit: 90,
         on: Vec::new(),

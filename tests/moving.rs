@@ -101,6 +101,34 @@ fn a_pin_moves_with_the_rollout_and_back_with_the_rollback() {
 }
 
 #[test]
+fn a_pin_that_a_rollback_cannot_move_is_named_in_its_plan() {
+    let mut host = web::host();
+    web::run(&mut host).unwrap();
+    let named = |host: &FakeHost| {
+        let plan = rollback::plan(host, "test", None, &[])
+            .unwrap()
+            .unwrap()
+            .plan;
+        assert!(plan.pins.is_empty());
+        plan.findings.iter().any(|f| f.name == "pin-stays")
+    };
+    assert!(!named(&host), "nothing is pinned");
+    let mut pins = Pins::default();
+    let pin = Pin {
+        leaf: leaf(1),
+        first_seen: 1,
+        source: Source::Manual,
+        next: None,
+    };
+    pins.hosts.insert(PEER.to_owned(), pin);
+    pins::save(&mut host, &pins).unwrap();
+    assert!(named(&host), "what was there before was never pinned");
+    pins.hosts.get_mut(PEER).unwrap().leaf = leaf(0);
+    pins::save(&mut host, &pins).unwrap();
+    assert!(!named(&host), "it fits what comes back");
+}
+
+#[test]
 fn a_pin_stays_where_the_rollout_is_taken_back_or_never_begins() {
     let (mut back, mut kept) = (0, 0);
     for at in 0..steps() {

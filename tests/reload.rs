@@ -165,6 +165,7 @@ fn plan(host: &FakeHost, action: Action, restart: &[&str]) -> Plan {
             action,
             units: vec![(*unit).to_owned()],
             command: None,
+            then: None,
             config_test: Some(command(&format!("{unit} -t"))),
             limit: 2,
             on: Vec::new(),

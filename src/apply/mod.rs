@@ -8,12 +8,10 @@ use crate::{
     error::{Error, Result},
     hex::hex,
     host::{Edit, Host, Permit, Place, Writer},
-    journal::{
-        DigestKey, Event, Generation, Intent, Record, Remembered, Replayed as _, Status, Store,
-    },
+    journal::{DigestKey, Event, Generation, Intent, Record, Remembered, Status, Store},
     pins,
     plan::{Plan, Promise},
-    probe::{self, Verdict},
+    probe::{self, Says, Verdict},
     receipt::{Outcome, Receipt},
     service::{self, Watched},
     state::Bytes,
@@ -30,7 +28,7 @@ mod undo;
 
 use begin::{new_bytes, permit, save};
 use prove::Case;
-use recorded::Recorded;
+use recorded::{Recorded, record};
 pub use recover::{abandon, recover};
 pub(crate) use undo::saved;
 
@@ -64,6 +62,7 @@ pub struct Journal<'h, 'p> {
     /// The new bytes of files, by number of the change: the one thing of a plan that its intent does not say.
     bytes: HashMap<usize, Bytes>,
     read_back: Vec<ReadBack>,
+    says: Vec<Says>,
     ran: Vec<String>,
     watched: Watched,
     restarted: Vec<String>,
@@ -116,7 +115,7 @@ impl<'h, 'p> Journal<'h, 'p> {
         let (commands, deferred) = (plan.commands.clone(), keep.deferred);
         let hook = keep.hook.clone();
         let bytes = new_bytes(&plan.changes);
-        let read_back = plan.read_back.clone();
+        let (read_back, says) = (plan.read_back.clone(), plan.says.clone());
         let remembered = keep.rollout.clone().map(|remembered| Remembered {
             generation: number,
             identity: if keep.identity.is_empty() {
@@ -156,6 +155,7 @@ impl<'h, 'p> Journal<'h, 'p> {
             key,
             bytes,
             read_back,
+            says,
             ran: Vec::new(),
             watched: Watched::default(),
             restarted: Vec::new(),
@@ -315,7 +315,10 @@ impl<'h, 'p> Journal<'h, 'p> {
             ran: &mut self.ran,
             progress: Some(progress),
         };
-        let (verdicts, restarted) = case.prove(&mut runner, &mut |message| progress(message))?;
+        let (mut verdicts, restarted) =
+            case.prove(&mut runner, &mut |message| progress(message))?;
+        // Behind those of the promises, which they are compared with in order.
+        verdicts.extend(prove::says(&mut runner, &self.says, case.deadline)?);
         self.restarted.extend(restarted);
         self.watched.still(self.writer.host())?;
         Ok(verdicts)
@@ -482,17 +485,4 @@ impl Failed<'_, '_> {
         };
         back.run(generation, Some(self.error))
     }
-}
-
-fn record(writer: &mut Writer<'_>, generation: &mut Generation, event: &Event) -> Result<()> {
-    let number = generation.intent.generation;
-    let illegal = |message| Error::Stored {
-        path: Store::file(number, "journal.jsonl").to_string(),
-        message,
-    };
-    let next = generation.status.next(event).map_err(illegal)?;
-    Store::append(writer, number, event)?;
-    generation.status = next;
-    generation.intent.learn(event);
-    Ok(())
 }

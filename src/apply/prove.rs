@@ -1,9 +1,11 @@
-//! The proof, forward and backward: probes, and a restart where a reload did not suffice.
+//! The proof, forward and backward: probes, a restart where a reload did not suffice, and what the platform itself says.
+
+use std::time::Duration;
 
 use crate::{
     desired::{Probe, Service},
     error::{Error, Result},
-    probe::{self, Observation, Verdict, Want},
+    probe::{self, Observation, Says, Verdict, Want},
     service::{self, Runner, UnitState},
 };
 
@@ -66,4 +68,37 @@ impl Case {
             progress,
         )
     }
+}
+
+/// Pause before a command that did not name the leaf is asked again: what answers may itself have been restarted.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Asks each command until it names its leaf, or `limit` seconds have passed.
+///
+/// # Errors
+/// [`Error::Unproved`] with what was said last; [`Error::Interrupted`] between two commands; else as [`Runner::run`].
+pub(super) fn says(runner: &mut dyn Runner, all: &[Says], limit: u64) -> Result<Vec<Verdict>> {
+    let end = runner.host().elapsed() + Duration::from_secs(limit);
+    let mut verdicts = Vec::new();
+    for says in all {
+        let verdict = loop {
+            if let Some(signal) = runner.host().interrupted() {
+                return Err(Error::Interrupted { signal });
+            }
+            let verdict = says.judge(&runner.run(&says.command)?);
+            if verdict.good || runner.host().elapsed() >= end {
+                break verdict;
+            }
+            runner.host().sleep(AGAIN);
+        };
+        if !verdict.good {
+            return Err(Error::Unproved {
+                subject: verdict.probe,
+                want: verdict.want,
+                found: verdict.found,
+            });
+        }
+        verdicts.push(verdict);
+    }
+    Ok(verdicts)
 }

@@ -1,10 +1,10 @@
 //! Commands of a run, each between two records.
 
-use super::{Progress, record};
+use super::Progress;
 use crate::{
-    error::Result,
+    error::{Error, Result},
     host::{Command, Host, Output, Writer},
-    journal::{DigestKey, Entry, Event, Generation, Intent, Record, Wrote},
+    journal::{DigestKey, Entry, Event, Generation, Intent, Record, Replayed as _, Store, Wrote},
     service::Runner,
 };
 
@@ -67,4 +67,25 @@ pub(super) fn wrote(
         Ok(Wrote { change, after })
     };
     intent.written_by(argv).map(read).collect()
+}
+
+/// Adds an event to the journal, durable on return, and takes what it says.
+///
+/// # Errors
+/// [`Error::Stored`] where it cannot follow; else as [`Store::append`].
+pub(super) fn record(
+    writer: &mut Writer<'_>,
+    generation: &mut Generation,
+    event: &Event,
+) -> Result<()> {
+    let number = generation.intent.generation;
+    let illegal = |message| Error::Stored {
+        path: Store::file(number, "journal.jsonl").to_string(),
+        message,
+    };
+    let next = generation.status.next(event).map_err(illegal)?;
+    Store::append(writer, number, event)?;
+    generation.status = next;
+    generation.intent.learn(event);
+    Ok(())
 }

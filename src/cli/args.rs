@@ -59,6 +59,8 @@ Exit codes: 0 done or nothing to do, 1 failed and unchanged, 2 usage or unfit id
 pub(crate) enum Story {
     /// Twenty daemons of a Wazo host
     Wazo,
+    /// A Check Point management server whose clients pin its leaf
+    Checkpoint,
     /// A Speechmatics appliance over the network
     Speechmatics,
 }

@@ -14,21 +14,35 @@ use crate::{
     state::{Bytes, HostPath, State},
 };
 
-/// [`SystemHost`] with a root of its own, and services beside it.
-pub(super) struct DemoHost {
-    files: SystemHost,
-    pub(super) fleet: RefCell<Fleet>,
+/// What runs on a scratch host.
+pub(super) trait Machine {
+    /// Runs a command to its end.
+    fn run(&mut self, command: &Command) -> Result<Output>;
+
+    /// Returns the real port behind one of the platform's; none where nothing listens.
+    fn port(&self, port: u16) -> Option<u16>;
 }
 
-impl DemoHost {
+impl Machine for Fleet {
+    fn run(&mut self, command: &Command) -> Result<Output> {
+        manager::run(self, command)
+    }
+
+    fn port(&self, port: u16) -> Option<u16> {
+        self.ports().get(&port).copied()
+    }
+}
+
+/// [`SystemHost`] with a root of its own, and services beside it.
+pub(super) struct DemoHost<M = Fleet> {
+    files: SystemHost,
+    pub(super) fleet: RefCell<M>,
+}
+
+impl<M: Machine> DemoHost<M> {
     /// Returns a connection to the real port behind one of the platform's.
     fn real(&self, dial: &Dial) -> Result<Dial> {
-        let real = self
-            .fleet
-            .borrow()
-            .ports()
-            .get(&dial.address.port())
-            .copied();
+        let real = self.fleet.borrow().port(dial.address.port());
         let real = real.filter(|_| dial.address.ip().is_loopback());
         let port = real.ok_or_else(|| Error::Unproved {
             subject: format!("`{}`", dial.address),
@@ -40,15 +54,15 @@ impl DemoHost {
         Ok(dial)
     }
 
-    pub(super) fn open(root: &Path) -> Result<Self> {
+    pub(super) fn open(root: &Path, machine: M) -> Result<Self> {
         Ok(Self {
             files: SystemHost::open(Some(&root.display().to_string()), None)?,
-            fleet: RefCell::new(Fleet::new(root)?),
+            fleet: RefCell::new(machine),
         })
     }
 }
 
-impl Tree for DemoHost {
+impl<M> Tree for DemoHost<M> {
     fn read(&self, path: &HostPath) -> Result<State> {
         self.files.read(path)
     }
@@ -58,7 +72,7 @@ impl Tree for DemoHost {
     }
 }
 
-impl Host for DemoHost {
+impl<M: Machine> Host for DemoHost<M> {
     fn tree(&self) -> &dyn Tree {
         self
     }
@@ -108,11 +122,11 @@ impl Host for DemoHost {
     }
 
     fn run(&mut self, command: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
-        manager::run(&mut self.fleet.borrow_mut(), command)
+        self.fleet.borrow_mut().run(command)
     }
 
     fn ask(&self, question: &Question) -> Result<Output> {
-        manager::run(&mut self.fleet.borrow_mut(), question.command())
+        self.fleet.borrow_mut().run(question.command())
     }
 
     /// Commands of this host end before [`Host::run`] returns.
@@ -129,6 +143,9 @@ impl Host for DemoHost {
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {
+        if let Ok(address) = name.parse() {
+            return vec![address];
+        }
         let text = HostPath::new("/etc/hosts")
             .ok()
             .and_then(|path| self.text(&path).ok().flatten());

@@ -64,6 +64,14 @@ pub(super) fn default_pair(now: i64) -> Result<Pair> {
     Ok(pair(cert, &key))
 }
 
+/// Mints the pair that a portal's first-time wizard makes: an address as CN, no SAN, ten years.
+pub(super) fn portal_pair(now: i64) -> Result<Pair> {
+    let key = KeyPair::generate_for(Algorithm::Rsa.signature()).map_err(unminted)?;
+    let params = params(&[(DnType::CommonName, "127.0.0.1")], now, 3650);
+    let cert = params.self_signed(&key).map_err(unminted)?.pem();
+    Ok(pair(cert, &key))
+}
+
 /// Mints the pair that an appliance comes with: signed by itself, for no name that it has.
 pub(super) fn appliance_pair(now: i64) -> Result<Pair> {
     let key = KeyPair::generate_for(Algorithm::Rsa.signature()).map_err(unminted)?;

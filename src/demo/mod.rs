@@ -24,6 +24,7 @@ use crate::{
 
 pub mod appliance;
 mod calls;
+mod checkpoint;
 mod config;
 mod daemon;
 mod fleet;
@@ -32,11 +33,13 @@ mod host;
 mod manager;
 mod mint;
 mod platform;
+pub mod portal;
 mod scratch;
 mod snapshot;
 mod speechmatics;
 mod story;
 mod table;
+mod teller;
 mod words;
 
 use scratch::Scratch;
@@ -51,6 +54,7 @@ use story::Story;
 pub(crate) fn run(story: DemoStory, printer: &Printer) -> Result<ExitCode> {
     match story {
         DemoStory::Wazo => wazo(printer),
+        DemoStory::Checkpoint => checkpoint(printer),
         DemoStory::Speechmatics => speechmatics(printer),
     }
 }
@@ -72,6 +76,28 @@ fn wazo(printer: &Printer) -> Result<ExitCode> {
         "seconds": seconds,
     });
     printer.result(&document, || told.last_line(seconds));
+    Ok(ExitCode::Success)
+}
+
+fn checkpoint(printer: &Printer) -> Result<ExitCode> {
+    let start = Instant::now();
+    system::watch_signals()?;
+    let scratch = Scratch::make()?;
+    let told = checkpoint::Story::new(&scratch, teller::Teller(printer))
+        .and_then(checkpoint::Story::tell)?;
+    drop(scratch);
+    let seconds = start.elapsed().as_secs_f64();
+    let checkpoint::Told { logins, paths } = told;
+    let document = json!({
+        "format": "certroll/demo-checkpoint/1",
+        "logins": logins,
+        "paths": paths,
+        "seconds": seconds,
+    });
+    printer.result(&document, || {
+        let word = paint(GREEN, "every claim held");
+        format!("\n{word}: {logins} logins at the server, none in its place, {paths} paths as before; {seconds:.1} s\n")
+    });
     Ok(ExitCode::Success)
 }
 

@@ -3,18 +3,21 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    Told, fold,
+    Told,
+    fleet::Fleet,
+    fold,
     host::DemoHost,
     mint::{self, Algorithm, Authority, Pair},
     platform::{self, NAME, STUBBORN, UNITS},
     scratch::Scratch,
     snapshot::Snapshot,
     table::Table,
-    words::{self, command, hold},
+    teller::Teller,
+    words::{command, hold},
 };
 use crate::{
     cli::{look, print::Printer, text},
-    error::{Error, Result},
+    error::Result,
     host::Host,
     plan::View,
     prepare,
@@ -40,7 +43,7 @@ impl<'a> Story<'a> {
     /// Makes the scratch host and the pairs, and starts nothing.
     pub(super) fn new(scratch: &Scratch, printer: &'a Printer) -> Result<Self> {
         let root = scratch.root();
-        let host = DemoHost::open(&root)?;
+        let host = DemoHost::open(&root, Fleet::new(&root)?)?;
         let now = host.now();
         let default = mint::default_pair(now)?;
         let gid = rustix::process::getegid().as_raw();
@@ -238,26 +241,12 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Carries a plan out as the command line does.
     fn carry_out(&mut self, prepared: crate::Prepared) -> Result<Receipt> {
-        let printer = self.printer;
-        let mut keep = prepared.keep;
-        let view = View::of(&prepared.plan, &self.host);
-        keep.plan = serde_json::to_vec(&view).unwrap_or_default();
-        let progress = |message: &str| printer.detail(|| format!("  {message}\n"));
-        let receipt = crate::rollout(&mut self.host, prepared.plan, keep, &progress)?;
-        self.heed()?;
-        Ok(receipt)
+        Teller(self.printer).carry_out(&mut self.host, prepared)
     }
 
-    /// Prints a receipt, and holds that it is of this outcome.
     fn ended(&self, receipt: &Receipt, want: Outcome) -> Result<()> {
-        self.printer
-            .detail(|| text::receipt(receipt, self.printer.verbose()));
-        let found = receipt.outcome.words();
-        hold(receipt.outcome == want, "the outcome", want.words(), || {
-            format!("is {found}")
-        })
+        Teller(self.printer).ended(receipt, want)
     }
 
     /// Shows every daemon, and holds that all serve this leaf and believe one another.
@@ -269,18 +258,10 @@ impl<'a> Story<'a> {
     }
 
     fn chapter(&self, title: &str, text: &str) -> Result<()> {
-        self.heed()?;
-        self.say(&words::chapter(title, text));
-        Ok(())
+        Teller(self.printer).chapter(&self.host, title, text)
     }
 
     fn say(&self, text: &str) {
-        self.printer.detail(|| text.to_owned());
-    }
-
-    fn heed(&self) -> Result<()> {
-        self.host
-            .interrupted()
-            .map_or(Ok(()), |signal| Err(Error::Interrupted { signal }))
+        Teller(self.printer).say(text);
     }
 }

@@ -200,6 +200,7 @@ fn tell(argv: &[&str]) -> Service {
         action: Action::Reload,
         units: Vec::new(),
         command: Some(Command { argv, limit: 90 }),
+        then: None,
         config_test: None,
         limit: 90,
         on: Vec::new(),

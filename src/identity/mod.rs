@@ -250,6 +250,7 @@ impl Identity {
             "not_after": self.leaf.not_after,
             "has_anchor": self.anchor.is_some(),
             "key": self.key.as_ref().map(Key::description).unwrap_or_default(),
+            "sha1": self.leaf.sha1,
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     host::{Command, Host},
     pins::Move,
     preflight::{Finding, Severity},
-    probe::{Observation, Want},
+    probe::{Observation, Says, Want},
     service::UnitState,
     state::{Content, HostPath, Sensitivity, State},
 };
@@ -124,6 +124,8 @@ pub struct Plan {
     pub baseline: Vec<Observation>,
     /// What daemons must read once everything is in place.
     pub read_back: Vec<ReadBack>,
+    /// Commands that must name the leaf once it is served.
+    pub says: Vec<Says>,
     /// Why services are told although nothing changes: obligations and endpoints that serve another leaf.
     pub owed: Vec<String>,
     /// Steps for people.

@@ -14,7 +14,7 @@ use crate::{
     identity::Input,
     keystore,
     preflight::Severity,
-    probe::{self, Want},
+    probe::{self, Says, Want},
     service::{self, Planned},
     state::{Attrs, Bytes, Content, HostPath, Sensitivity, State},
 };
@@ -224,6 +224,7 @@ impl View {
             commands: service::planned(&plan.services, &plan.units)
                 .iter()
                 .map(command)
+                .chain(plan.says.iter().map(says))
                 .collect(),
             units: plan
                 .services
@@ -256,6 +257,11 @@ fn command(planned: &Planned) -> String {
         None => line,
         Some(condition) => format!("{line}   # only if {condition}"),
     }
+}
+
+fn says(says: &Says) -> String {
+    let line = says.command.line();
+    format!("{line}   # must name the leaf once it is served")
 }
 
 fn request(plan: &Plan, n: usize, far: &Far) -> RequestView {

@@ -81,7 +81,7 @@ fn own() -> IdentityContext {
         json: json!({
             "name": "localhost", "cn": "localhost", "dns": ["localhost"], "ips": [], "fingerprint": "",
             "self_signed": true, "trust": "self-signed", "has_anchor": false,
-            "key": "",
+            "key": "", "sha1": "",
         }),
         forms: BTreeMap::new(),
         covers: Box::new(|name| name == "localhost"),
@@ -150,6 +150,7 @@ fn default_pair(
         action: Action::Restart,
         units: Vec::new(),
         command: Some(command.clone()),
+        then: None,
         config_test: None,
         limit: command.limit,
         on: Vec::new(),

@@ -23,6 +23,7 @@ mod prove;
 mod readable;
 mod report;
 mod rules;
+mod says;
 mod survey;
 mod tls;
 
@@ -41,6 +42,7 @@ pub use prove::prove;
 pub use readable::{Denial, Identity, readable};
 pub use report::{ClientReport, EndpointReport, FORMAT, PATIENCE, ProbeReport, Questions, run};
 pub use rules::{Judged, Rules};
+pub use says::Says;
 pub use survey::{Offered, Order, survey};
 pub(crate) use tls::reason;
 

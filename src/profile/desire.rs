@@ -212,6 +212,7 @@ impl One<'_> {
             action: spec.action,
             units,
             command,
+            then: self.command(&spec.then, limit)?,
             config_test: self.command(&spec.config_test, limit)?,
             limit: spec.limit,
             on: self.paths(&spec.on)?,
@@ -257,6 +258,7 @@ impl One<'_> {
     }
 
     fn probe(&self, spec: &ProbeSpec, desired: &mut Desired) -> Result<()> {
+        let says = &mut desired.says;
         let (probes, targets, findings, read_back) = (
             &mut desired.probes,
             &desired.targets,
@@ -305,6 +307,9 @@ impl One<'_> {
                         findings.extend(found);
                         read_back.push(again);
                     }
+                }
+                ProbeKind::Says { command, limit } => {
+                    says.extend(self.command(command, *limit)?);
                 }
             }
             Ok(())

@@ -140,6 +140,8 @@ pub struct ServiceSpec {
     pub units: Vec<Expr>,
     /// The command that acts.
     pub command: Vec<Expr>,
+    /// The command that is run right after it.
+    pub then: Vec<Expr>,
     /// The service's own check.
     pub config_test: Vec<Expr>,
     /// Seconds that a unit may take.
@@ -208,6 +210,13 @@ pub enum ProbeKind {
         fact: Expr,
         /// The document.
         file: Expr,
+    },
+    /// A command of the platform's own names the leaf.
+    Says {
+        /// Program and arguments.
+        command: Vec<Expr>,
+        /// Seconds that it may take.
+        limit: u64,
     },
 }
 

@@ -23,6 +23,9 @@ use crate::{
 /// Seconds that a unit may take to be active again, unless the profile says otherwise.
 const UNIT_LIMIT: u64 = 90;
 
+/// Seconds that a command which names the leaf may take, unless the profile says otherwise.
+const SAYS_LIMIT: u64 = 30;
+
 /// Seconds that all probes together may take, unless the profile says otherwise.
 const DEADLINE: u64 = 60;
 
@@ -306,6 +309,7 @@ fn service(path: &str, node: &Node) -> Result<ServiceSpec> {
         action: fields.word("action", &actions)?.unwrap_or_default(),
         units: fields.texts("units")?,
         command: fields.texts("command")?,
+        then: fields.texts("then")?,
         config_test: fields.texts("config_test")?,
         limit: fields.number("limit")?.unwrap_or(UNIT_LIMIT),
         on: fields.texts("on")?,
@@ -324,6 +328,9 @@ fn service(path: &str, node: &Node) -> Result<ServiceSpec> {
                 "add `command: [PROGRAM, ARGUMENT]`",
             ));
         }
+        _ if spec.manager != Manager::Command && !spec.then.is_empty() => {
+            return Err(fields.error("only `manager: command` takes `then`", ""));
+        }
         _ => {}
     }
     fields.done()?;
@@ -332,7 +339,15 @@ fn service(path: &str, node: &Node) -> Result<ServiceSpec> {
 
 pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
     let mut fields = Fields::new(path, "probe", node)?;
-    let kinds = ["tls", "lookup", "readable", "effective", "https", "http"];
+    let kinds = [
+        "tls",
+        "lookup",
+        "readable",
+        "effective",
+        "says",
+        "https",
+        "http",
+    ];
     let given: Vec<&str> = kinds
         .into_iter()
         .filter(|k| node.get(k).is_some())
@@ -355,6 +370,10 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
         ["effective"] => ProbeKind::Effective {
             fact: fields.need("effective")?,
             file: fields.need("file")?,
+        },
+        ["says"] => ProbeKind::Says {
+            command: fields.texts("says")?,
+            limit: fields.number("limit")?.unwrap_or(SAYS_LIMIT),
         },
         [scheme @ ("https" | "http")] => ProbeKind::Http {
             tls: *scheme == "https",

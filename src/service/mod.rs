@@ -169,6 +169,12 @@ fn perform(
     progress(&act.announcement());
     let begun = runner.host().elapsed();
     let output = runner.run(&act.command)?;
+    if let Some(then) = &act.then {
+        // Whatever became of the first: it may have stopped what this one starts.
+        let second = runner.run(then)?;
+        must_succeed(&act.command, &output)?;
+        must_succeed(then, &second)?;
+    }
     let watch = |demand, units| Watch {
         units,
         baseline,

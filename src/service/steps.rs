@@ -30,6 +30,8 @@ pub(super) struct Act {
     pub(super) manager: Manager,
     pub(super) action: Action,
     pub(super) command: Command,
+    /// What is run right after it.
+    pub(super) then: Option<Command>,
     /// Units that were active before, full names, in order: they must be so afterwards.
     pub(super) units: Vec<String>,
     /// Units that may have to be restarted alone, each with the command: all where the manager may forget some, and
@@ -65,9 +67,10 @@ impl Act {
         match (self.manager, self.action) {
             (Manager::Systemd, Action::Restart) => format!("restarting {}", self.units.join(", ")),
             (Manager::Systemd, Action::Reload) => format!("reloading {}", self.units.join(", ")),
-            (Manager::WazoService | Manager::Command, _) => {
-                format!("running: {}", self.command.line())
-            }
+            (Manager::WazoService | Manager::Command, _) => match &self.then {
+                Some(then) => format!("running: {}, then {}", self.command.line(), then.line()),
+                None => format!("running: {}", self.command.line()),
+            },
         }
     }
 }
@@ -90,6 +93,7 @@ pub fn planned(services: &[Service], baseline: &[UnitState]) -> Vec<Planned> {
     let mut all: Vec<Planned> = steps.tests.into_iter().map(certain).collect();
     for act in steps.acts {
         all.push(certain(act.command.clone()));
+        all.extend(act.then.clone().map(certain));
         all.extend(act.each.iter().map(|(unit, command)| Planned {
             command: command.clone(),
             only_if: Some(act.only_if(unit)),
@@ -194,6 +198,7 @@ fn add(
         each: singles(&units),
         serves: service.serves.clone(),
         command,
+        then: service.then.clone(),
         units,
         limit,
     });
@@ -265,6 +270,7 @@ pub fn learned(services: Vec<Service>, restart: &BTreeSet<String>) -> Vec<Servic
             action: Action::Restart,
             units: known,
             command: None,
+            then: None,
             serves: BTreeMap::new(),
             ..service.clone()
         });

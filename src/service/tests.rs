@@ -176,6 +176,7 @@ fn service(manager: Manager, action: Action, units: &[&str], act: Option<&str>) 
         action,
         units: units.iter().map(|&u| u.to_owned()).collect(),
         command: act.map(command),
+        then: None,
         config_test: None,
         limit: 10,
         on: Vec::<HostPath>::new(),

@@ -246,6 +246,7 @@ pub(crate) fn plan(host: &FakeHost) -> Plan {
         action: Action::Restart,
         units: vec!["web".to_owned()],
         command: None,
+        then: None,
         config_test: None,
         limit: 2,
         on: Vec::new(),

@@ -82,6 +82,10 @@ fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
             vec!["probes: [{effective: facts.a, file: /a, zzz: a}]"],
         ),
         (
+            vec![probe, "### Probe `says`"],
+            vec!["probes: [{says: [a], zzz: a}]"],
+        ),
+        (
             vec![probe, "### Probe `https`"],
             vec!["probes: [{https: a, get: a, zzz: a}]"],
         ),
@@ -198,7 +202,7 @@ fn every_built_in_profile_of_a_daemon_has_a_row_in_the_catalogue() {
     let known: BTreeSet<String> = certroll::profile::embedded()
         .into_iter()
         .map(str::to_owned)
-        .filter(|name| name != "wazo" && name != "speechmatics")
+        .filter(|name| !["checkpoint", "speechmatics", "wazo"].contains(&name.as_str()))
         .collect();
     assert_eq!(keys(&document("docs/profiles.md"), "## Catalogue"), known);
 }

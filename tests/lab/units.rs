@@ -24,6 +24,7 @@ fn look(web: &Host<'_>, units: &[&str]) -> Vec<UnitState> {
         action: Action::Restart,
         units: units.iter().map(|unit| (*unit).to_owned()).collect(),
         command: None,
+        then: None,
         config_test: None,
         limit: 5,
         on: Vec::new(),

@@ -57,6 +57,7 @@ fn plan(host: &FakeHost) -> Plan {
             units: Vec::new(),
             command: Some(command(MAKE)),
             writes: vec![path(KEY), path(LEAF)],
+            then: None,
             config_test: None,
             ..plan.services[0].clone()
         },

@@ -1,11 +1,10 @@
 //! What a profile asks for on one host: the output of rendering, before anything of the host's targets is read.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, fmt, net::IpAddr, rc::Rc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    document::Edits,
     effective::ReadBack,
     far::{self, Login},
     host::{Command, Tree},
@@ -13,7 +12,7 @@ use crate::{
     preflight::Finding,
     probe::Want,
     starttls::Protocol,
-    state::{Content, HostPath, Sensitivity, Wanted},
+    state::{Bytes, Content, HostPath, Sensitivity, Wanted},
 };
 
 /// What to do where a target is a symbolic link although a file is wanted.
@@ -50,10 +49,55 @@ pub struct Target {
     pub on_link: OnLink,
     /// A path that a revert takes away: where that stays, this is left alone too.
     pub unless: Option<HostPath>,
-    /// What is edited in what is there, of a document that others made; the wanted content is then where it begins if
-    /// nothing is there.
-    pub edits: Option<Edits>,
+    /// Makes the content out of what is there; none: it is that of `wanted`.
+    pub rewrite: Option<Rewriting>,
 }
+
+/// A file whose content follows from what is there: values in a document, or entries of a store, beside those of others.
+///
+/// It is pure, so that a plan can say what it will make and a second run finds nothing to do.
+pub trait Rewrite: fmt::Debug {
+    /// Returns the files of the host that it needs besides; links are followed.
+    fn needs(&self) -> Vec<HostPath>;
+
+    /// Returns the content that follows from the one of before; the very same bytes where that is as wanted.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    fn rewrite(&self, before: Option<&Bytes>, given: &Given) -> Result<Rewritten, Finding>;
+}
+
+/// What a [`Rewrite`] is given.
+#[derive(Debug)]
+pub struct Given {
+    /// The files it needs, those that are there.
+    pub files: BTreeMap<HostPath, Bytes>,
+    /// Fresh random bytes.
+    pub random: [u8; 32],
+    /// Seconds since the epoch, UTC.
+    pub now: i64,
+}
+
+/// What a [`Rewrite`] makes.
+#[derive(Debug)]
+pub struct Rewritten {
+    /// The content.
+    pub bytes: Bytes,
+    /// What may be shown of the difference, a line each; none: the difference itself, as of any other file.
+    pub lines: Option<Vec<String>>,
+}
+
+/// A [`Rewrite`] that copies of a target share.
+#[derive(Debug, Clone)]
+pub struct Rewriting(pub Rc<dyn Rewrite>);
+
+impl PartialEq for Rewriting {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Rewriting {}
 
 /// One path that a revert takes away, where what is there was put there by certroll or by the platform's document.
 #[derive(Debug, Clone, PartialEq, Eq)]

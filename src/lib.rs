@@ -36,6 +36,7 @@ pub mod hooks;
 pub mod host;
 pub mod identity;
 pub mod journal;
+pub mod keystore;
 pub mod peer;
 pub mod pins;
 

@@ -295,6 +295,7 @@ fn assemble(
         consumers: desired.consumers,
         holders: plan::holders(host, &observed.changes),
         changes: observed.changes,
+        shown: observed.shown,
         read_back: desired.read_back,
         steps: desired.steps,
         deadline: desired.deadline,

@@ -160,6 +160,11 @@ fn a_journal_is_replayed_as_it_is_written_and_a_recovery_touches_only_what_it_na
 }
 
 #[test]
+fn a_keystore_keeps_the_entries_of_others_and_is_settled_once_or_refused() {
+    replay("keystore");
+}
+
+#[test]
 fn what_a_peer_presents_is_judged_by_its_bytes_and_moves_no_cursor() {
     replay("peers");
 }

@@ -9,8 +9,10 @@ use crate::{
 };
 
 mod peers;
+mod stores;
 
 pub(crate) use peers::{Pin, Probing};
+pub(crate) use stores::{Keystore, NewStore, Opened, StoreFormat};
 
 /// Rolls a certificate across every service of a host, proves by handshake that each one serves it, or puts
 /// everything back.
@@ -180,12 +182,13 @@ What somebody else changed is kept and named. The rollout is forgotten; `certrol
         #[arg(value_name = "ROLLOUT")]
         name: String,
     },
-    /// Show what an identity is, and every finding
+    /// Show what an identity or a keystore is, and every finding
     #[command(after_help = "Examples:
   certroll inspect site.pem site.key
-  certroll inspect site.p12 --password-file secret")]
+  certroll inspect site.p12 --password-file secret
+  certroll inspect client-truststore.jks --password-file secret")]
     Inspect {
-        /// Files that hold the key, leaf and chain, in any order
+        /// Files that hold the key, leaf and chain, in any order; or one keystore
         #[arg(value_name = "FILE", required = true)]
         files: Vec<String>,
         /// Read the password of an encrypted key or store from FILE
@@ -213,6 +216,11 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
     Pin {
         #[command(subcommand)]
         command: Pin,
+    },
+    /// List the entries of a Java keystore, take one out, or make a new store
+    Keystore {
+        #[command(subcommand)]
+        command: Keystore,
     },
     /// Have the host call certroll when it must: at boot, after renewals and upgrades, and when files change
     Hooks {

@@ -2,13 +2,42 @@
 
 use std::fmt::Write as _;
 
+use super::{keystore, print::Printer};
 use crate::{
-    error::Result,
+    error::{ExitCode, Result},
     host::Host,
     identity::{CertificateReport, Checks, Identity, InspectReport, date, report},
-    preflight::{self, Severity},
+    preflight::{self, Finding, Severity},
     source::Files,
 };
+
+/// Shows what files hold: an identity, or a keystore of other things than one.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn command(
+    host: &dyn Host,
+    files: &[String],
+    password_file: Option<&str>,
+    allow: &[String],
+    printer: &Printer,
+) -> Result<ExitCode> {
+    let files = Files {
+        others: files.to_vec(),
+        password_file: password_file.map(str::to_owned),
+        ..Files::default()
+    };
+    if let Some(code) = keystore::inspect(host, &files, allow, printer)? {
+        return Ok(code);
+    }
+    let report = run(host, &files, allow)?;
+    printer.result(&report, || text(&report));
+    Ok(if report.is_fatal() {
+        ExitCode::Usage
+    } else {
+        ExitCode::Success
+    })
+}
 
 /// Reads an identity and checks it against this host's clock and trust anchors; `allow` names fatal findings that are
 /// only warnings this time.
@@ -24,7 +53,7 @@ pub fn run(host: &dyn Host, files: &Files, allow: &[String]) -> Result<InspectRe
 /// Adds the findings of the time and the trust anchors to those of reading.
 fn judge(
     identity: &Identity,
-    mut findings: Vec<preflight::Finding>,
+    mut findings: Vec<Finding>,
     anchors: &[Vec<u8>],
     now: i64,
     allow: &[String],
@@ -72,7 +101,7 @@ pub fn text(report: &InspectReport) -> String {
         );
     }
     remarks(&mut out, report);
-    findings(&mut out, report);
+    findings(&mut out, &report.findings);
     out
 }
 
@@ -187,13 +216,14 @@ fn remarks(out: &mut String, report: &InspectReport) {
     }
 }
 
-fn findings(out: &mut String, report: &InspectReport) {
-    if report.findings.is_empty() {
+/// Renders findings for people.
+pub(super) fn findings(out: &mut String, findings: &[Finding]) {
+    if findings.is_empty() {
         out.push_str("findings: none\n");
         return;
     }
     out.push_str("findings:\n");
-    for finding in &report.findings {
+    for finding in findings {
         let severity = match finding.severity {
             Severity::Fatal => "fatal",
             Severity::Warning => "warning",

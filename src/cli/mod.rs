@@ -15,6 +15,7 @@ mod changes;
 mod doctor;
 mod hooks;
 pub mod inspect;
+mod keystore;
 pub(crate) mod look;
 mod pin;
 pub(crate) mod print;
@@ -124,22 +125,10 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             files,
             password_file,
             allow,
-        } => {
-            let files = crate::source::Files {
-                others: files.clone(),
-                password_file: password_file.clone(),
-                ..crate::source::Files::default()
-            };
-            let report = inspect::run(host, &files, allow)?;
-            printer.result(&report, || inspect::text(&report));
-            Ok(if report.is_fatal() {
-                ExitCode::Usage
-            } else {
-                ExitCode::Success
-            })
-        }
+        } => inspect::command(host, files, password_file.as_deref(), allow, printer),
         Command::Probe(asked) => probe::run(host, asked, printer),
         Command::Pin { command } => pin::run(host, command, printer),
+        Command::Keystore { command } => keystore::run(host, command, printer),
         Command::Hooks { command } => {
             hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
         }

@@ -199,4 +199,8 @@ impl<M: Machine> Host for DemoHost<M> {
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()> {
         self.files.write_output(path, bytes)
     }
+
+    fn write_new(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.files.write_new(path, bytes)
+    }
 }

@@ -131,7 +131,7 @@ fn target(hook: &Hook, said: &Said) -> Target {
         swept: None,
         on_link: OnLink::Refuse,
         unless: None,
-        edits: None,
+        rewrite: None,
     }
 }
 

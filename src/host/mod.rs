@@ -420,6 +420,12 @@ pub trait Host: Tree {
     /// # Errors
     /// [`Error::Io`] with the old file, if any, as it was.
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()>;
+
+    /// Writes a file as [`Host::write_output`] does, but only where nothing is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where something is, and as there.
+    fn write_new(&self, path: &str, bytes: &[u8]) -> Result<()>;
 }
 
 fn no_wire(dial: &Dial) -> Error {

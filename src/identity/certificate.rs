@@ -198,7 +198,7 @@ impl Certificate {
 
     /// Tells whether this certificate's key signed `child`. Where the algorithm is one that cannot be checked, names
     /// and key identifiers decide.
-    pub(super) fn issued(&self, child: &Self) -> bool {
+    pub(crate) fn issued(&self, child: &Self) -> bool {
         self.subject_der == child.issuer_der
             && signature::verify(&child.der, &self.spki).unwrap_or_else(|| {
                 match (&self.ski, &child.aki) {

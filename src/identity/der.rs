@@ -3,35 +3,35 @@
 use zeroize::Zeroizing;
 
 /// INTEGER.
-pub(super) const INTEGER: u8 = 0x02;
+pub(crate) const INTEGER: u8 = 0x02;
 /// BIT STRING.
-pub(super) const BITS: u8 = 0x03;
+pub(crate) const BITS: u8 = 0x03;
 /// OCTET STRING.
-pub(super) const OCTETS: u8 = 0x04;
+pub(crate) const OCTETS: u8 = 0x04;
 /// NULL.
-pub(super) const NULL: u8 = 0x05;
+pub(crate) const NULL: u8 = 0x05;
 /// OBJECT IDENTIFIER.
-pub(super) const OID: u8 = 0x06;
+pub(crate) const OID: u8 = 0x06;
 /// SEQUENCE.
-pub(super) const SEQUENCE: u8 = 0x30;
+pub(crate) const SEQUENCE: u8 = 0x30;
 
 /// Elements that one sequence may hold: a certificate or key has fewer than twenty, a PKCS#12 store some dozens.
 const MOST_ELEMENTS: usize = 4096;
 
 /// One element.
 #[derive(Clone, Copy)]
-pub(super) struct Tlv<'a> {
+pub(crate) struct Tlv<'a> {
     /// Tag byte; long tags are not read.
-    pub(super) tag: u8,
+    pub(crate) tag: u8,
     /// Contents.
-    pub(super) value: &'a [u8],
+    pub(crate) value: &'a [u8],
     /// Tag, length and contents.
-    pub(super) whole: &'a [u8],
+    pub(crate) whole: &'a [u8],
 }
 
 impl<'a> Tlv<'a> {
     /// Returns the elements inside, where this is a sequence or set or context tag of such.
-    pub(super) fn children(&self) -> Option<Vec<Self>> {
+    pub(crate) fn children(&self) -> Option<Vec<Self>> {
         if self.tag & 0x20 == 0 {
             return None;
         }
@@ -39,25 +39,25 @@ impl<'a> Tlv<'a> {
     }
 
     /// Returns an INTEGER's magnitude without leading zeros.
-    pub(super) fn integer(&self) -> Option<&'a [u8]> {
+    pub(crate) fn integer(&self) -> Option<&'a [u8]> {
         (self.tag == INTEGER).then(|| strip_zeros(self.value))
     }
 
     /// Returns a small INTEGER.
-    pub(super) fn small(&self) -> Option<u64> {
+    pub(crate) fn small(&self) -> Option<u64> {
         let bytes = self.integer()?;
         (bytes.len() <= 8).then(|| bytes.iter().fold(0, |n, b| n << 8 | u64::from(*b)))
     }
 }
 
 /// Removes the zeros that DER puts before a magnitude.
-pub(super) fn strip_zeros(bytes: &[u8]) -> &[u8] {
+pub(crate) fn strip_zeros(bytes: &[u8]) -> &[u8] {
     let start = bytes.iter().position(|b| *b != 0).unwrap_or(bytes.len());
     &bytes[start..]
 }
 
 /// Reads the first element, and returns it with what follows.
-pub(super) fn first(bytes: &[u8]) -> Option<(Tlv<'_>, &[u8])> {
+pub(crate) fn first(bytes: &[u8]) -> Option<(Tlv<'_>, &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     if tag & 0x1f == 0x1f {
         return None;
@@ -84,7 +84,7 @@ pub(super) fn first(bytes: &[u8]) -> Option<(Tlv<'_>, &[u8])> {
 }
 
 /// Reads elements until nothing is left.
-pub(super) fn elements(mut bytes: &[u8]) -> Option<Vec<Tlv<'_>>> {
+pub(crate) fn elements(mut bytes: &[u8]) -> Option<Vec<Tlv<'_>>> {
     let mut found = Vec::new();
     while !bytes.is_empty() {
         let (tlv, rest) = first(bytes)?;
@@ -98,7 +98,7 @@ pub(super) fn elements(mut bytes: &[u8]) -> Option<Vec<Tlv<'_>>> {
 }
 
 /// Writes one element from the parts of its contents.
-pub(super) fn write(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn write(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let length: usize = parts.iter().map(|p| p.len()).sum();
     // The capacity is exact enough that no copy of a key is left behind by growth.
     let mut out = Zeroizing::new(Vec::with_capacity(length + 10));
@@ -118,7 +118,7 @@ pub(super) fn write(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
 }
 
 /// Writes an INTEGER from a magnitude.
-pub(super) fn write_integer(magnitude: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn write_integer(magnitude: &[u8]) -> Zeroizing<Vec<u8>> {
     let magnitude = strip_zeros(magnitude);
     match magnitude.first() {
         Some(top) if *top < 0x80 => write(INTEGER, &[magnitude]),

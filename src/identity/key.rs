@@ -56,7 +56,7 @@ impl fmt::Debug for Key {
 impl Key {
     /// Reads PKCS#8 (RFC 5208), PKCS#1 (RFC 8017) or SEC1 (RFC 5915) DER; `curve` is the one of an `EC PARAMETERS`
     /// block before it. The error says what is wrong, never what is in it.
-    pub(super) fn from_der(bytes: &[u8], curve: Option<&[u8]>) -> Result<Self, String> {
+    pub(crate) fn from_der(bytes: &[u8], curve: Option<&[u8]>) -> Result<Self, String> {
         let pkcs8 = normalise(bytes, curve)
             .ok_or("is not a private key in a form that is known: PKCS#8, PKCS#1 or SEC1")?;
         let public = public_of(&pkcs8)?;

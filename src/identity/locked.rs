@@ -18,11 +18,11 @@ const MOST_SCRYPT: u64 = 1 << 23;
 
 /// Why something stays shut, as the end of a sentence that begins with its name, and what to type.
 #[derive(Debug)]
-pub(super) struct Locked {
+pub(crate) struct Locked {
     /// Why.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// What to type.
-    pub(super) hint: String,
+    pub(crate) hint: String,
 }
 
 /// Says that a key is encrypted in a form that is not read, and how to convert it.
@@ -90,7 +90,7 @@ pub(super) fn open_key(
 }
 
 /// Opens a PKCS#12 store (RFC 7292); without a password, the empty one is tried.
-pub(super) fn open_store(
+pub(crate) fn open_store(
     bytes: &[u8],
     password: Option<&Bytes>,
     work: &mut Work,
@@ -126,7 +126,7 @@ pub(super) fn open_store(
 }
 
 /// What all key derivations of one input may take together.
-pub(super) struct Work {
+pub(crate) struct Work {
     left: u64,
 }
 

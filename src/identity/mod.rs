@@ -16,11 +16,11 @@ use crate::{
 
 mod assemble;
 mod certificate;
-mod der;
+pub(crate) mod der;
 mod dn;
 mod findings;
 mod key;
-mod locked;
+pub(crate) mod locked;
 mod pem;
 mod read;
 mod remark;
@@ -36,6 +36,9 @@ pub(crate) use pem::base64;
 pub use remark::Remark;
 pub use report::{CertificateReport, FORMAT, InspectReport, KeyReport, report};
 pub use trust::Trust;
+
+/// How a JKS store begins, which is no identity: any of its entries may be one.
+pub(crate) const JKS: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
 
 /// One input: a file's bytes and the name that messages give it.
 #[derive(Debug, Clone)]
@@ -134,6 +137,20 @@ pub fn certificate_pem(der: &[u8]) -> String {
     let mut text = Zeroizing::new(String::new());
     pem::write(&mut text, "CERTIFICATE", der);
     std::mem::take(&mut *text)
+}
+
+/// Writes a private key as PEM (RFC 7468).
+#[must_use]
+pub fn key_pem(key: &Key) -> Bytes {
+    let mut text = Zeroizing::new(String::with_capacity(pem::room(key.reveal())));
+    pem::write(&mut text, "PRIVATE KEY", key.reveal());
+    Bytes::from(std::mem::take(&mut *text))
+}
+
+/// Tells whether a DER body has the outline of a PKCS#12 store (RFC 7292 section 4).
+#[must_use]
+pub fn is_store(bytes: &[u8]) -> bool {
+    shape::shape(bytes) == shape::Shape::Store
 }
 
 /// Writes a distinguished name, DER, as subjects are written; its hex where it is none.
@@ -239,6 +256,14 @@ impl Identity {
 }
 
 impl Input {
+    /// Returns every certificate it holds, in order, without a password.
+    ///
+    /// # Errors
+    /// As [`Identity::assemble`].
+    pub fn certificates(&self) -> Result<Vec<Certificate>> {
+        read::read(self, None).map(|found| found.certificates)
+    }
+
     /// Says what keys a file holds without showing one: type and public fingerprint.
     #[must_use]
     pub fn describe_keys(&self) -> String {

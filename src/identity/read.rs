@@ -183,6 +183,13 @@ impl Reader<'_> {
     }
 
     fn neither(&self, bytes: &[u8], rest: &[u8]) -> Error {
+        if bytes.starts_with(&super::JKS) {
+            let file = &self.input.name;
+            let hint = format!(
+                "take the pair out: `certroll keystore export {file} --alias ALIAS --chain --with-key -o {file}.pem`"
+            );
+            return bad(self.input, "is a JKS store, which holds many entries", hint);
+        }
         let cut = bytes.len() != rest.len() || matches!(bytes, [0x30, 0x81..=0x84, ..]);
         let message = if cut {
             "begins like DER but is cut off, or goes on with something else"

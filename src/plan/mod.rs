@@ -3,13 +3,12 @@
 //! A plan leaves no choice to execution: it holds whole states before and after, the commands and what each probe must
 //! see. It is made from values, and what holds it can only read.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     desired::{OnLink, Probe, Service, Step, Target},
-    document::Edits,
     effective::ReadBack,
     error::Result,
     far::Far,
@@ -17,14 +16,14 @@ use crate::{
     pins::Move,
     preflight::{Finding, Severity},
     probe::{Observation, Says, Want},
-    render::shell_word,
     service::UnitState,
-    state::{Bytes, Content, HostPath, Sensitivity, State},
+    state::{Content, HostPath, Sensitivity, State},
 };
 
 mod overlay;
 mod parents;
 mod redact;
+mod rewrite;
 mod settle;
 mod view;
 
@@ -119,6 +118,8 @@ pub struct Plan {
     pub commands: Vec<Command>,
     /// Probes and what they must see.
     pub promises: Vec<Promise>,
+    /// What may be said of changes whose content is not shown, a line each.
+    pub shown: BTreeMap<HostPath, Vec<String>>,
     /// What the probes saw before.
     pub baseline: Vec<Observation>,
     /// What daemons must read once everything is in place.
@@ -169,6 +170,8 @@ impl Plan {
 pub struct Observed {
     /// Differences in the order of the switch, missing directories before what goes in them.
     pub changes: Vec<Change>,
+    /// What may be said of changes whose content is not shown, a line each.
+    pub shown: BTreeMap<HostPath, Vec<String>>,
     /// Targets that cannot be written as they stand.
     pub findings: Vec<Finding>,
 }
@@ -194,15 +197,13 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             observed.findings.push(finding);
             continue;
         }
-        if let Some(edits) = &target.edits {
-            match edited(&target.path, edits, &before) {
-                Ok(bytes) => target.wanted.content = Content::File(bytes),
-                Err(finding) => {
-                    observed.findings.push(finding);
-                    continue;
-                }
+        let lines = match rewrite::settle(host, &mut target, &before)? {
+            Ok(lines) => lines,
+            Err(finding) => {
+                observed.findings.push(finding);
+                continue;
             }
-        }
+        };
         let identity = target.identity;
         let sensitivity = if before.bytes().is_some_and(holds_key) {
             // Where a pair was one file before, its copy is a key's, and goes when keys go.
@@ -236,6 +237,9 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             in_place: false,
         };
         settled.add(host, &mut change, &footing)?;
+        if let Some(lines) = lines {
+            observed.shown.insert(change.path.clone(), lines);
+        }
         observed.changes.push(change);
     }
     observed.findings.extend(settled.findings);
@@ -256,33 +260,6 @@ fn same(before: &State, after: &State) -> bool {
             },
         ) if matches!(a, Content::Link(_)) => a == b && x.uid == y.uid && x.gid == y.gid,
         _ => before == after,
-    }
-}
-
-/// Returns a document with its edits done, or why they cannot be.
-fn edited(path: &HostPath, edits: &Edits, before: &State) -> Result<Bytes, Finding> {
-    let document = match (before.bytes(), &edits.create) {
-        (Some(bytes), _) => bytes.clone(),
-        (None, Some(text)) => Bytes::from(text.clone()),
-        (None, None) => {
-            let message = format!("`{path}` is not there: want the document that is edited");
-            let hint = "is the platform installed, and is the path right?";
-            let finding = Finding::host(Severity::Fatal, "document-missing", message);
-            return Err(finding.hinted(hint));
-        }
-    };
-    match edits.apply(document.reveal()) {
-        Ok(bytes) if bytes == document.reveal() => Ok(document),
-        Ok(bytes) => Ok(bytes.into()),
-        Err(fault) => {
-            let message = format!("{path}:{fault}");
-            let hint = format!(
-                "look at it: `sed -n {}p {}`",
-                fault.line,
-                shell_word(path.as_str())
-            );
-            Err(Finding::host(Severity::Fatal, "document-refused", message).hinted(hint))
-        }
     }
 }
 

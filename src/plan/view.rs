@@ -12,6 +12,7 @@ use crate::{
     far::Far,
     host::{Command, Host},
     identity::Input,
+    keystore,
     preflight::Severity,
     probe::{self, Says, Want},
     service::{self, Planned},
@@ -215,7 +216,7 @@ impl View {
             changes: plan
                 .changes
                 .iter()
-                .map(|c| change(c, &names, made.get(&c.path)))
+                .map(|c| change(c, &names, made.get(&c.path), plan.shown.get(&c.path)))
                 .collect(),
             requests: (plan.far.iter().enumerate())
                 .map(|(n, far)| request(plan, n, far))
@@ -313,7 +314,12 @@ fn made(services: &[Service]) -> BTreeMap<&HostPath, String> {
     writes.collect()
 }
 
-fn change(change: &Change, names: &Names, made: Option<&String>) -> ChangeView {
+fn change(
+    change: &Change,
+    names: &Names,
+    made: Option<&String>,
+    shown: Option<&Vec<String>>,
+) -> ChangeView {
     let action = match (&change.before, &change.after) {
         (State::Absent, _) => "create",
         _ if made.is_some() => "change",
@@ -330,7 +336,7 @@ fn change(change: &Change, names: &Names, made: Option<&String>) -> ChangeView {
             None => names.state(&change.after),
         },
         in_place: change.in_place,
-        diff: diff(change, made),
+        diff: shown.map_or_else(|| diff(change, made), Clone::clone),
     }
 }
 
@@ -348,12 +354,19 @@ fn diff(change: &Change, made: Option<&String>) -> Vec<String> {
                 name: change.path.to_string(),
                 bytes: bytes.clone(),
             };
-            bytes.map_or_else(|| "none".to_owned(), |bytes| input(bytes).describe_keys())
+            let Some(bytes) = bytes else {
+                return vec!["none".to_owned()];
+            };
+            keystore::outline(bytes.reveal()).unwrap_or_else(|| vec![input(bytes).describe_keys()])
         };
         let lines = [("-", before), ("+", after)].into_iter();
         let lines = lines.filter(|(_, bytes)| made.is_none() || bytes.is_some());
         return lines
-            .map(|(sign, bytes)| format!("{sign} {}", tell(bytes)))
+            .flat_map(|(sign, bytes)| {
+                tell(bytes)
+                    .into_iter()
+                    .map(move |line| format!("{sign} {line}"))
+            })
             .collect();
     }
     let text = |bytes: Option<&Bytes>| bytes.map(Bytes::text).unwrap_or_default();

@@ -367,7 +367,7 @@ fn twice(targets: &[Target]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for target in targets {
         match seen.insert(&target.path, target) {
-            Some(before) if before.wanted != target.wanted || before.edits != target.edits => {
+            Some(before) if before.wanted != target.wanted || before.rewrite != target.rewrite => {
                 let message = format!("`{}` is asked for twice, differently", target.path);
                 findings.push(
                     Finding::input(crate::preflight::Severity::Fatal, "target-twice", message)

@@ -53,7 +53,7 @@ fn what_cannot_be_is_refused_at_its_place_with_what_could() {
         (
             "resources:\n  - {kind: pkcs11}\n",
             "5:12: unknown kind `pkcs11`",
-            "`hosts`, `link`, `pem`, `template`",
+            "`hosts`, `keystore`, `link`, `pem`, `template`",
         ),
         (
             "resources:\n  - {kind: pem, path: /x, form: crt}\n",

@@ -1,13 +1,16 @@
 //! `document`: values set inside a file that others made, everything else in it kept byte for byte.
 
+use std::rc::Rc;
+
 use super::{Ask, Asking, Kind};
 use crate::{
-    desired::Target,
+    desired::{Given, Rewrite, Rewriting, Rewritten, Target},
     document::{Act, Edit, Edits, Format, Hop, Scalar, Wanted},
     error::Result,
+    preflight::{Finding, Severity},
     profile::{Fields, error_at, text_at},
-    render::Expr,
-    state::{Content, Sensitivity},
+    render::{Expr, shell_word},
+    state::{Bytes, Content, HostPath, Sensitivity},
     yaml::{Node, Value},
 };
 
@@ -240,13 +243,56 @@ impl Ask for File {
         }
         let create = self.create.as_ref();
         let create = create.map(|e| at.renderer.text(e, at.scope)).transpose()?;
-        let content = Content::File(create.clone().unwrap_or_default().into());
-        let mut target = at.target(path, content, Sensitivity::Values);
-        target.edits = Some(Edits {
+        let content = Content::File(Bytes::default());
+        let mut target = at.target(path.clone(), content, Sensitivity::Values);
+        let edits = Edits {
             format: self.format,
             create,
             edits,
-        });
+        };
+        target.rewrite = Some(Rewriting(Rc::new(Edited { path, edits })));
         Ok(vec![target])
+    }
+}
+
+/// The document at a path with its edits done.
+#[derive(Debug)]
+struct Edited {
+    path: HostPath,
+    edits: Edits,
+}
+
+impl Rewrite for Edited {
+    fn needs(&self) -> Vec<HostPath> {
+        Vec::new()
+    }
+
+    fn rewrite(&self, before: Option<&Bytes>, _: &Given) -> Result<Rewritten, Finding> {
+        let path = &self.path;
+        let document = match (before, &self.edits.create) {
+            (Some(bytes), _) => bytes.clone(),
+            (None, Some(text)) => Bytes::from(text.clone()),
+            (None, None) => {
+                let message = format!("`{path}` is not there: want the document that is edited");
+                let hint = "is the platform installed, and is the path right?";
+                let finding = Finding::host(Severity::Fatal, "document-missing", message);
+                return Err(finding.hinted(hint));
+            }
+        };
+        let bytes = match self.edits.apply(document.reveal()) {
+            Ok(bytes) if bytes == document.reveal() => document,
+            Ok(bytes) => bytes.into(),
+            Err(fault) => {
+                let message = format!("{path}:{fault}");
+                let hint = format!(
+                    "look at it: `sed -n {}p {}`",
+                    fault.line,
+                    shell_word(path.as_str())
+                );
+                let finding = Finding::host(Severity::Fatal, "document-refused", message);
+                return Err(finding.hinted(hint));
+            }
+        };
+        Ok(Rewritten { bytes, lines: None })
     }
 }

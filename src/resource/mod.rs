@@ -5,6 +5,7 @@
 
 mod document;
 mod hosts;
+mod keystore;
 mod link;
 mod pem;
 mod template;
@@ -24,6 +25,7 @@ use crate::{
 pub static KINDS: &[&dyn Kind] = &[
     &document::Document,
     &hosts::Hosts,
+    &keystore::Keystore,
     &link::Link,
     &pem::Pem,
     &template::Template,
@@ -254,7 +256,7 @@ impl<'a> Asking<'a> {
             swept: self.resource.swept.clone(),
             on_link: self.resource.on_link,
             unless: None,
-            edits: None,
+            rewrite: None,
         }
     }
 }

@@ -71,21 +71,7 @@ impl Files {
         let Some(path) = &self.password_file else {
             return Ok(None);
         };
-        let bytes = host.read_input(path)?;
-        let line = bytes
-            .reveal()
-            .split(|b| *b == b'\n')
-            .next()
-            .unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            return Err(Error::Input {
-                subject: format!("`{path}`"),
-                message: "its first line is empty, wanted a password".to_owned(),
-                hint: "write the password in the first line".to_owned(),
-            });
-        }
-        Ok(Some(Bytes::from(line.to_vec())))
+        password_in(path, &host.read_input(path)?).map(Some)
     }
 
     /// Checks that what was given as certificate and key is that.
@@ -128,6 +114,24 @@ impl Files {
             None => Ok(()),
         }
     }
+}
+
+/// Returns the password that a file holds: its first line, without the line end.
+///
+/// # Errors
+/// [`Error::Input`] where that is empty.
+pub(crate) fn password_in(path: &str, bytes: &Bytes) -> Result<Bytes> {
+    let mut lines = bytes.reveal().split(|b| *b == b'\n');
+    let line = lines.next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.is_empty() {
+        return Err(Error::Input {
+            subject: format!("`{path}`"),
+            message: "its first line is empty, wanted a password".to_owned(),
+            hint: "write the password in the first line".to_owned(),
+        });
+    }
+    Ok(Bytes::from(line.to_vec()))
 }
 
 /// Finds that somebody else may choose the identity that root installs.

@@ -5,7 +5,7 @@ use crate::{error::Result, host::Host, identity::Identity, preflight::Finding};
 mod files;
 
 pub use files::Files;
-pub(crate) use files::source_open;
+pub(crate) use files::{password_in, source_open};
 
 /// Something that gives an identity.
 pub trait Source {

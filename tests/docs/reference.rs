@@ -27,6 +27,7 @@ fn known(yaml: &str, table: &str) -> BTreeSet<String> {
 }
 
 const TABLE: &str = "flag: a\nbuiltin_host: a\nmoves: a\n";
+const SETTINGS: &str = "settings: {a: {default: a, help: a, zzz: a}}";
 const LAYERED: &str = "facts: {a: {layered: {table: t.yaml, dirs: /a, ours: a}}}";
 
 #[test]
@@ -36,10 +37,7 @@ fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
     for (headings, examples) in [
         (vec!["## Top level"], vec!["zzz: a"]),
         (vec!["## Detect"], vec!["detect: {zzz: a}"]),
-        (
-            vec!["## Settings"],
-            vec!["settings: {a: {default: a, help: a, zzz: a}}"],
-        ),
+        (vec!["## Settings"], vec![SETTINGS]),
         (vec!["## Facts"], vec!["facts: {a: {first: /a, zzz: a}}"]),
         (
             vec!["### Layered facts"],
@@ -53,6 +51,12 @@ fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
             vec!["### Keys of edits"],
             vec![
                 "resources: [{kind: document, path: /a, format: json, edits: [{at: a, value: a, zzz: a}]}]",
+            ],
+        ),
+        (
+            vec!["### Keys of trusted"],
+            vec![
+                "resources: [{kind: keystore, path: /a, password_file: /a, trusted: [{alias: a, form: leaf, zzz: a}]}]",
             ],
         ),
         (
@@ -172,6 +176,7 @@ fn every_kind_is_in_the_reference_with_its_keys() {
             "pem" => vec!["path: /a, form: key"],
             "template" => vec!["path: /a, from: t.tera"],
             "hosts" => vec!["path: /a, from: /a"],
+            "keystore" => vec!["path: /a, alias: a, password_file: /a"],
             other => {
                 panic!("give an example of kind `{other}` here, and its keys in docs/profiles.md")
             }

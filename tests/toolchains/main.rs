@@ -13,6 +13,7 @@
 mod common;
 #[path = "../common/double.rs"]
 mod double;
+mod keystores;
 #[path = "../pins/speaks.rs"]
 mod speaks;
 

@@ -510,4 +510,8 @@ impl Host for FakeHost {
     fn write_output(&self, path: &str, _bytes: &[u8]) -> Result<()> {
         Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem)).on("write", path)
     }
+
+    fn write_new(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.write_output(path, bytes)
+    }
 }

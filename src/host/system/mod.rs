@@ -469,19 +469,32 @@ impl Host for SystemHost {
     }
 
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        let staged = format!("{path}.certroll-{}", std::process::id());
-        let mut options = File::options();
-        options.write(true).create_new(true);
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&staged).on("create", &staged)?;
-        let written = file
-            .write_all(bytes)
-            .and_then(|()| file.sync_all())
-            .and_then(|()| std::fs::rename(&staged, path));
-        if written.is_err() {
-            // Best effort: the name is ours and new, and the error below is what matters.
-            drop(std::fs::remove_file(&staged));
-        }
-        written.on("write", path)
+        output(path, bytes, |staged| std::fs::rename(staged, path))
     }
+
+    fn write_new(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        // A link is never laid over what is there, on any file system.
+        output(path, bytes, |staged| {
+            std::fs::hard_link(staged, path)?;
+            std::fs::remove_file(staged)
+        })
+    }
+}
+
+/// Writes a file (0600) beside where it goes, syncs it, and puts it in its place.
+fn output(path: &str, bytes: &[u8], place: impl FnOnce(&str) -> std::io::Result<()>) -> Result<()> {
+    let staged = format!("{path}.certroll-{}", std::process::id());
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&staged).on("create", &staged)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| place(&staged));
+    if written.is_err() {
+        // Best effort: the name is ours and new, and the error below is what matters.
+        drop(std::fs::remove_file(&staged));
+    }
+    written.on("write", path)
 }

@@ -12,6 +12,7 @@ mod effective;
 mod hello;
 mod hosts;
 mod identity;
+mod keystore;
 mod peers;
 mod pins;
 mod profile;
@@ -27,6 +28,7 @@ pub(crate) const TARGETS: &[(&str, Check)] = &[
     ("identity", identity::check),
     ("journal", stored::journal),
     ("json", documents::json),
+    ("keystore", keystore::check),
     ("peers", peers::check),
     ("pins", pins::check),
     ("plan", stored::plan),

@@ -27,6 +27,7 @@ fn known(yaml: &str, table: &str) -> BTreeSet<String> {
 }
 
 const TABLE: &str = "flag: a\nbuiltin_host: a\nmoves: a\n";
+const SETTINGS: &str = "settings: {a: {default: a, help: a, zzz: a}}";
 const LAYERED: &str = "facts: {a: {layered: {table: t.yaml, dirs: /a, ours: a}}}";
 
 #[test]
@@ -36,10 +37,7 @@ fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
     for (headings, examples) in [
         (vec!["## Top level"], vec!["zzz: a"]),
         (vec!["## Detect"], vec!["detect: {zzz: a}"]),
-        (
-            vec!["## Settings"],
-            vec!["settings: {a: {default: a, help: a, zzz: a}}"],
-        ),
+        (vec!["## Settings"], vec![SETTINGS]),
         (vec!["## Facts"], vec!["facts: {a: {first: /a, zzz: a}}"]),
         (
             vec!["### Layered facts"],

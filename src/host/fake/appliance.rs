@@ -2,9 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use super::FakeHost;
 use crate::{
+    error::{Error, Result},
     host::{Call, Load, Presented, Reply},
     identity::{Identity, Input},
+    peer::Accept,
 };
 
 /// A machine that is set by requests.
@@ -74,5 +77,31 @@ fn says(status: u16, body: &str) -> Reply {
     Reply::Answer {
         status,
         body: body.to_owned(),
+    }
+}
+
+impl FakeHost {
+    /// Returns what the appliance answers to a client that accepts its leaf; nobody else answers.
+    pub(super) fn answered(&self, call: &Call) -> Result<Reply> {
+        let nobody = |found: &str| Error::Unproved {
+            subject: call.dial.address.to_string(),
+            want: "an answer".to_owned(),
+            found: found.to_owned(),
+        };
+        let now = self.clock.get();
+        let mut world = self.world.borrow_mut();
+        let far = world.appliance.as_mut();
+        let appliance = far
+            .filter(|a| a.address == call.dial.address)
+            .ok_or_else(|| nobody("refused the connection"))?;
+        let presented = appliance.presents(now);
+        let accepted = match (&call.dial.accept, presented.certificates.first()) {
+            (Accept::Only(pins), Some(leaf)) => pins.iter().any(|pin| pin.is_of(leaf)),
+            _ => false,
+        };
+        if call.tls && !accepted {
+            return Err(nobody("presents a leaf that is not accepted"));
+        }
+        Ok(appliance.answer(call, now))
     }
 }

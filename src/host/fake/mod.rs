@@ -203,30 +203,6 @@ impl FakeHost {
         self.forgets != Some(synced.len() - 1)
     }
 
-    /// Returns what the appliance answers to a client that accepts its leaf; nobody else answers.
-    fn answered(&self, call: &Call) -> Result<Reply> {
-        let nobody = |found: &str| Error::Unproved {
-            subject: call.dial.address.to_string(),
-            want: "an answer".to_owned(),
-            found: found.to_owned(),
-        };
-        let now = self.clock.get();
-        let mut world = self.world.borrow_mut();
-        let far = world.appliance.as_mut();
-        let appliance = far
-            .filter(|a| a.address == call.dial.address)
-            .ok_or_else(|| nobody("refused the connection"))?;
-        let presented = appliance.presents(now);
-        let accepted = match (&call.dial.accept, presented.certificates.first()) {
-            (Accept::Only(pins), Some(leaf)) => pins.iter().any(|pin| pin.is_of(leaf)),
-            _ => false,
-        };
-        if call.tls && !accepted {
-            return Err(nobody("presents a leaf that is not accepted"));
-        }
-        Ok(appliance.answer(call, now))
-    }
-
     fn alive(&self) -> Result<()> {
         if self.dead.get() {
             Err(io::Error::from(io::ErrorKind::BrokenPipe)).on("go on after death at", "step")

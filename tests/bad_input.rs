@@ -187,7 +187,7 @@ fn unknown_names_are_answered_with_the_known_ones() {
     for (line, message) in [
         (
             format!("{pair} --profile waso"),
-            "error: unknown profile `waso`\nhint: known profiles are `apache2`, `bind9`, `cockpit`, `coturn`, `cups`, `dovecot`, `exim4`, `freeradius`, `haproxy`, `lighttpd`, `mariadb`, `mosquitto`, `nginx`, `postfix`, `postgresql`, `proftpd`, `prosody`, `rabbitmq`, `redis`, `slapd`, `stunnel4`, `unbound`, `vsftpd`, `wazo`\n",
+            "error: unknown profile `waso`\nhint: known profiles are `apache2`, `bind9`, `checkpoint`, `cockpit`, `coturn`, `cups`, `dovecot`, `exim4`, `freeradius`, `haproxy`, `lighttpd`, `mariadb`, `mosquitto`, `nginx`, `postfix`, `postgresql`, `proftpd`, `prosody`, `rabbitmq`, `redis`, `slapd`, `speechmatics`, `stunnel4`, `unbound`, `vsftpd`, `wazo`\n",
         ),
         (
             format!("{pair} --profile wazo --set hots=x"),
@@ -261,8 +261,8 @@ fn profiles_that_cannot_be_are_refused_at_their_place() {
             "key",
             "resorces: []\n".to_owned(),
             "P/key/profile.yaml:4:1: unknown key `resorces` in profile\nhint: known keys are `deadline`, \
-             `default_identity`, `detect`, `facts`, `findings`, `never_touch`, `probes`, `profile`, `resources`, `revert`, `services`, \
-             `settings`, `source`, `steps`, `tested`, `title`\n",
+             `default_identity`, `detect`, `facts`, `far`, `findings`, `never_touch`, `probes`, `profile`, `remarks`, `resources`, \
+             `revert`, `services`, `settings`, `source`, `steps`, `tested`, `title`\n",
         ),
         (
             "kind",

@@ -70,7 +70,9 @@ fn only_root_changes_the_live_host() {
     let scratch = desk();
     let line = live(&scratch);
     // Nothing but the user itself is in the way.
-    scratch.sh("chmod 755 .; chmod 777 live; chmod 644 a.key; mkdir -m 700 state; chown 65534:65534 state");
+    scratch.sh(
+        "chmod 755 .; chmod 777 live; chmod 644 a.key; mkdir -m 700 state; chown 65534:65534 state",
+    );
     let before = Snapshot::of(&scratch.path("."), &[]);
     let mut command = scratch.program("setpriv");
     command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);

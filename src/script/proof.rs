@@ -1,0 +1,156 @@
+//! What proves it: leaves that are presented, answers over HTTP, and what the platform itself says.
+
+use super::{Scribe, local::words, refused};
+use crate::{
+    desired::Probe,
+    error::Result,
+    plan::Promise,
+    probe::{self, Endpoint, Observation, Want},
+    render::shell_word,
+};
+
+impl Scribe<'_> {
+    /// Has every leaf and answer proved that is promised after so many requests; what only stays as it was comes last.
+    pub(super) fn proofs(&mut self, after: usize) -> Result<()> {
+        let plan = self.plan;
+        for (promise, before) in plan.promises.iter().zip(&plan.baseline) {
+            let stays = matches!(&promise.want, Want::Answer(right) if right.is_empty());
+            if promise.after == after && !stays {
+                let lines = self.proof(promise, before)?;
+                self.forward.extend(lines);
+            }
+        }
+        if after == 0 {
+            for says in &plan.says {
+                let sha1 = says.leaf.sha1.to_string();
+                self.forward
+                    .push(format!("await names {sha1} {}", words(&says.command)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Has proved at the end what must answer as before.
+    pub(super) fn unchanged(&mut self) -> Result<()> {
+        let plan = self.plan;
+        for (promise, before) in plan.promises.iter().zip(&plan.baseline) {
+            if let (Want::Answer(right), Observation::Http(was)) = (&promise.want, before)
+                && right.is_empty()
+                && was.starts_with('2')
+            {
+                let line = self.answers(&promise.probe, std::slice::from_ref(was))?;
+                self.forward.extend(line);
+            }
+        }
+        if !self.forward.iter().any(|line| line.starts_with("await ")) {
+            return Err(refused(
+                "nothing would prove it",
+                "`certroll apply` says what it cannot prove",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Has the way back proved: the leaves and answers of before.
+    pub(super) fn baseline(&mut self) {
+        let plan = self.plan;
+        for (promise, before) in plan.promises.iter().zip(&plan.baseline) {
+            let lines = match before {
+                Observation::Tls(ends) => ends
+                    .iter()
+                    .filter_map(|end| {
+                        Some(presents(
+                            "presents",
+                            &end.presented.as_ref()?.leaf,
+                            end,
+                            &promise.probe,
+                        ))
+                    })
+                    .collect(),
+                Observation::Http(was) if is_answer(was) => self
+                    .answers(&promise.probe, std::slice::from_ref(was))
+                    .into_iter()
+                    .flatten()
+                    .collect(),
+                Observation::Http(_) | Observation::Lookup(_) | Observation::Readable(_) => {
+                    Vec::new()
+                }
+            };
+            for line in lines {
+                if !self.back.contains(&line) {
+                    self.back.push(line);
+                }
+            }
+        }
+        self.forget_copies();
+    }
+
+    fn proof(&mut self, promise: &Promise, before: &Observation) -> Result<Vec<String>> {
+        let title = probe::title(&promise.probe);
+        match (&promise.probe, &promise.want, before) {
+            (Probe::Tls { protocol, .. }, _, _) if !protocol.is_direct() => Err(refused(
+                &format!("`{title}` begins in the clear"),
+                "`certroll apply` proves it",
+            )),
+            (Probe::Tls { .. }, Want::Leaf { leaf, .. }, Observation::Tls(ends)) => {
+                // One that is silent proves nothing, as in any rollout.
+                let ends = ends.iter().filter(|end| end.presented.is_some());
+                Ok(ends
+                    .map(|end| presents("presents", leaf, end, &promise.probe))
+                    .collect())
+            }
+            (Probe::Tls { .. }, Want::Other(leaf), Observation::Tls(ends)) => {
+                let other = |end| presents("presents_other", leaf, end, &promise.probe);
+                Ok(ends.iter().map(other).collect())
+            }
+            (Probe::Http { .. }, Want::Answer(right), _) => self.answers(&promise.probe, right),
+            _ => Err(refused(
+                &format!("`{title}` takes more than openssl and curl"),
+                "`certroll apply` proves it",
+            )),
+        }
+    }
+
+    /// Has one of some answers awaited; nothing where nobody there is accepted.
+    fn answers(&mut self, probe: &Probe, right: &[String]) -> Result<Vec<String>> {
+        let Probe::Http {
+            tls,
+            peer,
+            path,
+            logins,
+            accept,
+            ..
+        } = probe
+        else {
+            return Ok(Vec::new());
+        };
+        if *tls {
+            self.accept(peer, accept);
+        }
+        let logins = self.as_each(logins)?;
+        let scheme = if *tls { "https" } else { "http" };
+        let (peer, path) = (shell_word(peer), shell_word(path));
+        let right: Vec<String> = right.iter().map(|one| shell_word(one)).collect();
+        let right = right.join(" ");
+        Ok(vec![format!(
+            "await answers {right} -- {scheme} {peer} {path} {logins}"
+        )])
+    }
+}
+
+fn is_answer(text: &str) -> bool {
+    text.len() == 3 || text == "empty" || text == "refused"
+}
+
+fn presents(how: &str, leaf: &str, end: &Endpoint, probe: &Probe) -> String {
+    let name = match probe {
+        Probe::Tls { name, .. } if name.parse::<std::net::IpAddr>().is_err() => {
+            format!(" {}", shell_word(name))
+        }
+        _ => String::new(),
+    };
+    format!(
+        "await {how} {leaf} {}{name}",
+        shell_word(&end.address.to_string())
+    )
+}

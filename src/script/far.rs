@@ -1,6 +1,6 @@
 //! Requests to other machines, each proved before the next, and their ways back.
 
-use super::{Scribe, plain, refused};
+use super::{Line, Scribe, plain, refused};
 use crate::{
     error::Result,
     far::{Back, Body, Far, Login, Request, Secret},
@@ -21,36 +21,33 @@ impl Scribe<'_> {
                 self.check.push(peer);
             }
             let logins = self.as_each(&far.logins)?;
-            let what = plain(&far.what);
-            self.forward
-                .push(format!(" # {what}: {}", far.ask.line(&far.peer)));
-            let lines = self.request(far, &far.ask, &logins)?;
-            self.forward.extend(lines);
-            self.forward.push(format!(" sent={}", n + 1));
+            let (what, line) = (plain(&far.what), plain(&far.ask.line(&far.peer)));
+            let steps = self.request(far, &far.ask, &logins)?;
+            self.forward.push(Line::Plain(format!("# {what}: {line}")));
+            self.forward.extend(steps.into_iter().map(Line::Step));
+            self.forward.push(Line::Plain(format!("sent={}", n + 1)));
             self.proofs(n + 1)?;
-            let mut lines = vec![format!(" if [ \"$sent\" -ge {} ]; then", n + 1)];
+            let condition = format!("if [ \"$sent\" -ge {} ]; then", n + 1);
+            let mut lines = vec![Line::Plain(condition)];
             match &far.back {
                 Back::By(request) => {
-                    let ask = self.request(far, request, &logins)?;
-                    lines.extend(ask.iter().map(|line| format!("     {line} || bad=1")));
+                    let steps = self.request(far, request, &logins)?;
+                    lines.extend(steps.iter().map(|step| Line::within(step)));
                 }
                 Back::Never(why) => {
-                    let text = format!(
-                        "no request takes the {what} of {} back: {}",
-                        far.peer,
-                        plain(why)
-                    );
-                    lines.push(format!("     say {}", shell_word(&text)));
+                    let text = format!("no request takes the {what} of {} back: {why}", far.peer);
+                    let say = format!("    say {}", shell_word(&plain(&text)));
+                    lines.push(Line::Plain(say));
                 }
             }
-            lines.push(" fi".to_owned());
+            lines.push(Line::Plain("fi".to_owned()));
             back.push(lines);
         }
         self.back.extend(back.into_iter().rev().flatten());
         if let Some(settle) = plan.far.iter().map(|far| far.settle).max() {
             // What was accepted last may not have shown yet, and must not come after the proof.
-            self.back
-                .push(format!(" if [ \"$sent\" -gt 0 ]; then sleep {settle}; fi"));
+            let line = format!("if [ \"$sent\" -gt 0 ]; then sleep {settle}; fi");
+            self.back.push(Line::Plain(line));
         }
         Ok(())
     }

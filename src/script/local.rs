@@ -1,6 +1,6 @@
 //! Files of this host, and who is told of them.
 
-use super::{Scribe, file_of, refused};
+use super::{Line, Scribe, file_of, refused};
 use crate::{
     error::Result, host::Command, identity::Input, render::shell_word, service, state::State,
 };
@@ -12,20 +12,20 @@ impl Scribe<'_> {
     }
 
     /// Copies, places and tells; returns the way back from that.
-    pub(super) fn local(&mut self) -> Result<Vec<String>> {
+    pub(super) fn local(&mut self) -> Result<Vec<Line>> {
         if !self.has_local() {
             return Ok(Vec::new());
         }
         let mut back = self.placed()?;
         self.told()?;
         if !self.tell.is_empty() {
-            self.forward.push("tell".to_owned());
+            self.forward.push(Line::Step("tell".to_owned()));
             back.push("tell".to_owned());
         }
         // Where nothing was begun nothing is taken back.
-        let mut guarded = vec![" if [ -n \"$begun\" ]; then".to_owned()];
-        guarded.extend(back.iter().map(|line| format!("     {line} || bad=1")));
-        guarded.push(" fi".to_owned());
+        let mut guarded = vec![Line::Plain("if [ -n \"$begun\" ]; then".to_owned())];
+        guarded.extend(back.iter().map(|step| Line::within(step)));
+        guarded.push(Line::Plain("fi".to_owned()));
         Ok(guarded)
     }
 
@@ -52,7 +52,8 @@ impl Scribe<'_> {
                 back.push(format!("rm -f {path} {path}\"$new\""));
             } else {
                 self.check.push(format!("free {path}\"$kept\""));
-                self.forward.push(format!("cp -p {path} {path}\"$kept\""));
+                let copy = format!("cp -p {path} {path}\"$kept\"");
+                self.forward.push(Line::Step(copy));
                 back.push(format!("restore {path}"));
             }
             let (owner, mode) = (format!("{}:{}", attrs.uid, attrs.gid), attrs.mode);
@@ -60,8 +61,8 @@ impl Scribe<'_> {
             places.push(format!("place {source} {path} {owner} {mode:04o}"));
         }
         self.pairs(&parts)?;
-        self.forward.push(" begun=yes".to_owned());
-        self.forward.extend(places);
+        self.forward.push(Line::Plain("begun=yes".to_owned()));
+        self.forward.extend(places.into_iter().map(Line::Step));
         Ok(back)
     }
 
@@ -75,7 +76,7 @@ impl Scribe<'_> {
         let tests = plan.services.iter().filter_map(|s| s.config_test.as_ref());
         let tests: Vec<&Command> = tests.collect();
         for planned in service::planned(&plan.services, &plan.units) {
-            let line = format!("run {}", words(&planned.command));
+            let line = Line::Step(format!("run {}", words(&planned.command)));
             match &planned.only_if {
                 None if tests.contains(&&planned.command) => self.forward.push(line),
                 None => self.tell.push(line),
@@ -88,22 +89,19 @@ impl Scribe<'_> {
 
     /// Has copies removed once what they hold is proved to be back.
     pub(super) fn forget_copies(&mut self) {
-        let copied = self
-            .plan
-            .changes
-            .iter()
-            .filter(|c| c.before != State::Absent);
-        let copies: Vec<String> = copied
-            .map(|c| format!("{}\"$kept\"", shell_word(c.path.as_str())))
-            .collect();
-        if !copies.is_empty() {
-            let copies = copies.join(" ");
-            self.back
-                .push(format!(" if [ \"$bad\" = 0 ]; then rm -f {copies}; fi"));
-            self.forward.push(format!(
-                " say 'what was there before is kept, keys too, until you remove it:' {copies}"
-            ));
+        let changes = self.plan.changes.iter();
+        let replaced = changes.filter(|change| change.before != State::Absent);
+        let kept = replaced.map(|change| format!(" {}\"$kept\"", shell_word(change.path.as_str())));
+        let kept: Vec<String> = kept.collect();
+        if kept.is_empty() {
+            return;
         }
+        let kept = kept.concat();
+        let forget = format!("if [ \"$bad\" = 0 ]; then rm -f{kept}; fi");
+        let tell =
+            format!("say 'what was there before is kept, keys too, until you remove it:'{kept}");
+        self.back.push(Line::Plain(forget));
+        self.forward.push(Line::Plain(tell));
     }
 }
 

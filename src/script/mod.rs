@@ -3,47 +3,23 @@
 //! It is made from values: the plan, what its requests carry, and the caller's files. Keys and passwords stand in it by the
 //! paths of their files. What only certroll can do for certain is refused, and not left out.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::collections::BTreeSet;
 
 use crate::{
-    desired::Probe,
     error::{Error, Result},
     identity::Input,
     peer::Fingerprint,
     plan::{Change, Plan, holds_key},
     render::shell_word,
-    state::{Bytes, Content, State},
+    state::{Attrs, Bytes, Content, State},
 };
 
 mod far;
 mod local;
 mod proof;
+mod text;
 
-const HEAD: &str = "
-# It checks first, then changes and proves, and goes back once where a step or a proof fails. It exits with
-#   0 done and proved    1 refused, nothing was changed    3 rolled back, proved    4 not as before: it says why
-# What it does not do, and `certroll apply` does:
-#   - It is no transaction: nothing is written down and nobody is locked out. What is done when it is killed stays done.
-#   - It takes what is there for what the plan saw, and compares no more than the leaves of peers and of the files below.
-#   - It proves which leaf is served, not the chain behind it; it asks no unit and reads no configuration back.
-#   - certroll learns nothing of it: there is no generation, and pins stay as they are.
-# Keys and passwords are in the files that it names, and in no argument of a program. It needs openssl, for requests curl, and
-# mktemp and timeout beside the tools of every host.
-
-# What `await` is given is called by it, which shellcheck does not see.
-# shellcheck disable=SC2317
-set -u
-umask 077
-LC_ALL=C
-export LC_ALL
-";
-
-const BASE: &str = include_str!("base.sh");
-const COMMANDS: &str = include_str!("commands.sh");
-const FILES: &str = include_str!("files.sh");
-const REQUESTS: &str = include_str!("requests.sh");
-const RUN: &str = include_str!("run.sh");
-const SAYS: &str = include_str!("says.sh");
+use text::{Line, plain};
 
 /// What a script is made of.
 #[derive(Debug)]
@@ -56,15 +32,15 @@ struct Scribe<'a> {
     /// Before anything is changed.
     check: Vec<String>,
     /// The way forward.
-    forward: Vec<String>,
+    forward: Vec<Line>,
     /// The way back.
-    back: Vec<String>,
+    back: Vec<Line>,
     /// Peers of requests, each with the leaves that are accepted of it.
     accepted: Vec<(String, BTreeSet<Fingerprint>)>,
     /// What writes curl's configuration of each login; their numbers begin with 1.
     logins: Vec<String>,
     /// What tells services.
-    tell: Vec<String>,
+    tell: Vec<Line>,
 }
 
 /// Writes a plan that is not blocked as a script for a POSIX shell.
@@ -95,7 +71,7 @@ pub fn script(plan: &Plan, sent: &[(String, Bytes)], files: &[Input]) -> Result<
     // The way back begins with what came last.
     scribe.back.extend(local);
     scribe.unchanged()?;
-    scribe.baseline();
+    scribe.baseline()?;
     Ok(scribe.text())
 }
 
@@ -148,107 +124,10 @@ impl<'a> Scribe<'a> {
         }
         Ok(())
     }
-
-    fn text(&self) -> String {
-        let plan = self.plan;
-        let goal = match plan.identity.fingerprint.as_str() {
-            "" => "the platform's own default".to_owned(),
-            leaf => format!(
-                "{}, SHA-256 of the leaf\n# {leaf}",
-                plain(&plan.identity.subject)
-            ),
-        };
-        let mut text = format!(
-            "#!/bin/sh\n# Rollout {}, without certroll: {goal}\n#{HEAD}\n",
-            plain(&plan.rollout)
-        );
-        if !plan.says.is_empty() {
-            let _ = writeln!(text, "leaf={}", plan.identity.fingerprint);
-        }
-        let _ = writeln!(text, "deadline={}", plan.deadline);
-        let places = !plan.changes.is_empty();
-        if places {
-            let of = self.names();
-            let _ = writeln!(text, "kept=.before-{of}\nnew=.new-{of}");
-        }
-        if self.has_local() {
-            text.push_str("begun=''\n");
-        }
-        if !plan.far.is_empty() {
-            text.push_str("sent=0\n");
-        }
-        text.push('\n');
-        let or_fail = |line: &String| match line.strip_prefix(' ') {
-            Some(plain) => format!("    {plain}\n"),
-            None => format!("    {line} || return 1\n"),
-        };
-        let or_note = |line: &String| match line.strip_prefix(' ') {
-            Some(plain) => format!("    {plain}\n"),
-            None => format!("    {line} || bad=1\n"),
-        };
-        let login = |(n, line): (usize, &String)| format!("{line} >\"$work/login{}\"", n + 1);
-        let logins: Vec<String> = self.logins.iter().enumerate().map(login).collect();
-        let check: String = self.check.iter().chain(&logins).map(or_fail).collect();
-        let forward: String = self.forward.iter().map(or_fail).collect();
-        let back: String = self.back.iter().map(or_note).collect();
-        let _ = write!(
-            text,
-            "check() {{\n{check}    return 0\n}}\n\nforward() {{\n{forward}    return 0\n}}\n\nback() {{\n    bad=0\n{back}    return \"$bad\"\n}}\n"
-        );
-        if !self.tell.is_empty() {
-            let all: String = self
-                .tell
-                .iter()
-                .map(|line| format!("    {line} || told=1\n"))
-                .collect();
-            let _ = write!(
-                text,
-                "\n# Who is told: all of it, whatever becomes of the first.\ntell() {{\n    told=0\n{all}    return \"$told\"\n}}\n"
-            );
-        }
-        if !self.accepted.is_empty() {
-            text.push_str(
-                "\n# The leaves that are accepted of a peer.\naccepted() {\n    case $1 in\n",
-            );
-            for (peer, leaves) in &self.accepted {
-                let leaves: Vec<String> = leaves.iter().map(Fingerprint::to_string).collect();
-                let leaves = leaves.join(" ");
-                let _ = writeln!(text, "        {}) echo '{leaves}' ;;", shell_word(peer));
-            }
-            text.push_str("    esac\n}\n");
-        }
-        let requests = self.asks();
-        for (needed, part) in [
-            (true, BASE),
-            (places, FILES),
-            (!plan.services.is_empty(), COMMANDS),
-            (!plan.says.is_empty(), SAYS),
-            (requests, REQUESTS),
-            (true, RUN),
-        ] {
-            if needed {
-                text.push('\n');
-                text.push_str(part);
-            }
-        }
-        text
-    }
-
-    /// Tells whether anything is asked over HTTP.
-    fn asks(&self) -> bool {
-        let http = |probe: &Probe| matches!(probe, Probe::Http { .. });
-        !self.plan.far.is_empty() || self.plan.promises.iter().any(|p| http(&p.probe))
-    }
-
-    /// What the names of copies and of new files beside their targets end with.
-    fn names(&self) -> &str {
-        let leaf = self.plan.identity.fingerprint.get(..12);
-        leaf.unwrap_or("default")
-    }
 }
 
 /// Returns what a change puts in place, where it does no more than that.
-fn file_of(change: &Change) -> Option<(&Bytes, &crate::state::Attrs)> {
+fn file_of(change: &Change) -> Option<(&Bytes, &Attrs)> {
     let State::Present { content, attrs } = &change.after else {
         return None;
     };
@@ -264,11 +143,4 @@ fn file_of(change: &Change) -> Option<(&Bytes, &crate::state::Attrs)> {
         Content::File(bytes) if simple && !change.in_place => Some((bytes, attrs)),
         Content::File(_) | Content::Link(_) | Content::Dir | Content::Other => None,
     }
-}
-
-/// Returns text that stays in its comment.
-fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }

@@ -1,6 +1,8 @@
 //! What proves it: leaves that are presented, answers over HTTP, and what the platform itself says.
 
-use super::{Scribe, local::words, refused};
+use std::net::IpAddr;
+
+use super::{Line, Scribe, local::words, refused};
 use crate::{
     desired::Probe,
     error::Result,
@@ -23,8 +25,8 @@ impl Scribe<'_> {
         if after == 0 {
             for says in &plan.says {
                 let sha1 = says.leaf.sha1.to_string();
-                self.forward
-                    .push(format!("await names {sha1} {}", words(&says.command)));
+                let step = format!("await names {sha1} {}", words(&says.command));
+                self.forward.push(Line::Step(step));
             }
         }
         Ok(())
@@ -42,7 +44,8 @@ impl Scribe<'_> {
                 self.forward.extend(line);
             }
         }
-        if !self.forward.iter().any(|line| line.starts_with("await ")) {
+        let proves = |line: &Line| matches!(line, Line::Step(step) if step.starts_with("await "));
+        if !self.forward.iter().any(proves) {
             return Err(refused(
                 "nothing would prove it",
                 "`certroll apply` says what it cannot prove",
@@ -52,26 +55,19 @@ impl Scribe<'_> {
     }
 
     /// Has the way back proved: the leaves and answers of before.
-    pub(super) fn baseline(&mut self) {
+    pub(super) fn baseline(&mut self) -> Result<()> {
         let plan = self.plan;
         for (promise, before) in plan.promises.iter().zip(&plan.baseline) {
+            let probe = &promise.probe;
+            let was = |end: &Endpoint| {
+                let leaf = &end.presented.as_ref()?.leaf;
+                Some(presents("presents", leaf, end, probe))
+            };
             let lines = match before {
-                Observation::Tls(ends) => ends
-                    .iter()
-                    .filter_map(|end| {
-                        Some(presents(
-                            "presents",
-                            &end.presented.as_ref()?.leaf,
-                            end,
-                            &promise.probe,
-                        ))
-                    })
-                    .collect(),
-                Observation::Http(was) if is_answer(was) => self
-                    .answers(&promise.probe, std::slice::from_ref(was))
-                    .into_iter()
-                    .flatten()
-                    .collect(),
+                Observation::Tls(ends) => ends.iter().filter_map(was).collect(),
+                Observation::Http(was) if is_answer(was) => {
+                    self.answers(probe, std::slice::from_ref(was))?
+                }
                 Observation::Http(_) | Observation::Lookup(_) | Observation::Readable(_) => {
                     Vec::new()
                 }
@@ -83,9 +79,10 @@ impl Scribe<'_> {
             }
         }
         self.forget_copies();
+        Ok(())
     }
 
-    fn proof(&mut self, promise: &Promise, before: &Observation) -> Result<Vec<String>> {
+    fn proof(&mut self, promise: &Promise, before: &Observation) -> Result<Vec<Line>> {
         let title = probe::title(&promise.probe);
         match (&promise.probe, &promise.want, before) {
             (Probe::Tls { protocol, .. }, _, _) if !protocol.is_direct() => Err(refused(
@@ -112,7 +109,7 @@ impl Scribe<'_> {
     }
 
     /// Has one of some answers awaited; nothing where nobody there is accepted.
-    fn answers(&mut self, probe: &Probe, right: &[String]) -> Result<Vec<String>> {
+    fn answers(&mut self, probe: &Probe, right: &[String]) -> Result<Vec<Line>> {
         let Probe::Http {
             tls,
             peer,
@@ -132,9 +129,8 @@ impl Scribe<'_> {
         let (peer, path) = (shell_word(peer), shell_word(path));
         let right: Vec<String> = right.iter().map(|one| shell_word(one)).collect();
         let right = right.join(" ");
-        Ok(vec![format!(
-            "await answers {right} -- {scheme} {peer} {path} {logins}"
-        )])
+        let step = format!("await answers {right} -- {scheme} {peer} {path} {logins}");
+        Ok(vec![Line::Step(step)])
     }
 }
 
@@ -142,15 +138,13 @@ fn is_answer(text: &str) -> bool {
     text.len() == 3 || text == "empty" || text == "refused"
 }
 
-fn presents(how: &str, leaf: &str, end: &Endpoint, probe: &Probe) -> String {
+fn presents(how: &str, leaf: &str, end: &Endpoint, probe: &Probe) -> Line {
     let name = match probe {
-        Probe::Tls { name, .. } if name.parse::<std::net::IpAddr>().is_err() => {
+        Probe::Tls { name, .. } if name.parse::<IpAddr>().is_err() => {
             format!(" {}", shell_word(name))
         }
         _ => String::new(),
     };
-    format!(
-        "await {how} {leaf} {}{name}",
-        shell_word(&end.address.to_string())
-    )
+    let address = end.address.to_string();
+    Line::Step(format!("await {how} {leaf} {}{name}", shell_word(&address)))
 }

@@ -40,37 +40,39 @@ fn hardened(site: &Site) -> String {
 
 #[test]
 fn a_script_sends_an_appliance_what_apply_sends_and_leaves_it_the_same() {
-    for api in [Api::V1, Api::V2] {
-        for settings_too in [false, true] {
-            let by = |script: bool| {
-                let site = Site::new(api);
-                if settings_too {
-                    site.appliance.set_password(Some(r#"an "old\ word"#));
-                }
-                let more = if settings_too {
-                    hardened(&site)
-                } else {
-                    previous(&site)
-                };
-                if script {
-                    emit(&site, &more).exits(5);
-                    let ran = run(&site.scratch, "script").exits(0);
-                    assert_eq!(
-                        ran.err.lines().last(),
-                        Some("done: everything is in force and proved")
-                    );
-                    let key = site.scratch.read("site.key");
-                    let old = site.scratch.read("default.key");
-                    is_clean(&site.scratch, "script", &[&key, &old, "horse", "old\\word"]);
-                } else {
-                    site.apply("site", &more).exits(0);
-                }
-                site.serves("site");
-                site.nothing_in_the_clear();
-                (site.changes(), settings(&site))
+    for (api, hard) in [(Api::V1, false), (Api::V1, true), (Api::V2, true)] {
+        let by = |script: bool| {
+            let site = Site::new(api);
+            if hard {
+                site.appliance.set_password(Some(r#"an "old\ word"#));
+            }
+            let more = if hard {
+                hardened(&site)
+            } else {
+                previous(&site)
             };
-            assert_eq!(by(true), by(false), "{api:?} {settings_too}");
-        }
+            if script {
+                emit(&site, &more).exits(5);
+                let ran = run(&site.scratch, "script").exits(0);
+                let last = ran.err.lines().last();
+                assert_eq!(last, Some("done: everything is in force and proved"));
+                let key = site.scratch.read("site.key");
+                let old = site.scratch.read("default.key");
+                is_clean(
+                    &site.scratch,
+                    "script",
+                    &[&key, &old, "horse", "old\\ word"],
+                );
+            } else {
+                site.apply("site", &more).exits(0);
+            }
+            site.serves("site");
+            site.nothing_in_the_clear();
+            (site.changes(), settings(&site))
+        };
+        let (changes, settings) = by(true);
+        assert_eq!(settings, (!hard, hard), "{api:?}");
+        assert_eq!((changes, settings), by(false), "{api:?} {hard}");
     }
 }
 
@@ -208,6 +210,37 @@ fn a_script_sends_nothing_to_another_peer_and_nothing_where_its_files_changed() 
     );
     Running::start(&mut pinless).end().exits(1);
     assert_eq!(site.changes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_revert_is_a_script_too_where_the_pair_of_before_is_named() {
+    let site = Site::new(Api::V1);
+    site.apply("site", &previous(&site)).exits(0);
+    let revert = ["plan", "--revert", "--emit-script", "script"];
+    let unnamed = site.run(&revert).exits(2);
+    assert!(
+        unnamed.err.contains("no file that was named"),
+        "{unnamed:#?}"
+    );
+    let pair = site.scratch.text("site");
+    let (cert, key) = (format!("{pair}.pem"), format!("{pair}.key"));
+    let named = [
+        &revert[..],
+        &["--previous-cert", &cert, "--previous-key", &key],
+    ]
+    .concat();
+    site.run(&named).exits(5);
+    site.appliance.fault(Fault::NeverSwitches);
+    run(&site.scratch, "script").exits(3);
+    site.serves("site");
+    site.appliance.fault(Fault::None);
+    run(&site.scratch, "script").exits(0);
+    site.serves("default");
+    assert_eq!(
+        site.changes().last().unwrap(),
+        "DELETE /v1/security/reset 200"
+    );
+    is_clean(&site.scratch, "script", &[&site.scratch.read("site.key")]);
 }
 
 /// Plans the pair that is now in the files of `site`.

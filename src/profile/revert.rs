@@ -123,7 +123,8 @@ impl Revert {
         };
         let requests = each(&mut fields, "requests", request)?;
         if regenerate.is_none() && requests.is_empty() {
-            let hint = "say which files the platform makes, and how: `regenerate: {key: PATH, leaf: PATH, command: [PROGRAM]}`";
+            let hint = "say which files the platform makes, and how: `regenerate: {key: PATH, leaf: PATH, command: [PROGRAM]}`, or \
+                        what its API is asked: `requests`";
             return Err(fields.error("revert has neither `regenerate` nor `requests`", hint));
         }
         let back = Back {

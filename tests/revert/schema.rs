@@ -21,7 +21,12 @@ fn checked(body: &str) -> String {
 fn what_a_revert_cannot_say_is_refused_with_its_place() {
     let pair = "regenerate: {key: /k, leaf: /l, command: [make]}";
     for (body, line, column, message) in [
-        ("revert: {}", 4, 9, "revert has no `regenerate`"),
+        (
+            "revert: {}",
+            4,
+            9,
+            "revert has neither `regenerate` nor `requests`",
+        ),
         (
             "revert: {regenerate: {key: /k, leaf: /l}}",
             4,

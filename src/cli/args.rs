@@ -84,6 +84,10 @@ pub(crate) enum Command {
   certroll plan --profile wazo --cert site.p12 --password-file secret --set host=wazo.example.com
   certroll plan                                   the remembered rollout, against the host as it is
   certroll --root /mnt/image plan --profile wazo --cert site.pem --key site.key --out plan.json
+  certroll plan --profile speechmatics --cert /root/site.pem --key /root/site.key --emit-script asr1.sh
+
+The script of --emit-script is for an operator to read and to run without certroll: it names keys and passwords by their
+files, goes back where something fails, and says in its head what it does not do. It replaces no file.
 
 Exits with 0 if there is nothing to do, 5 if there are differences, 2 or 1 if a fatal finding stands in the way.")]
     Plan {
@@ -95,6 +99,9 @@ Exits with 0 if there is nothing to do, 5 if there are differences, 2 or 1 if a 
         /// Save the plan to FILE, for `apply --plan FILE`
         #[arg(long, value_name = "FILE")]
         out: Option<String>,
+        /// Write the rollout to FILE as a shell script of openssl and curl, where there is something to do
+        #[arg(long, value_name = "FILE")]
+        emit_script: Option<String>,
     },
     /// Do what `plan` shows, prove it by handshake, or put everything back
     #[command(after_help = "Examples:

@@ -2,7 +2,7 @@
 
 mod make;
 
-use std::{fmt::Write as _, io::ErrorKind};
+use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::json;
@@ -262,12 +262,6 @@ fn write(host: &dyn Host, path: &str, bytes: &Bytes, force: bool) -> Result<()> 
     if force {
         return host.write_output(path, bytes.reveal());
     }
-    host.write_new(path, bytes.reveal())
-        .map_err(|error| match error {
-            Error::Io { source, .. } if source.kind() == ErrorKind::AlreadyExists => Error::Usage {
-                message: format!("`{path}` is there already"),
-                hint: "give another name, or replace it: `--force`".to_owned(),
-            },
-            error => error,
-        })
+    let hint = "give another name, or replace it: `--force`";
+    super::write_new(host, path, bytes.reveal(), 0o600, hint)
 }

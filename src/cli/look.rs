@@ -7,13 +7,16 @@ use serde_json::json;
 
 use super::{print::Printer, text};
 use crate::{
+    Prepared,
     error::{Error, ExitCode, Result},
     host::{Deciding, Host},
+    identity::Input,
     journal::{Intent, Status, Store, other_format},
     plan::{Plan, View},
     prepare, probe,
     receipt::{Outcome, Receipt},
     rollouts::Request,
+    script::script,
     source::Files,
 };
 
@@ -153,6 +156,7 @@ pub(crate) fn plan(
     host: &mut dyn Host,
     request: &Request,
     out: Option<&str>,
+    script: Option<&str>,
     printer: &Printer,
 ) -> Result<ExitCode> {
     refuse_open(host)?;
@@ -169,6 +173,9 @@ pub(crate) fn plan(
             serde_json::to_vec_pretty(&Saved::of(request, view.clone())).unwrap_or_default();
         host.write_output(path, &saved)?;
     }
+    if let Some(path) = script {
+        emit(host, request, &prepared, path)?;
+    }
     printer.result(&view, || text::plan(&view, printer.verbose()));
     if prepared.plan.is_blocked() {
         return Ok(Error::Findings(prepared.plan.findings).exit());
@@ -178,6 +185,27 @@ pub(crate) fn plan(
     } else {
         ExitCode::Differences
     })
+}
+
+/// Writes a plan as a script, where there is something to do and nothing in the way.
+fn emit(host: &dyn Host, request: &Request, prepared: &Prepared, path: &str) -> Result<()> {
+    if prepared.plan.is_blocked() || prepared.plan.is_empty() {
+        return Ok(());
+    }
+    let mut files = Vec::new();
+    for named in [&request.files, &request.previous] {
+        for name in [&named.cert, &named.key, &named.chain]
+            .into_iter()
+            .flatten()
+        {
+            files.push(Input {
+                name: name.clone(),
+                bytes: host.read_input(name)?,
+            });
+        }
+    }
+    let text = script(&prepared.plan, &prepared.keep.far, &files)?;
+    super::write_new(host, path, text.as_bytes(), 0o700, "give another name")
 }
 
 /// Returns the receipt of a run that had nothing to do.

@@ -1,6 +1,6 @@
 //! The command line: parse, call, print. The only printing in the program.
 
-use std::process;
+use std::{io::ErrorKind, process};
 
 use clap::Parser as _;
 use serde_json::json;
@@ -77,10 +77,17 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             rollout,
             revert,
             out,
+            emit_script,
         } => {
             let mut request = rollout.request(profiles_dir)?;
             request.revert = *revert;
-            look::plan(host, &request, out.as_deref(), printer)
+            look::plan(
+                host,
+                &request,
+                out.as_deref(),
+                emit_script.as_deref(),
+                printer,
+            )
         }
         Command::Revert(revert) => {
             let request = revert.request(profiles_dir)?;
@@ -157,6 +164,21 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::DemoDaemon { unit } => crate::demo::daemon(host, unit),
         Command::Demo { name } => crate::demo::run(*name, printer),
     }
+}
+
+/// Writes a file where nothing is; `hint` is for where something is.
+///
+/// # Errors
+/// [`Error::Usage`] where something is there, and as [`Host::write_new`].
+fn write_new(host: &dyn Host, path: &str, bytes: &[u8], mode: u32, hint: &str) -> Result<()> {
+    host.write_new(path, bytes, mode)
+        .map_err(|error| match error {
+            Error::Io { source, .. } if source.kind() == ErrorKind::AlreadyExists => Error::Usage {
+                message: format!("`{path}` is there already"),
+                hint: hint.to_owned(),
+            },
+            error => error,
+        })
 }
 
 /// Says that nothing is known of a name, and what is.

@@ -200,7 +200,7 @@ impl<M: Machine> Host for DemoHost<M> {
         self.files.write_output(path, bytes)
     }
 
-    fn write_new(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        self.files.write_new(path, bytes)
+    fn write_new(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
+        self.files.write_new(path, bytes, mode)
     }
 }

@@ -421,11 +421,11 @@ pub trait Host: Tree {
     /// [`Error::Io`] with the old file, if any, as it was.
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()>;
 
-    /// Writes a file as [`Host::write_output`] does, but only where nothing is there.
+    /// Writes a file with some permission bits as [`Host::write_output`] does, but only where nothing is there.
     ///
     /// # Errors
     /// [`Error::Io`] where something is, and as there.
-    fn write_new(&self, path: &str, bytes: &[u8]) -> Result<()>;
+    fn write_new(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()>;
 }
 
 fn no_wire(dial: &Dial) -> Error {

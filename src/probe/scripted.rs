@@ -156,7 +156,7 @@ impl Host for Scripted {
     fn write_output(&self, _: &str, _: &[u8]) -> Result<()> {
         none()
     }
-    fn write_new(&self, _: &str, _: &[u8]) -> Result<()> {
+    fn write_new(&self, _: &str, _: &[u8], _: u32) -> Result<()> {
         none()
     }
 }

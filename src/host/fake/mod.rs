@@ -487,7 +487,7 @@ impl Host for FakeHost {
         Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem)).on("write", path)
     }
 
-    fn write_new(&self, path: &str, bytes: &[u8]) -> Result<()> {
+    fn write_new(&self, path: &str, bytes: &[u8], _mode: u32) -> Result<()> {
         self.write_output(path, bytes)
     }
 }

@@ -469,24 +469,29 @@ impl Host for SystemHost {
     }
 
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        output(path, bytes, |staged| std::fs::rename(staged, path))
+        output(path, bytes, 0o600, |staged| std::fs::rename(staged, path))
     }
 
-    fn write_new(&self, path: &str, bytes: &[u8]) -> Result<()> {
+    fn write_new(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
         // A link is never laid over what is there, on any file system.
-        output(path, bytes, |staged| {
+        output(path, bytes, mode, |staged| {
             std::fs::hard_link(staged, path)?;
             std::fs::remove_file(staged)
         })
     }
 }
 
-/// Writes a file (0600) beside where it goes, syncs it, and puts it in its place.
-fn output(path: &str, bytes: &[u8], place: impl FnOnce(&str) -> std::io::Result<()>) -> Result<()> {
+/// Writes a file beside where it goes, syncs it, and puts it in its place.
+fn output(
+    path: &str,
+    bytes: &[u8],
+    mode: u32,
+    place: impl FnOnce(&str) -> std::io::Result<()>,
+) -> Result<()> {
     let staged = format!("{path}.certroll-{}", std::process::id());
     let mut options = File::options();
     options.write(true).create_new(true);
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
     let mut file = options.open(&staged).on("create", &staged)?;
     let written = file
         .write_all(bytes)

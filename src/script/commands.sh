@@ -1,0 +1,5 @@
+# run SECONDS COMMAND...
+run() {
+    say "running: $*"
+    timeout "$@" </dev/null
+}

@@ -1,0 +1,20 @@
+# free FILE: nothing is there.
+free() {
+    if [ ! -e "$1" ] && [ ! -L "$1" ]; then return 0; fi
+    say "error: $1 is there: look at it, and move it away"
+    return 1
+}
+
+# place SOURCE FILE OWNER MODE: beside it, then over it by one rename.
+place() {
+    say "placing $2"
+    if [ -e "$2" ]; then cp -p "$2" "$2$new" || return 1; else : >"$2$new" || return 1; fi
+    chown "$3" "$2$new" && chmod "$4" "$2$new" && cat "$1" >"$2$new" && mv -f "$2$new" "$2"
+}
+
+# restore FILE: its copy back in its place; the copy stays until that is proved.
+restore() {
+    [ -e "$1$kept" ] || return 0
+    say "restoring $1"
+    cp -p "$1$kept" "$1$new" && mv -f "$1$new" "$1"
+}

@@ -1,0 +1,66 @@
+//! What no script is made of.
+
+use crate::common::{Scratch, skip};
+
+/// A plan of a profile `own` on this host.
+#[track_caller]
+fn refused(scratch: &Scratch, pair: &str, body: &str, says: &str) {
+    scratch.profile("own", body);
+    let line = format!(
+        "--state S --profiles P plan --profile own --cert {pair}.pem --key {pair}.key --emit-script script"
+    );
+    let run = scratch.certroll(&line).exits(2);
+    assert!(run.err.contains(says), "no {says:?} in {run:#?}");
+    assert!(!scratch.path("script").exists());
+}
+
+#[test]
+fn a_plan_that_does_more_than_files_of_the_identity_commands_and_requests_gives_no_script() {
+    if !rustix::process::geteuid().is_root() {
+        skip("only root plans for this host");
+        return;
+    }
+    let scratch = Scratch::new();
+    scratch.mint("site", "localhost");
+    scratch.file("P/own/a.tera", "plain text\n");
+    scratch.sh("openssl pkey -in site.key -traditional -out old.key; cp site.pem old.pem");
+    let dir = scratch.text("tls");
+    scratch.dir("tls");
+    let site = scratch.text("site");
+    let key = format!("resources: [{{kind: pem, path: {dir}/a.key, form: key}}]");
+    for (pair, body, says) in [
+        (
+            &site,
+            format!("resources: [{{kind: template, path: {dir}/a.conf, from: a.tera}}]"),
+            "a.conf` (template), which is no file of the identity",
+        ),
+        (
+            &site,
+            format!("resources: [{{kind: link, path: {dir}/a, to: {dir}/b}}]"),
+            "a` (link), which is no file of the identity",
+        ),
+        (
+            &site,
+            format!("resources: [{{kind: pem, path: {dir}/new/a.key, form: key}}]"),
+            "new` (directory), which is no file of the identity",
+        ),
+        (
+            &site,
+            format!("resources: [{{kind: pem, path: {dir}/a.pem, form: bundle}}]"),
+            "no file that was named is exactly what goes to",
+        ),
+        (
+            &scratch.text("old"),
+            key.clone(),
+            "hint: write the key as it is placed",
+        ),
+        (
+            &"site".to_owned(),
+            key.clone(),
+            "`site.key` is no plain path from `/`",
+        ),
+        (&site, key, "nothing would prove it"),
+    ] {
+        refused(&scratch, pair, &body, says);
+    }
+}

@@ -81,11 +81,8 @@ fn a_script_for_an_appliance_reads_as_the_document_has_it_and_replaces_nothing()
     let site = Site::new(Api::V1);
     let more = format!("{} --set http=disabled", previous(&site));
     emit(&site, &more).exits(5);
-    let mode = fs::metadata(site.scratch.path("script"))
-        .unwrap()
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o7777, 0o700);
+    let written = fs::metadata(site.scratch.path("script")).unwrap();
+    assert_eq!(written.permissions().mode() & 0o7777, 0o700);
     let mut text = site.scratch.read("script");
     for (from, to) in [
         (site.scratch.text(""), "/root/".to_owned()),

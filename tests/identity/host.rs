@@ -127,7 +127,7 @@ impl Host for Desk {
     fn write_output(&self, _: &str, _: &[u8]) -> Result<()> {
         absent("output")
     }
-    fn write_new(&self, _: &str, _: &[u8]) -> Result<()> {
+    fn write_new(&self, _: &str, _: &[u8], _: u32) -> Result<()> {
         absent("output")
     }
 }

@@ -127,13 +127,19 @@ impl Running {
 
     /// Waits for the end.
     #[track_caller]
-    pub(crate) fn end(mut self) -> Run {
+    pub(crate) fn end(self) -> Run {
+        self.end_within(LIMIT)
+    }
+
+    /// Waits for the end, which must come in time.
+    #[track_caller]
+    pub(crate) fn end_within(mut self, limit: Duration) -> Run {
         let start = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(start.elapsed() < LIMIT, "did not end: {}", self.line);
+            assert!(start.elapsed() < limit, "did not end: {}", self.line);
             sleep(Duration::from_millis(3));
         };
         let text = |file: &mut File| {

@@ -9,6 +9,8 @@
 mod common;
 #[path = "checkpoint/gaia.rs"]
 mod gaia;
+#[path = "checkpoint/ssh.rs"]
+mod ssh;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
@@ -102,7 +104,7 @@ fn an_httpd2_that_refuses_connections_for_some_time_is_waited_for() {
 
 #[test]
 fn an_httpd2_that_does_not_come_back_gets_the_pair_of_before_back() {
-    let key = "{kind: pem, path: /web/conf/server.key, form: key, mode: \"0600\", at_most: \"0600\", when: set.multi_portal == 'no'}";
+    let key = "{kind: pem, path: /web/conf/server.key, form: key, mode: \"0600\", at_most: \"0600\", when: set.multi_portal == 'no' and set.ssh == ''}";
     let empty = "{kind: template, path: /web/conf/server.key, from: empty.tera, mode: \"0600\"}";
     let open = "mode: \"0600\", at_most: \"0600\"";
     for (what, (from, to), log) in [

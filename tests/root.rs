@@ -118,7 +118,7 @@ fn history_and_show_tell_what_was_done_and_forget_forgets() {
     );
     let placed = scratch.tree();
     let wrong = scratch.on_root("forget waso").exits(2);
-    assert!(wrong.err.contains("hint: known rollouts are `wazo`"));
+    assert!(wrong.err.contains("hint: known: `wazo`"));
     scratch.on_root("forget wazo").exits(0);
     scratch.tree().is(&placed);
     scratch.on_root("status").exits(2);

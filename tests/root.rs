@@ -73,7 +73,7 @@ fn a_host_is_planned_placed_found_in_order_and_put_back_to_the_very_tree() {
     scratch.on_root("status").exits(0);
 
     scratch
-        .on_root(&format!("rollback --yes {A}"))
+        .on_root("rollback --yes --profile wazo")
         .exits(0)
         .says("placed: generation 2");
     scratch.tree().is(&before);

@@ -86,6 +86,11 @@ impl SystemHost {
         Ok(host)
     }
 
+    /// Tells whether this process holds the lock: nothing is changed without.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.lock.is_some()
+    }
+
     fn base(&self, place: &Place) -> Result<&Base> {
         match place {
             Place::Tree(_) => Ok(&self.root),

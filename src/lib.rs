@@ -55,6 +55,7 @@ pub mod service;
 pub mod source;
 pub mod starttls;
 pub mod state;
+pub mod watch;
 pub mod yaml;
 
 pub use prepare::{Prepared, prepare};

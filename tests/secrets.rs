@@ -216,6 +216,10 @@ const LINES: &[(&str, i32)] = &[
     ),
     ("apply --plan saved.json --yes", 7),
     ("status wazo", 0),
+    ("status wazo -v", 0),
+    // A file of `rollouts.d` that is a key is a rollout of which nothing can be told.
+    ("status --format nagios", 3),
+    ("status --format prometheus", 0),
     ("history", 0),
     ("show 1", 0),
     (

@@ -10,9 +10,11 @@ use crate::{
 
 mod peers;
 mod stores;
+mod watch;
 
 pub(crate) use peers::{Pin, Probing};
 pub(crate) use stores::{Keystore, NewStore, Opened, StoreFormat};
+pub(crate) use watch::{Shape, Watching};
 
 /// Rolls a certificate across every service of a host, proves by handshake that each one serves it, or puts
 /// everything back.
@@ -122,10 +124,13 @@ Asks before it changes anything; without a terminal it needs --yes.")]
         #[arg(long)]
         defer: bool,
     },
-    /// Show drift, what is owed, steps for people, and what every endpoint presents; changes nothing
+    /// Show drift, what is owed, steps for people, every certificate's end, and what endpoints present; changes nothing
+    #[command(after_help = watch::AFTER)]
     Status {
         #[command(flatten)]
         rollout: Rollout,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Say why it does not work: verdict, evidence, the command that shows it, the fix; changes nothing
     #[command(after_help = "Examples:
@@ -251,6 +256,13 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
         /// Name of its unit
         unit: String,
     },
+}
+
+impl Command {
+    /// Tells whether its own options ask for a JSON document, as `--json` does.
+    pub(crate) fn wants_json(&self) -> bool {
+        matches!(self, Self::Status { watching, .. } if watching.format == Shape::Json)
+    }
 }
 
 #[derive(Debug, Subcommand)]

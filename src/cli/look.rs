@@ -1,4 +1,4 @@
-//! The commands that only look: plan, status, history, show.
+//! The commands that only look: plan, history, show.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -13,11 +13,12 @@ use crate::{
     identity::Input,
     journal::{Intent, Status, Store, other_format},
     plan::{Plan, View},
-    prepare, probe,
+    prepare,
     receipt::{Outcome, Receipt},
     rollouts::Request,
     script::script,
     source::Files,
+    watch,
 };
 
 /// A saved plan: an approval of what a request would do, never a program.
@@ -135,7 +136,7 @@ impl Saved {
 }
 
 /// Refuses to look at a host whose picture would be half of a rollout.
-fn refuse_open(host: &dyn Host) -> Result<()> {
+pub(crate) fn refuse_open(host: &dyn Host) -> Result<()> {
     let Some(generation) = Store::pending(host)? else {
         return Ok(());
     };
@@ -210,10 +211,6 @@ fn emit(host: &dyn Host, request: &Request, prepared: &Prepared, path: &str) -> 
 
 /// Returns the receipt of a run that had nothing to do.
 pub(crate) fn converged(host: &dyn Host, plan: &Plan) -> Receipt {
-    let mut verdicts = Vec::new();
-    for (promise, seen) in plan.promises.iter().zip(&plan.baseline) {
-        verdicts.push(probe::judge(&promise.probe, &promise.want, seen, seen));
-    }
     Receipt {
         rollout: plan.rollout.clone(),
         outcome: Outcome::Converged,
@@ -222,78 +219,9 @@ pub(crate) fn converged(host: &dyn Host, plan: &Plan) -> Receipt {
         operator: host.operator(),
         profiles: plan.profiles.clone(),
         identity: plan.identity.clone(),
-        verdicts,
+        verdicts: watch::verdicts(plan),
         ..Receipt::empty()
     }
-}
-
-pub(crate) fn status(
-    host: &mut dyn Host,
-    request: &Request,
-    printer: &Printer,
-) -> Result<ExitCode> {
-    refuse_open(host)?;
-    let prepared = prepare(host, request)?;
-    let plan = &prepared.plan;
-    let view = View::of(plan, host);
-    let verdicts = converged(host, plan).verdicts;
-    let expires_soon =
-        plan.identity.not_after - host.now() < crate::identity::Checks::WARN_DAYS * 86_400;
-    let steps: Vec<&str> = plan
-        .steps
-        .iter()
-        .filter(|s| !s.is_done(host.tree()))
-        .map(|s| s.text.as_str())
-        .collect();
-    let document = json!({
-        "format": "certroll/status/1",
-        "rollout": view.rollout,
-        "identity": view.identity,
-        "drift": view.changes,
-        "owed": view.owed,
-        "endpoints": verdicts,
-        "findings": view.findings,
-        "steps": steps,
-        "expires_soon": expires_soon,
-    });
-    printer.result(&document, || {
-        let mut out = format!(
-            "rollout {}: {}\n",
-            view.rollout,
-            if plan.is_empty() {
-                "as wanted"
-            } else {
-                "drifted or owed"
-            }
-        );
-        let _ = writeln!(
-            out,
-            "leaf {}, until {}",
-            view.identity.fingerprint,
-            text::time(view.identity.not_after)
-        );
-        for verdict in &verdicts {
-            let _ = writeln!(
-                out,
-                "{} {}: {}",
-                if verdict.good { "good" } else { "BAD " },
-                verdict.probe,
-                verdict.found
-            );
-        }
-        if !plan.is_empty()
-            || view.findings.iter().any(|f| f.severity != "note")
-            || !steps.is_empty()
-        {
-            out.push_str(&text::plan(&view, printer.verbose()));
-        }
-        out
-    });
-    Ok(if plan.is_empty() && !expires_soon {
-        ExitCode::Success
-    } else {
-        ExitCode::Differences
-    })
 }
 
 /// Says how a generation ended: by its receipt where it has one, since that tells placed from committed.

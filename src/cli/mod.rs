@@ -21,6 +21,7 @@ mod pin;
 pub(crate) mod print;
 mod probe;
 mod profiles;
+mod status;
 pub(crate) mod text;
 
 pub use look::Saved;
@@ -38,9 +39,19 @@ pub fn main() -> process::ExitCode {
     };
     let printer = Printer::new(&cli);
     crate::host::system::keep_memory_private();
-    let code = match SystemHost::open(cli.root.as_deref(), cli.state.as_deref())
-        .and_then(|mut host| run(&mut host, &cli, &printer))
+    let host = SystemHost::open(cli.root.as_deref(), cli.state.as_deref());
+    if let Command::Status { rollout, watching } = &cli.command
+        && watching.format.is_for_monitoring()
     {
+        let host = host.as_ref().map(|host| host as &dyn Host);
+        let profiles = cli.profiles.as_deref();
+        let code = match host {
+            Ok(host) => status::monitor(host, rollout, watching, profiles, &printer),
+            Err(error) => status::silent(error, watching, &printer),
+        };
+        return process::ExitCode::from(code);
+    }
+    let code = match host.and_then(|mut host| run(&mut host, &cli, &printer)) {
         Ok(code) => code,
         Err(error) => {
             printer.error(&error);
@@ -60,6 +71,13 @@ fn usage(error: &clap::Error) -> process::ExitCode {
             hint: "certroll --help".to_owned(),
         });
         return process::ExitCode::from(ExitCode::Usage as u8);
+    }
+    if error.use_stderr()
+        && std::env::args_os().any(|arg| arg == "nagios" || arg == "--format=nagios")
+    {
+        // A plugin that cannot be run has told nothing, and 2 would say CRITICAL.
+        drop(error.print());
+        return process::ExitCode::from(crate::watch::Level::Unknown.exit());
     }
     // A closed pipe is no reason to fail: the exit code still tells.
     drop(error.print());
@@ -103,7 +121,12 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             request.deferred = *defer;
             changes::apply(host, &request, plan.as_deref(), *go, printer)
         }
-        Command::Status { rollout } => look::status(host, &rollout.request(profiles_dir)?, printer),
+        Command::Status { rollout, watching } => {
+            if watching.output.is_some() {
+                return Err(status::without_file());
+            }
+            status::show(host, &rollout.request(profiles_dir)?, printer)
+        }
         Command::Doctor {
             rollout,
             log: Some(log),

@@ -46,7 +46,7 @@ impl Printer {
             Color::Never => anstream::ColorChoice::Never,
         };
         Self {
-            json: cli.json,
+            json: cli.json || cli.command.wants_json(),
             quiet: cli.quiet,
             verbose: cli.verbose,
             color,
@@ -88,6 +88,11 @@ impl Printer {
         } else {
             self.detail(|| format!("{text}\n"));
         }
+    }
+
+    /// Prints what another program reads, as it is.
+    pub(crate) fn raw(&self, text: &str) {
+        self.stdout(text);
     }
 
     fn stdout(&self, text: &str) {

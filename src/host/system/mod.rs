@@ -472,6 +472,10 @@ impl Host for SystemHost {
         output(path, bytes, 0o600, |staged| std::fs::rename(staged, path))
     }
 
+    fn write_shared(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        output(path, bytes, 0o644, |staged| std::fs::rename(staged, path))
+    }
+
     fn write_new(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
         // A link is never laid over what is there, on any file system.
         output(path, bytes, mode, |staged| {

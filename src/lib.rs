@@ -46,6 +46,7 @@ mod prepare;
 pub mod probe;
 pub mod profile;
 pub mod receipt;
+pub mod record;
 pub mod render;
 pub mod resource;
 pub mod rollback;

@@ -1,4 +1,5 @@
-//! What monitoring is told: the line for Nagios, the metrics for Prometheus, and where every certificate is.
+//! What monitoring and people are told: the line for Nagios, the metrics for Prometheus, where every certificate is, and what
+//! earlier runs did.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -15,6 +16,8 @@ mod nginx;
 mod places;
 #[path = "monitoring/plugin.rs"]
 mod plugin;
+#[path = "monitoring/records.rs"]
+mod records;
 
 use common::{Run, Scratch};
 

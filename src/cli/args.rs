@@ -104,6 +104,9 @@ Exits with 0 if there is nothing to do, 5 if there are differences, 2 or 1 if a 
         /// Write the rollout to FILE as a shell script of openssl and curl, where there is something to do
         #[arg(long, value_name = "FILE")]
         emit_script: Option<String>,
+        /// Write the plan to FILE as a page of HTML, which needs no network and no script
+        #[arg(long, value_name = "FILE")]
+        html: Option<String>,
     },
     /// Do what `plan` shows, prove it by handshake, or put everything back
     #[command(after_help = "Examples:
@@ -180,13 +183,16 @@ What somebody else changed is kept and named. The rollout is forgotten; `certrol
         #[arg(long)]
         abandon: bool,
     },
-    /// List the generations
+    /// List the generations: how each ended, who ran it and why, how long it took, which leaf went and which came
     History,
     /// Show what one generation did
     Show {
         /// Number of the generation
         #[arg(value_name = "N")]
         generation: u64,
+        /// Write it to FILE as a page of HTML too, which needs no network and no script
+        #[arg(long, value_name = "FILE")]
+        html: Option<String>,
     },
     /// Forget a rollout: its files stay as they are, its generations and remembered identity go
     Forget {

@@ -17,10 +17,12 @@ mod hooks;
 pub mod inspect;
 mod keystore;
 pub(crate) mod look;
+mod page;
 mod pin;
 pub(crate) mod print;
 mod probe;
 mod profiles;
+mod record;
 mod status;
 pub(crate) mod text;
 
@@ -96,16 +98,16 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             revert,
             out,
             emit_script,
+            html,
         } => {
             let mut request = rollout.request(profiles_dir)?;
             request.revert = *revert;
-            look::plan(
-                host,
-                &request,
-                out.as_deref(),
-                emit_script.as_deref(),
-                printer,
-            )
+            let written = look::Written {
+                out: out.as_deref(),
+                script: emit_script.as_deref(),
+                html: html.as_deref(),
+            };
+            look::plan(host, &request, &written, printer)
         }
         Command::Revert(revert) => {
             let request = revert.request(profiles_dir)?;
@@ -148,8 +150,10 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             changes::rollback(host, &request, *generation, allow, *go, printer)
         }
         Command::Recover { boot, abandon } => changes::recover(host, *boot, *abandon, printer),
-        Command::History => look::history(host, printer),
-        Command::Show { generation } => look::show(host, *generation, printer),
+        Command::History => record::history(host, printer),
+        Command::Show { generation, html } => {
+            record::show(host, *generation, html.as_deref(), printer)
+        }
         Command::Forget { name } => changes::forget(host, name, printer),
         Command::Inspect {
             files,

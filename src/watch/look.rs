@@ -14,6 +14,7 @@ use crate::{
     preflight::Severity,
     prepare, probe,
     receipt::Receipt,
+    record::Life,
     rollouts::Request,
     state::{Bytes, HostPath},
 };
@@ -85,6 +86,44 @@ fn nothing(host: &dyn Host, name: &str) -> Watched {
         unread: Vec::new(),
         last: last(host, name),
     }
+}
+
+/// Returns the leaves on disk that a plan replaces, each once, and the one that it puts in their place, where a file shows it.
+#[must_use]
+pub(crate) fn lives(host: &dyn Host, prepared: &Prepared) -> (Vec<Life>, Option<Life>) {
+    let mut watched = nothing(host, &prepared.plan.rollout);
+    files(host, &prepared.held, prepared.warn_days, &mut watched);
+    let new = &prepared.plan.identity.fingerprint;
+    let mut before: Vec<Life> = Vec::new();
+    let leaves = watched.certificates.iter().filter(|one| one.position == 0);
+    for one in leaves.filter(|one| one.sha256 != *new) {
+        let life = Life {
+            subject: one.subject.clone(),
+            fingerprint: one.sha256.clone(),
+            not_before: Some(one.not_before),
+            not_after: one.not_after,
+        };
+        if !before.contains(&life) {
+            before.push(life);
+        }
+    }
+    let written = prepared.plan.changes.iter().filter(|c| c.identity);
+    let written = written.filter_map(|change| {
+        let input = Input {
+            name: change.path.to_string(),
+            bytes: change.after.bytes()?.clone(),
+        };
+        input.certificates().ok()?.into_iter().next()
+    });
+    let kept = prepared.keep.identity.iter().filter_map(|(name, bytes)| {
+        let input = Input {
+            name: (*name).to_owned(),
+            bytes: bytes.clone(),
+        };
+        input.certificates().ok()?.into_iter().next()
+    });
+    let after = written.chain(kept).find(|one| one.sha256 == *new);
+    (before, after.as_ref().map(Life::of))
 }
 
 /// Judges what every endpoint presented when the plan was made.

@@ -16,7 +16,7 @@ mod problems;
 mod prometheus;
 
 pub use look::{Held, held, look};
-pub(crate) use look::{seen, verdicts};
+pub(crate) use look::{lives, seen, verdicts};
 pub use nagios::{line, unknown};
 pub use problems::{Level, problems};
 pub use prometheus::metrics;

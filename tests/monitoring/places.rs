@@ -147,8 +147,8 @@ fn what_an_endpoint_presents_is_told_beside_what_is_on_disk() {
             .collect()
     };
     let new = scratch.fingerprint("new.pem");
-    assert_eq!(of(&document, "served"), [new.clone()]);
-    assert_eq!(of(&document, "file"), [new.clone()]);
+    assert_eq!(of(&document, "served"), [new.as_str()]);
+    assert_eq!(of(&document, "file"), [new.as_str()]);
     // Somebody puts the old pair back and reloads: served and on disk, told apart from what is wanted.
     scratch.sh("cp old.pem site/pki/site.pem; cp old.key site/pki/site.key");
     scratch.sh(&format!("{} 2>&1", site.reload(&scratch).join(" ")));

@@ -37,6 +37,7 @@ pub mod host;
 pub mod identity;
 pub mod journal;
 pub mod keystore;
+pub mod notify;
 pub mod peer;
 pub mod pins;
 

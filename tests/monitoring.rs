@@ -12,6 +12,8 @@ mod common;
 mod metrics;
 #[path = "common/nginx.rs"]
 mod nginx;
+#[path = "monitoring/notify.rs"]
+mod notify;
 #[path = "monitoring/places.rs"]
 mod places;
 #[path = "monitoring/plugin.rs"]

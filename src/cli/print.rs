@@ -124,6 +124,11 @@ impl Printer {
         }
     }
 
+    /// Says what went wrong beside the result.
+    pub(crate) fn warning(&self, message: &str) {
+        self.stderr(&format!("{} {message}\n", paint(YELLOW, "warning:")));
+    }
+
     /// Asks on the terminal; none where there is none. A signal is a no.
     pub(crate) fn ask(&self, question: &str, host: &dyn Host) -> Option<bool> {
         let stdin = std::io::stdin();

@@ -210,7 +210,7 @@ fn heard(reply: &Reply, load: &Load) -> Outcome {
 fn said(body: &str, load: &Load) -> String {
     let secret = match load {
         Load::Nothing => false,
-        Load::Json(text) => echoes(body, &text.text()),
+        Load::Json(text) | Load::Signed(text, _) => echoes(body, &text.text()),
         Load::Form(files) => files.iter().any(|(_, bytes)| echoes(body, &bytes.text())),
     };
     if secret || body.contains("PRIVATE KEY") {

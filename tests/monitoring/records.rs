@@ -94,9 +94,10 @@ fn page(scratch: &Scratch, name: &str) -> String {
     assert!(markup.starts_with("<!doctype html>") && markup.ends_with("</html>\n"));
     assert!(markup.contains("default-src 'none'"));
     // What is between the brackets: a text that names a tag is none.
-    let tags: String = (markup.split('<').skip(1))
-        .map(|rest| format!("<{}>", rest.split('>').next().unwrap()))
+    let tags: Vec<&str> = (markup.split_inclusive('<').skip(1))
+        .map(|rest| rest.split('>').next().unwrap())
         .collect();
+    let tags = "<".to_owned() + &tags.join("\n<");
     for asks in [
         "<script", "<img", "<link", "<iframe", " src=", " href=", "http:", "https:", " on",
     ] {

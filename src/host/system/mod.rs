@@ -472,6 +472,11 @@ impl Host for SystemHost {
         output(path, bytes, 0o600, |staged| std::fs::rename(staged, path))
     }
 
+    fn location(&self, place: &Place) -> String {
+        let shown = self.shown(place);
+        std::path::absolute(&shown).map_or(shown, |path| path.to_string_lossy().into_owned())
+    }
+
     fn write_shared(&self, path: &str, bytes: &[u8]) -> Result<()> {
         output(path, bytes, 0o644, |staged| std::fs::rename(staged, path))
     }

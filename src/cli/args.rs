@@ -82,6 +82,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   certroll plan --profile wazo --cert site.pem --key site.key
   certroll plan --profile wazo --cert site.p12 --password-file secret --set host=wazo.example.com
+  certroll plan --profile wazo --from certbot:wazo.example.com
   certroll plan                                   the remembered rollout, against the host as it is
   certroll --root /mnt/image plan --profile wazo --cert site.pem --key site.key --out plan.json
   certroll plan --profile speechmatics --cert /root/site.pem --key /root/site.key --emit-script asr1.sh
@@ -94,7 +95,7 @@ Exits with 0 if there is nothing to do, 5 if there are differences, 2 or 1 if a 
         #[command(flatten)]
         rollout: Rollout,
         /// Show what `revert` would do instead
-        #[arg(long, conflicts_with_all = ["cert", "key", "chain", "password_file"])]
+        #[arg(long, conflicts_with_all = ["cert", "key", "chain", "from", "password_file"])]
         revert: bool,
         /// Save the plan to FILE, for `apply --plan FILE`
         #[arg(long, value_name = "FILE")]
@@ -114,7 +115,7 @@ Asks before it changes anything; without a terminal it needs --yes.")]
         #[command(flatten)]
         rollout: Rollout,
         /// Apply the plan saved in FILE, if the host and the inputs still give the same
-        #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "profile", "cert", "key", "set"])]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "profile", "cert", "key", "from", "set"])]
         plan: Option<String>,
         #[command(flatten)]
         go: Go,
@@ -385,6 +386,10 @@ pub(crate) struct Selected {
     /// The chain
     #[arg(long, value_name = "FILE")]
     pub(crate) chain: Option<String>,
+    /// Take the pair from where another tool keeps it on this host: certbot:NAME, acme.sh:NAME, lego:NAME,
+    /// dehydrated:NAME, step:NAME, certmonger:ID, dir:PATH
+    #[arg(long, value_name = "KIND:NAME", conflicts_with_all = ["cert", "key", "chain"])]
+    pub(crate) from: Option<String>,
     /// Read the password of an encrypted key or store from FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<String>,
@@ -404,6 +409,7 @@ impl Selected {
             name,
             profiles: self.profile.clone(),
             files,
+            from: self.from.clone(),
             profiles_dir: profiles_dir.map(str::to_owned),
             ..Request::default()
         }

@@ -35,6 +35,7 @@ mod hex;
 pub mod hooks;
 pub mod host;
 pub mod identity;
+pub mod issue;
 pub mod journal;
 pub mod keystore;
 pub mod peer;
@@ -55,6 +56,7 @@ pub mod service;
 pub mod source;
 pub mod starttls;
 pub mod state;
+pub mod trust;
 pub mod yaml;
 
 pub use prepare::{Prepared, prepare};

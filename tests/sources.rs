@@ -13,3 +13,7 @@ mod common;
 mod folders;
 #[path = "sources/followed.rs"]
 mod followed;
+#[path = "sources/issue.rs"]
+mod issue;
+#[path = "sources/trust.rs"]
+mod trust;

@@ -8,11 +8,15 @@ use crate::{
     source::Files,
 };
 
+mod issue;
 mod peers;
 mod stores;
+mod trust;
 
+pub(crate) use issue::{Issue, Made, MadeByCa};
 pub(crate) use peers::{Pin, Probing};
 pub(crate) use stores::{Keystore, NewStore, Opened, StoreFormat};
+pub(crate) use trust::{Anchor, Trust};
 
 /// Rolls a certificate across every service of a host, proves by handshake that each one serves it, or puts
 /// everything back.
@@ -229,6 +233,16 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
     Keystore {
         #[command(subcommand)]
         command: Keystore,
+    },
+    /// Have an identity issued, and keep it where a rollout can follow it
+    Issue {
+        #[command(subcommand)]
+        command: Issue,
+    },
+    /// Give clients what they must trust, or have this host trust it
+    Trust {
+        #[command(subcommand)]
+        command: Trust,
     },
     /// Have the host call certroll when it must: at boot, after renewals and upgrades, and when files change
     Hooks {

@@ -15,6 +15,7 @@ mod changes;
 mod doctor;
 mod hooks;
 pub mod inspect;
+mod issue;
 mod keystore;
 pub(crate) mod look;
 mod pin;
@@ -22,6 +23,7 @@ pub(crate) mod print;
 mod probe;
 mod profiles;
 pub(crate) mod text;
+mod trust;
 
 pub use look::Saved;
 
@@ -139,6 +141,8 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Hooks { command } => {
             hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
         }
+        Command::Issue { command } => issue::run(host, command, printer),
+        Command::Trust { command } => trust::run(host, command, printer),
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

@@ -189,17 +189,7 @@ pub fn install(host: &dyn Host, anchor: &Certificate, pem: String) -> Result<Pla
 pub fn remove(host: &dyn Host, anchor: &Certificate) -> Result<Plan> {
     let path = place(host, anchor)?;
     let before = host.read(&path)?;
-    let change = Change {
-        staging: path.parent().unwrap_or_default(),
-        path,
-        kind: "anchor".into(),
-        before: before.clone(),
-        after: State::Absent,
-        sensitivity: Sensitivity::Public,
-        identity: false,
-        in_place: false,
-    };
-    let changes = (before != State::Absent).then_some(change);
+    let changes = (before != State::Absent).then(|| Change::removal(path, "anchor", before));
     let mut plan = plan(host, changes.into_iter().collect());
     let java = HostPath::new("/etc/ssl/certs/java/cacerts").unwrap_or_default();
     // Its hook is told what came, and not what went without --fresh (ca-certificates-java, `jks-keystore`).

@@ -217,7 +217,7 @@ fn unknown_names_are_answered_with_the_known_ones() {
         (
             "--profile wazo".to_owned(),
             "error: no identity is given for rollout `wazo`, and none is remembered\n\
-             hint: give it: `--cert FILE --key FILE`\n",
+             hint: give it: `--cert FILE --key FILE`, or `--from KIND:NAME`\n",
         ),
     ] {
         refused(&scratch, &line, 2, &format!("{message}host: unchanged\n"));

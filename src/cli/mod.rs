@@ -16,6 +16,7 @@ mod changes;
 mod doctor;
 mod hooks;
 pub mod inspect;
+mod issue;
 mod keystore;
 pub(crate) mod look;
 mod page;
@@ -26,6 +27,7 @@ mod profiles;
 mod record;
 mod status;
 pub(crate) mod text;
+mod trust;
 mod usage;
 
 pub use look::Saved;
@@ -149,6 +151,8 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Hooks { command } => {
             hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
         }
+        Command::Issue { command } => issue::run(host, command, printer),
+        Command::Trust { command } => trust::run(host, command, printer),
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

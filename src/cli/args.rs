@@ -9,9 +9,11 @@ use crate::{
 };
 
 mod peers;
+mod serve;
 mod stores;
 
 pub(crate) use peers::{Pin, Probing};
+pub(crate) use serve::{Backend, Serve};
 pub(crate) use stores::{Keystore, NewStore, Opened, StoreFormat};
 
 /// Rolls a certificate across every service of a host, proves by handshake that each one serves it, or puts
@@ -228,6 +230,11 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
     Keystore {
         #[command(subcommand)]
         command: Keystore,
+    },
+    /// Serve for proof: a backend that says which client certificate it saw
+    Serve {
+        #[command(subcommand)]
+        command: Serve,
     },
     /// Have the host call certroll when it must: at boot, after renewals and upgrades, and when files change
     Hooks {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Knows what the user wants to see, and where.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Printer {
     json: bool,
     quiet: bool,
@@ -68,6 +68,15 @@ impl Printer {
             self.stdout(&(document + "\n"));
         } else {
             self.stdout(&text());
+        }
+    }
+
+    /// Prints one line of a result that has no end of its own: with `--json` a document a line.
+    pub(crate) fn line(&self, document: &Value, text: impl FnOnce() -> String) {
+        if self.json {
+            self.stdout(&format!("{document}\n"));
+        } else {
+            self.stdout(&format!("{}\n", text()));
         }
     }
 

@@ -32,6 +32,7 @@ use crate::{
     state::{Bytes, HostPath, State},
 };
 
+mod backend;
 mod clock;
 mod commands;
 mod edits;
@@ -45,6 +46,7 @@ mod state_dir;
 mod sync;
 mod trust;
 
+pub(crate) use backend::serve;
 pub(crate) use clock::watch_signals;
 use files::Base;
 use mounts::Mounts;

@@ -7,5 +7,9 @@
 )]
 
 mod common;
+#[path = "wso2/profile.rs"]
+mod profile;
+#[path = "wso2/proof.rs"]
+mod proof;
 #[path = "wso2/serve.rs"]
 mod serve;

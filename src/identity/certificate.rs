@@ -168,6 +168,14 @@ impl Certificate {
         }
     }
 
+    /// Tells whether a client may show it: its extended key usage, if there is one, does not exclude that (RFC 5280 section
+    /// 4.2.1.12).
+    pub(crate) fn is_for_clients(&self) -> bool {
+        let fits = |usage: &String| ["clientAuth", "anyExtendedKeyUsage"].contains(&usage.as_str());
+        let usages = self.extended_key_usage.as_ref();
+        usages.is_none_or(|usages| usages.iter().any(fits))
+    }
+
     /// Says why a server that trusts what is listed, and nothing else, refuses this leaf of a client with what came behind it
     /// at `now` (seconds since the epoch, UTC); a leaf that is listed itself counts, whoever issued it.
     pub(crate) fn refusal_as_client(

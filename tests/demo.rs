@@ -265,6 +265,49 @@ fn an_interrupted_story_of_a_server_that_is_pinned_fails_and_leaves_nothing_behi
 }
 
 #[test]
+fn the_story_of_a_gateway_and_its_backend_holds_in_time_and_leaves_nothing_behind() {
+    let start = Instant::now();
+    let (code, text, errors, temp) = Running::start(&["wso2"]).end();
+    let took = start.elapsed();
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{text}");
+    assert!(took < LIMIT, "took {took:?}");
+    let mut rest = text.as_str();
+    for line in [
+        "[allow-all]",
+        "<servers>*</servers>",
+        "<servers>backend.example.com:9444</servers>",
+        "the gateway's log: javax.net.ssl.SSLHandshakeException",
+        "committed: generation 1, 1 probes good",
+        "called through the gateway: the backend saw `",
+        "running: touch -c",
+        "committed: generation 2, 1 probes good",
+        "called through the gateway: the backend saw `",
+        "-Djavax.net.debug=ssl:handshake",
+        "rolled back: generation 3, everything as it was before",
+        "every claim held: 2 identities seen by the backend, ",
+    ] {
+        let Some(at) = rest.find(line) else {
+            panic!("`{line}` is missing, or not in its place:\n{text}");
+        };
+        rest = &rest[at + line.len()..];
+    }
+    for secret in ["PRIVATE KEY", "demo-store-secret", "demo-trust-secret"] {
+        assert!(!text.contains(secret), "{secret} was printed");
+    }
+    nothing_is_left(&temp);
+
+    for until in ["== A renewal", "running: touch"] {
+        let mut demo = Running::start(&["wso2"]);
+        demo.read_until(until);
+        demo.signal(Signal::SIGINT);
+        let (code, text, errors, temp) = demo.end();
+        assert_eq!(code, Some(1), "{until}: {text}{errors}");
+        assert!(errors.contains("interrupted by SIGINT"), "{errors}");
+        nothing_is_left(&temp);
+    }
+}
+
+#[test]
 fn the_story_of_an_appliance_holds_in_time_and_leaves_nothing_behind() {
     let start = Instant::now();
     let (code, text, errors, temp) = Running::start(&["speechmatics"]).end();

@@ -65,6 +65,8 @@ pub(crate) enum Story {
     Checkpoint,
     /// A Speechmatics appliance over the network
     Speechmatics,
+    /// A WSO2 gateway whose backend demands a client certificate
+    Wso2,
 }
 
 /// When to colour.

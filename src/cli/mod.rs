@@ -21,7 +21,7 @@ mod pin;
 pub(crate) mod print;
 mod probe;
 mod profiles;
-mod serve;
+pub(crate) mod serve;
 pub(crate) mod text;
 
 pub use look::Saved;

@@ -20,7 +20,7 @@ pub fn judge(probe: &Probe, want: &Want, found: &Observation, baseline: &Observa
         (Want::Leaf { leaf, .. }, Observation::Http(now), _) => {
             let good = now.strip_prefix(http::SEEN) == Some(leaf);
             let want = format!("the backend sees {}", short(leaf));
-            (true, good, hinted(probe, good, answer(now)), want)
+            (true, good, answer(now), hinted(probe, good, want))
         }
         (Want::Lookup(address), Observation::Lookup(now), _) => (
             true,
@@ -167,13 +167,13 @@ fn answers(right: &[String], now: &str, before: &str) -> Judgement {
     (true, good, found, right.join(" or "))
 }
 
-/// Adds to what was found what to do, where the profile says it.
-fn hinted(probe: &Probe, good: bool, found: String) -> String {
+/// Adds to what is wanted what to do where it is not so, if the profile says it.
+fn hinted(probe: &Probe, good: bool, want: String) -> String {
     match probe {
         Probe::Http {
             hint: Some(hint), ..
-        } if !good => format!("{found}; {hint}"),
-        _ => found,
+        } if !good => format!("{want}; {hint}"),
+        _ => want,
     }
 }
 

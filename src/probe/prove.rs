@@ -83,7 +83,7 @@ pub fn prove(
         }
         host.sleep(match waiting.is_empty() {
             true => SHORT,
-            false if host.elapsed() - start < Duration::from_mins(1) => LONG,
+            false if host.elapsed() < start + Duration::from_mins(1) => LONG,
             false => LONGER,
         });
     }

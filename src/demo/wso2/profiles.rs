@@ -64,7 +64,7 @@ pub(super) fn load(home: &Path, server: &str) -> Result<Option<Profile>, String>
                     key.ok_or("java.security.UnrecoverableKeyException: Cannot recover key")?;
                 let chain = chain.into_iter().map(|c| CertificateDer::from(c.der));
                 let key = PrivateKeyDer::Pkcs8(key.reveal().into()).clone_key();
-                shows.get_or_insert((chain.collect(), key));
+                shows.get_or_insert_with(|| (chain.collect(), key));
             }
         }
     }

@@ -102,9 +102,9 @@ fn answer(stream: TcpStream, config: Arc<ServerConfig>, inner: &Mutex<Inner>) ->
         }
     };
     let length = body.len();
-    let head =
+    let first =
         format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}");
-    write!(tls, "{head}\r\nConnection: close\r\n\r\n{body}")?;
+    write!(tls, "{first}\r\nConnection: close\r\n\r\n{body}")?;
     tls.conn.send_close_notify();
     tls.flush()
 }

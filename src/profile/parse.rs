@@ -67,6 +67,7 @@ impl Profile {
             never_touch: top.texts("never_touch")?,
             default_identity: top.texts("default_identity")?,
             deadline: top.number_or_code("deadline")?,
+            warn_days: top.number("warn_days")?,
             revert: top
                 .node("revert")
                 .map(|n| Revert::parse(path, n))

@@ -9,9 +9,11 @@ use crate::{
 };
 
 mod peers;
+mod sni;
 mod stores;
 
 pub(crate) use peers::{Pin, Probing};
+pub(crate) use sni::Sni;
 pub(crate) use stores::{Keystore, NewStore, Opened, StoreFormat};
 
 /// Rolls a certificate across every service of a host, proves by handshake that each one serves it, or puts
@@ -228,6 +230,11 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
     Keystore {
         #[command(subcommand)]
         command: Keystore,
+    },
+    /// Say which certificate answers for a name, where a platform keeps one for each domain
+    Sni {
+        #[command(subcommand)]
+        command: Sni,
     },
     /// Have the host call certroll when it must: at boot, after renewals and upgrades, and when files change
     Hooks {

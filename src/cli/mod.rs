@@ -21,6 +21,7 @@ mod pin;
 pub(crate) mod print;
 mod probe;
 mod profiles;
+mod sni;
 pub(crate) mod text;
 
 pub use look::Saved;
@@ -136,6 +137,7 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Probe(asked) => probe::run(host, asked, printer),
         Command::Pin { command } => pin::run(host, command, printer),
         Command::Keystore { command } => keystore::run(host, command, printer),
+        Command::Sni { command } => sni::run(host, command, profiles_dir, printer),
         Command::Hooks { command } => {
             hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
         }

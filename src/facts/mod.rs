@@ -37,6 +37,13 @@ pub enum Fact {
         /// The files, in the order in which they are read.
         files: Vec<HostPath>,
     },
+    /// A list inside a JSON document that a setting names, or an empty one.
+    List {
+        /// The setting that holds its path.
+        setting: String,
+        /// The way to the list, by names.
+        at: Vec<String>,
+    },
     /// What every daemon of a platform really reads.
     Layered {
         /// The table of daemons, a file beside the profile.
@@ -104,7 +111,10 @@ impl Fact {
             return Err(fields.error("`value` and `in` belong together", ""));
         }
         let layered = fields.node("layered");
+        let list = fields.text("list")?.map(|e| e.text);
+        let at = fields.texts("at")?.into_iter().map(|e| e.text).collect();
         let given = [
+            list.is_some(),
             first.is_some(),
             file.is_some(),
             shell.is_some(),
@@ -115,12 +125,16 @@ impl Fact {
         if given.iter().filter(|g| **g).count() != 1 {
             return Err(fields.error(
                 "a fact is read in exactly one way",
-                "known are `first`, `file`, `shell`, `glob`, `value`, `layered`",
+                "known are `first`, `file`, `shell`, `glob`, `value`, `list`, `layered`",
             ));
         }
         if let (Some(key), Some(files)) = (key, files) {
             fields.done()?;
             return Ok(Self::Value { key, files });
+        }
+        if let Some(setting) = list {
+            fields.done()?;
+            return Ok(Self::List { setting, at });
         }
         let fact = match (first, file, shell, glob, layered) {
             (Some(paths), ..) => Self::First(paths),
@@ -154,7 +168,11 @@ impl Fact {
     pub fn glob(&self) -> Option<&str> {
         match self {
             Self::Glob(pattern) | Self::Layered { dirs: pattern, .. } => Some(pattern),
-            Self::First(_) | Self::File(_) | Self::Shell(_) | Self::Value { .. } => None,
+            Self::First(_)
+            | Self::File(_)
+            | Self::Shell(_)
+            | Self::Value { .. }
+            | Self::List { .. } => None,
         }
     }
 
@@ -167,7 +185,8 @@ impl Fact {
             | Self::File(_)
             | Self::Shell(_)
             | Self::Glob(_)
-            | Self::Value { .. } => None,
+            | Self::Value { .. }
+            | Self::List { .. } => None,
         }
     }
 }
@@ -229,6 +248,7 @@ pub fn discover_in(
                 let dirs = found.get(pattern.as_str()).into_iter().flatten();
                 Value::Array(dirs.map(|(d, _)| Value::from(d.as_str())).collect())
             }
+            Fact::List { setting, at } => list(tree, set.get(setting), at)?,
             Fact::Layered {
                 table,
                 dirs,
@@ -271,6 +291,18 @@ fn file(tree: &dyn Tree, paths: &[HostPath]) -> Result<String> {
         }
     }
     Ok(String::new())
+}
+
+/// Reads a list inside a document; empty where no path is given, and of what is no such document, which is told where it is edited.
+fn list(tree: &dyn Tree, path: Option<&String>, at: &[String]) -> Result<Value> {
+    let Some(path) = path.and_then(|path| HostPath::new(path).ok()) else {
+        return Ok(Value::Array(Vec::new()));
+    };
+    let text = tree.text(&path)?.unwrap_or_default();
+    let document: Value = serde_json::from_str(&text).unwrap_or_default();
+    let found = at.iter().try_fold(&document, |value, key| value.get(key));
+    let list = found.and_then(Value::as_array).cloned();
+    Ok(Value::Array(list.unwrap_or_default()))
 }
 
 /// Reads `KEY=VALUE` lines as a shell that sources the file would, for plain values and values in quotes.

@@ -329,18 +329,24 @@ impl One<'_> {
             protocol: peer.protocol,
             name: peer.name,
             port: peer.port,
-            addresses: addresses
-                .iter()
-                .map(|a| self.address(a, scope))
-                .collect::<Result<_>>()?,
+            addresses: self.addresses(addresses, scope)?,
             service: service.map_or(Ok(String::new()), |s| self.text(s, scope))?,
         })
     }
 
+    /// Renders addresses, each text one or several with spaces between.
+    fn addresses(&self, exprs: &[Expr], scope: &Scope) -> Result<Vec<IpAddr>> {
+        let mut all = Vec::new();
+        for expr in exprs {
+            for one in self.text(expr, scope)?.split_whitespace() {
+                all.push(parsed(expr, one)?);
+            }
+        }
+        Ok(all)
+    }
+
     fn address(&self, expr: &Expr, scope: &Scope) -> Result<IpAddr> {
-        let text = self.text(expr, scope)?;
-        text.parse()
-            .map_err(|_| expr.error(format!("`{text}` is not an address"), ""))
+        parsed(expr, &self.text(expr, scope)?)
     }
 
     fn step(&self, spec: &StepSpec, out: &mut Vec<Step>) -> Result<()> {
@@ -378,4 +384,9 @@ fn twice(targets: &[Target]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+fn parsed(expr: &Expr, text: &str) -> Result<IpAddr> {
+    text.parse()
+        .map_err(|_| expr.error(format!("`{text}` is not an address"), ""))
 }

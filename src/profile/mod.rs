@@ -13,6 +13,7 @@ mod load;
 mod parse;
 mod revert;
 mod settings;
+mod sni;
 
 use crate::{
     effective::Table,
@@ -75,6 +76,8 @@ pub struct Profile {
     pub default_identity: Vec<Expr>,
     /// Seconds that all probes together may take.
     pub deadline: u64,
+    /// How the platform chooses the certificate that answers for a name, where it has several.
+    pub sni: Option<crate::sni::Rules>,
     /// How the platform gets back to its own default, where the profile says so.
     pub revert: Option<Revert>,
     /// What is taken away, and how the default pair is made: of a profile that was turned into its own revert.

@@ -70,6 +70,10 @@ impl Profile {
             never_touch: top.texts("never_touch")?,
             default_identity: top.texts("default_identity")?,
             deadline: top.number("deadline")?.unwrap_or(DEADLINE),
+            sni: top
+                .node("sni")
+                .map(|n| super::sni::rules(path, n))
+                .transpose()?,
             revert: top
                 .node("revert")
                 .map(|n| Revert::parse(path, n))

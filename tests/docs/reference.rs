@@ -132,6 +132,14 @@ fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
     }
 }
 
+/// A section `sni` with more keys in its roles and in itself.
+fn sni(roles: &str, own: &str) -> String {
+    let keys = "name: a, type: a, directory: a, enabled: a, prefix: a, alias: a, value: a";
+    format!(
+        "sni: {{named: itself, other: master, leaf: a, key: a, roles: {{{keys}, {roles}}}, {own}}}"
+    )
+}
+
 #[test]
 fn every_key_of_what_is_set_on_another_machine_is_in_the_reference_and_no_other() {
     let text = document("docs/profiles.md");
@@ -153,6 +161,8 @@ fn every_key_of_what_is_set_on_another_machine_is_in_the_reference_and_no_other(
                 "far: {peer: a, settle: a, requests: [{what: a, send: {method: a, path: a, zzz: a}}]}",
             ],
         ),
+        (vec!["## Sni"], vec![&sni("", "zzz: a")]),
+        (vec!["### Keys of roles"], vec![&sni("zzz: a", "")]),
         (
             vec!["## Remarks"],
             vec!["remarks: [{probe: {http: a, get: a}, finding: {name: a, message: a}, zzz: a}]"],
@@ -200,7 +210,7 @@ fn every_built_in_profile_of_a_daemon_has_a_row_in_the_catalogue() {
     let known: BTreeSet<String> = certroll::profile::embedded()
         .into_iter()
         .map(str::to_owned)
-        .filter(|name| !["checkpoint", "speechmatics", "wazo"].contains(&name.as_str()))
+        .filter(|name| !["checkpoint", "era", "speechmatics", "wazo"].contains(&name.as_str()))
         .collect();
     assert_eq!(keys(&document("docs/profiles.md"), "## Catalogue"), known);
 }

@@ -269,7 +269,19 @@ pub enum Probe {
         /// The answers that are right, as `200`, `401` or `empty`; none: if it answered well before, it does so still.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         is: Vec<String>,
+        /// What must not stand in the answer, a JSON document.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lacks: Option<Lacks>,
     },
+}
+
+/// An entry that a JSON document must not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lacks {
+    /// The way to where it would stand, at any depth, by names; where the last of them is missing, nothing stands there.
+    pub at: Vec<String>,
+    /// Members that the entry would have, as text.
+    pub members: Vec<(String, String)>,
 }
 
 impl Probe {
@@ -307,6 +319,19 @@ impl Step {
     }
 }
 
+/// A finding that follows from where a name leads.
+#[derive(Debug, Clone)]
+pub struct Leads {
+    /// The name.
+    pub name: String,
+    /// The addresses that are the platform's.
+    pub here: Vec<IpAddr>,
+    /// The words of [`crate::probe::dns::WORDS`] that mean it.
+    pub is: Vec<String>,
+    /// The finding.
+    pub finding: Finding,
+}
+
 /// Everything that one or several profiles ask for on one host.
 #[derive(Debug, Default)]
 pub struct Desired {
@@ -322,6 +347,8 @@ pub struct Desired {
     pub far: Vec<far::Wanted>,
     /// Findings that follow from what a probe sees before: the probe, the answers that mean it, the finding.
     pub remarks: Vec<(Probe, Vec<String>, Finding)>,
+    /// Findings that follow from where names lead.
+    pub names: Vec<Leads>,
     /// Services in order.
     pub services: Vec<Service>,
     /// Which files their units read.

@@ -24,6 +24,7 @@ mod assemble;
 mod defaults;
 mod far;
 mod managers;
+mod names;
 mod never;
 mod readers;
 mod revert;

@@ -9,8 +9,16 @@
 mod common;
 #[path = "era/configuration.rs"]
 mod configuration;
+#[path = "era/directory.rs"]
+mod directory;
+#[path = "era/dns.rs"]
+mod dns;
+#[path = "era/domain.rs"]
+mod domain;
 #[path = "era/explain.rs"]
 mod explain;
+#[path = "era/site.rs"]
+mod site;
 
 use common::Scratch;
 use serde_json::{Value, json};

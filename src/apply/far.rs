@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Journal, record};
 use crate::{
     error::{Error, Result},
-    far::{self, Answer, Back, Far, Outcome},
+    far::{self, Answer, Back, Far, Outcome, value},
     host::{Place, Writer},
     journal::{Event, Generation, Intent, Store},
 };
@@ -128,7 +128,16 @@ pub(super) fn irreversible(intent: &Intent) -> Vec<String> {
     intent.far.iter().filter_map(never).collect()
 }
 
-/// Returns where the pair is kept that a generation sent.
-pub(super) fn sent_key(generation: u64) -> Place {
-    Place::State(Store::file(generation, "far/new-key.pem"))
+/// Returns where a generation keeps what it sent and holds a key.
+pub(super) fn sent(generation: u64) -> [Place; 2] {
+    ["new-key.pem", value::NEW].map(|name| kept(generation, name))
+}
+
+/// Returns where a generation keeps what was there before and holds a key.
+pub(super) fn previous(generation: u64) -> [Place; 2] {
+    ["old-key.pem", value::OLD].map(|name| kept(generation, name))
+}
+
+fn kept(generation: u64, name: &str) -> Place {
+    Place::State(Store::file(generation, &format!("far/{name}")))
 }

@@ -67,9 +67,12 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
             }
         }
         // What an appliance had before cannot be asked of it, and is kept as the copies of files are.
-        let previous = Place::State(Store::file(number, "far/old-key.pem"));
-        if writer.host().load(previous.path())? != State::Absent {
-            kept.previous += 1;
+        let mut counted = false;
+        for previous in super::far::previous(number) {
+            if writer.host().load(previous.path())? == State::Absent {
+                continue;
+            }
+            kept.previous += usize::from(!std::mem::replace(&mut counted, true));
             if kept.previous > 1 && clear(writer, &previous)? {
                 gone.push(previous);
             }
@@ -79,7 +82,10 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
             // One that was taken back in its own run was never in force, and is not the one before either.
             let never = status == Status::RolledBack;
             if never || !kept.keeps(intent.identity.fingerprint, undone) {
-                for key in [Place::State(key), super::far::sent_key(number)] {
+                for key in [Place::State(key)]
+                    .into_iter()
+                    .chain(super::far::sent(number))
+                {
                     if clear(writer, &key)? {
                         gone.push(key);
                     }

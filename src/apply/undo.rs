@@ -115,7 +115,8 @@ impl Undo<'_, '_, '_> {
             generation.intent.generation,
             "identity/key.pem",
         ));
-        for key in [key, far::sent_key(generation.intent.generation)] {
+        let sent = far::sent(generation.intent.generation);
+        for key in [key].into_iter().chain(sent) {
             if let Ok(true) = clear(self.writer, &key) {
                 // It must not come back with the next power cut.
                 drop(self.writer.sync(&[key]));

@@ -27,6 +27,7 @@ mod calls;
 mod checkpoint;
 mod config;
 mod daemon;
+pub mod era;
 mod fleet;
 mod fold;
 mod host;
@@ -40,6 +41,7 @@ mod speechmatics;
 mod story;
 mod table;
 mod teller;
+mod wire;
 mod words;
 
 use scratch::Scratch;

@@ -6,10 +6,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{desired::Probe, journal::Event, peer::Fingerprint};
+use crate::{
+    desired::Probe, identity::Form, journal::Event, peer::Fingerprint, preflight::Finding,
+};
 
+mod before;
 mod plan;
 mod send;
+pub mod value;
 
 pub(crate) use plan::{Peers, Planned, Previous, plan};
 pub(crate) use send::{Outcome, call, password, send};
@@ -29,7 +33,7 @@ pub enum Secret {
 /// Who a request says that it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
-    /// Name of the user.
+    /// Name of the user; empty: the password is a token that stands for itself (RFC 6750).
     pub user: String,
     /// The password.
     pub password: Secret,
@@ -45,6 +49,8 @@ pub enum Body {
     Json(serde_json::Map<String, serde_json::Value>),
     /// A JSON document with one member, which is a secret.
     Secret(String, Secret),
+    /// A JSON document with one more member, whose value is kept as JSON.
+    Member(serde_json::Map<String, serde_json::Value>, String, Secret),
     /// Files, each under its name.
     Form(Vec<(String, Secret)>),
 }
@@ -138,6 +144,30 @@ pub struct Wanted {
     pub settle: u64,
     /// What proves it.
     pub proves: Vec<Probe>,
+    /// Where the value of before can be read, so that the way back restores it exactly.
+    pub was: Option<Was>,
+}
+
+/// Where a peer tells what a request would replace.
+#[derive(Debug, Clone)]
+pub struct Was {
+    /// The path.
+    pub path: String,
+    /// The way to the value in the JSON document that it answers, by names.
+    pub at: Vec<String>,
+    /// What replaces it.
+    pub form: Form,
+    /// What follows from what is there: words of [`value::words`], all of which must hold, and the finding.
+    pub remarks: Vec<(Vec<String>, Finding)>,
+}
+
+impl Secret {
+    fn kept(&self) -> Option<&str> {
+        match self {
+            Self::Kept(name) => Some(name),
+            Self::File(_) | Self::Public(_) => None,
+        }
+    }
 }
 
 impl Request {
@@ -155,6 +185,10 @@ impl Request {
             Body::Json(members) => format!(" {}", serde_json::Value::Object(members.clone())),
             Body::Secret(name, Secret::File(path)) => format!(" {name} from {path}"),
             Body::Secret(name, Secret::Kept(_) | Secret::Public(_)) => format!(" {name}"),
+            Body::Member(members, name, _) => {
+                let public = serde_json::Value::Object(members.clone());
+                format!(" {public}, {name}: not shown")
+            }
             Body::Form(parts) => {
                 let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
                 format!(" {}", names.join(", "))
@@ -173,6 +207,9 @@ impl Request {
                 let parts = parts.iter();
                 Body::Form(parts.map(|(name, s)| (name.clone(), swapped(s))).collect())
             }
+            Body::Member(members, name, secret) => {
+                Body::Member(members.clone(), name.clone(), swapped(secret))
+            }
             other => other.clone(),
         };
         Self {
@@ -181,10 +218,20 @@ impl Request {
         }
     }
 
+    /// Returns the names of the kept files that it carries.
+    #[must_use]
+    pub fn kept(&self) -> Vec<&str> {
+        match &self.body {
+            Body::Form(parts) => parts.iter().filter_map(|(_, s)| s.kept()).collect(),
+            Body::Member(_, _, secret) => secret.kept().into_iter().collect(),
+            Body::Nothing | Body::Json(_) | Body::Secret(..) => Vec::new(),
+        }
+    }
+
     /// Tells whether it carries a pair.
     #[must_use]
     pub fn has_pair(&self) -> bool {
-        matches!(&self.body, Body::Form(parts) if parts.iter().any(|(_, s)| matches!(s, Secret::Kept(_))))
+        !self.kept().is_empty()
     }
 }
 
@@ -246,6 +293,9 @@ impl Far {
     #[must_use]
     pub fn undo(&self) -> String {
         match &self.back {
+            Back::By(back) if matches!(back.body, Body::Member(..)) => {
+                format!("with the very value of before: {}", back.line(&self.peer))
+            }
             Back::By(back) if back.has_pair() => {
                 format!("with the pair from before: {}", back.line(&self.peer))
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Back, Far, Wanted};
+use super::{Back, Far, Wanted, before, value};
 use crate::{
     desired::{Desired, Probe},
     error::{Error, Result},
@@ -195,10 +195,10 @@ pub(crate) fn plan(
 ) -> Planned {
     let mut planned = Planned::default();
     let new = pair.map(|pair| Fingerprint::of(&pair.leaf.der));
-    for one in wanted {
+    for mut one in wanted {
         let first = planned.promises.len();
         let mut needed = false;
-        for probe in one.proves {
+        for probe in std::mem::take(&mut one.proves) {
             let want = probe.want(want);
             let seen = probe::observe(host, &probe);
             needed |= !probe::judge(&probe, &want, &seen, &seen).good;
@@ -212,7 +212,19 @@ pub(crate) fn plan(
         if !needed {
             continue;
         }
+        if let (Some(was), Some(pair)) = (&one.was, pair) {
+            let accept = peers.accept(&one.peer, None);
+            let (kept, findings) = before::read(host, &accept, &one, was);
+            planned.findings.extend(findings);
+            let new = value::of(pair, was.form).map(|bytes| (value::NEW.to_owned(), bytes));
+            planned.keep.extend(new);
+            planned
+                .keep
+                .extend(kept.map(|bytes| (value::OLD.to_owned(), bytes)));
+        }
         let back = match (one.back, previous) {
+            // What was read is put back, whoever made it.
+            (None, _) if one.was.is_some() => Back::By(one.ask.with_previous()),
             (Some(Back::By(back)), Previous::Unknown) if back.has_pair() => unknown(),
             (Some(back), _) => back,
             (None, Previous::Known(_)) => Back::By(one.ask.with_previous()),
@@ -233,10 +245,16 @@ pub(crate) fn plan(
         }
     }
     planned.findings.extend(irreversible(&planned.far));
-    if planned
-        .far
-        .iter()
-        .any(|far| far.ask.has_pair() || far.back_has_pair())
+    let kept = planned.far.iter().flat_map(|far| {
+        let back = match &far.back {
+            Back::By(back) => back.kept(),
+            Back::Never(_) => Vec::new(),
+        };
+        far.ask.kept().into_iter().chain(back)
+    });
+    if kept
+        .into_iter()
+        .any(|name| ![value::NEW, value::OLD].contains(&name))
     {
         planned
             .keep

@@ -81,6 +81,37 @@ pub(crate) fn send(
     })
 }
 
+/// Asks a path over TLS: as nobody where there are no logins, else as each in turn while the peer answers 401.
+///
+/// # Errors
+/// As [`call`] and [`Host::fetch`], and what keeps a password from being read.
+pub(crate) fn get(
+    host: &dyn Host,
+    peer: &str,
+    accept: &[crate::peer::Fingerprint],
+    logins: &[Login],
+    path: &str,
+) -> Result<Reply> {
+    let asked = |login: Option<&Login>| {
+        let login = login.map(|l| Ok::<_, Error>((l.user.clone(), password(host, &l.password)?)));
+        let call = Call {
+            login: login.transpose()?,
+            ..call(host, peer, accept, path)?
+        };
+        host.fetch(&call)
+    };
+    let Some((last, others)) = logins.split_last() else {
+        return asked(None);
+    };
+    for login in others {
+        match asked(Some(login))? {
+            Reply::Answer { status: 401, .. } => {}
+            reply => return Ok(reply),
+        }
+    }
+    asked(Some(last))
+}
+
 /// Makes a `GET` of a path at a peer over TLS.
 ///
 /// # Errors
@@ -146,6 +177,21 @@ fn load(host: &dyn Host, generation: u64, body: &Body) -> Result<Load> {
             let text =
                 zeroize::Zeroizing::new(serde_json::to_string(&*value.text()).unwrap_or_default());
             Load::Json(format!("{{\"{name}\": {}}}", text.as_str()).into())
+        }
+        Body::Member(members, name, secret) => {
+            let value = kept(host, generation, secret)?;
+            let value = value.text();
+            let public = serde_json::to_string(members).unwrap_or_default();
+            let public = public.strip_suffix('}').unwrap_or(&public);
+            let comma = if members.is_empty() { "" } else { ", " };
+            let name = serde_json::Value::from(name.as_str());
+            // Its room is made at once, so that a key is never copied by growth.
+            let mut text =
+                String::with_capacity(public.len() + value.len() + name.to_string().len() + 8);
+            for part in [public, comma, &name.to_string(), ": ", &value, "}"] {
+                text.push_str(part);
+            }
+            Load::Json(text.into())
         }
         Body::Form(parts) => {
             let part = |(name, secret): &(String, Secret)| {

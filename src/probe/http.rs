@@ -1,7 +1,9 @@
 //! What a path answers over HTTP.
 
+use serde_json::Value;
+
 use crate::{
-    desired::Probe,
+    desired::{Lacks, Probe},
     error::{Error, Result},
     far::{self, Login},
     host::{Host, Reply},
@@ -15,6 +17,7 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
         path,
         logins,
         accept,
+        lacks,
         ..
     } = probe
     else {
@@ -31,6 +34,10 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
             .map(|l| Ok::<_, Error>((l.user.clone(), far::password(host, &l.password)?)))
             .transpose()?;
         Ok(match host.fetch(&call)? {
+            Reply::Answer { status: 200, body } => match lacks {
+                Some(lacks) => stands(lacks, &body).to_owned(),
+                None => "200".to_owned(),
+            },
             Reply::Answer { status, .. } => status.to_string(),
             Reply::Empty => "empty".to_owned(),
             Reply::Lost(why) => format!("broke off: {why}"),
@@ -54,6 +61,38 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
         }
     }
     answer
+}
+
+/// Looks for an entry in a document: `200` where it is not there, `listed` where it is, `unread` where nobody can tell.
+fn stands(lacks: &Lacks, body: &str) -> &'static str {
+    let Ok(document) = serde_json::from_str::<Value>(body) else {
+        return "unread";
+    };
+    let (last, way) = match lacks.at.split_last() {
+        Some((last, way)) => (Some(last), way),
+        None => (None, &[][..]),
+    };
+    let found = way.iter().try_fold(&document, |value, key| value.get(key));
+    let Some(Value::Object(above)) = found else {
+        return "unread";
+    };
+    match last.map_or(found, |last| above.get(last)) {
+        Some(place) if has(place, &lacks.members) => "listed",
+        _ => "200",
+    }
+}
+
+fn has(value: &Value, members: &[(String, String)]) -> bool {
+    match value {
+        Value::Object(map) => {
+            let is = |(name, text): &(String, String)| {
+                map.get(name).and_then(Value::as_str) == Some(text)
+            };
+            members.iter().all(is) || map.values().any(|below| has(below, members))
+        }
+        Value::Array(list) => list.iter().any(|below| has(below, members)),
+        _ => false,
+    }
 }
 
 /// Tells whether a path answered well.

@@ -139,6 +139,7 @@ impl One<'_> {
             self.probe(spec, desired)?;
         }
         self.far(desired)?;
+        self.names(desired)?;
         self.remarks(desired)?;
         let own = desired.services.get_mut(first_service..);
         let probes = desired.probes.get(first_probe..);
@@ -294,7 +295,11 @@ impl One<'_> {
                     path,
                     login,
                     is,
-                } => probes.push(self.http((*tls, peer, path), *login, is)?),
+                    lacks,
+                } => {
+                    let lacks = lacks.as_ref().map(|l| self.lacks(l, scope)).transpose()?;
+                    probes.push(self.http((*tls, peer, path), *login, is, lacks)?);
+                }
                 ProbeKind::Effective { fact, file } => {
                     let path = self.path(file, scope)?;
                     let name = fact.text.strip_prefix("facts.").unwrap_or_default();

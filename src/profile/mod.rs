@@ -62,6 +62,8 @@ pub struct Profile {
     pub resources: Vec<Resource>,
     /// What it sets on another machine.
     pub far: Option<far::FarSpec>,
+    /// What follows from where names lead.
+    pub names: Vec<far::LeadsSpec>,
     /// What follows from what paths answer before.
     pub remarks: Vec<far::RemarkSpec>,
     /// Who is told.
@@ -206,6 +208,8 @@ pub enum ProbeKind {
         login: Option<&'static str>,
         /// The answers that are right; none: as well as before.
         is: Vec<String>,
+        /// What must not stand in the answer.
+        lacks: Option<LacksSpec>,
     },
     /// What a document of ours says is what every daemon that reads it will see.
     Effective {
@@ -222,6 +226,9 @@ pub enum ProbeKind {
         limit: u64,
     },
 }
+
+/// An entry that must not stand in an answer: the way to where it would, and its members.
+pub type LacksSpec = (Vec<Expr>, Vec<(String, Expr)>);
 
 /// One entry of `steps`.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Detect, Fields, FindingSpec, ProbeKind, ProbeSpec, Profile, RemovalSpec, Revert, ServiceSpec,
     Setting, StepSpec, collect,
-    far::{FarSpec, remark},
+    far::{FarSpec, leads, remark},
     fields,
 };
 use crate::{
@@ -63,6 +63,7 @@ impl Profile {
                 .node("far")
                 .map(|n| FarSpec::parse(path, n))
                 .transpose()?,
+            names: each(&mut top, "names", leads)?,
             remarks: each(&mut top, "remarks", remark)?,
             services: each(&mut top, "services", service)?,
             probes: each(&mut top, "probes", probe)?,
@@ -388,6 +389,19 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
                 &[("any", "any"), ("first", "first"), ("last", "last")],
             )?,
             is: fields.texts("is")?.into_iter().map(|e| e.text).collect(),
+            lacks: match (fields.texts("in")?, fields.node("lacks")) {
+                (way, Some(node)) => {
+                    let member = |(key, value): &(yaml::Key, Node)| {
+                        Ok((key.name.clone(), fields::text(path, "lacks", value)?))
+                    };
+                    Some((
+                        way,
+                        node.entries().iter().map(member).collect::<Result<_>>()?,
+                    ))
+                }
+                (way, None) if way.is_empty() => None,
+                (_, None) => return Err(fields.error("`in` without `lacks`", "")),
+            },
         },
         _ => {
             let known = backticked(&kinds.map(str::to_owned));

@@ -2,7 +2,7 @@
 
 use crate::{
     error::Result,
-    far::{Back, Far},
+    far::{Back, Far, Request},
     host::Host,
     journal::{Intent, Store},
     plan::Promise,
@@ -59,19 +59,24 @@ pub(super) fn backwards(host: &dyn Host, back: &[&Intent]) -> Result<Backwards> 
         back.iter().find(with_pair),
         back.iter().rev().find(with_pair),
     );
-    let forth = planned.far.iter().any(|far| far.ask.has_pair());
-    let back_again = planned.far.iter().any(Far::back_has_pair);
-    for (needed, from, intent, to) in [
-        (forth, "old", oldest, "new"),
-        (back_again, "new", newest, "old"),
-    ] {
-        let Some(intent) = intent.filter(|_| needed) else {
-            continue;
-        };
-        for form in ["key.pem", "fullchain.pem"] {
-            let at = Store::file(intent.generation, &format!("far/{from}-{form}"));
+    for far in &planned.far {
+        let ways = std::iter::once(&far.ask).chain(match &far.back {
+            Back::By(back) => Some(back),
+            Back::Never(_) => None,
+        });
+        for name in ways.flat_map(Request::kept) {
+            if planned.keep.iter().any(|(known, _)| known == name) {
+                continue;
+            }
+            // What is sent now is what the oldest kept of before, and what would take that back what the newest sent.
+            let (intent, from) = match name.strip_prefix("new-") {
+                Some(form) => (oldest, format!("old-{form}")),
+                None => (newest, name.replacen("old-", "new-", 1)),
+            };
+            let Some(intent) = intent else { continue };
+            let at = Store::file(intent.generation, &format!("far/{from}"));
             match host.load(&at)?.bytes() {
-                Some(bytes) => planned.keep.push((format!("{to}-{form}"), bytes.clone())),
+                Some(bytes) => planned.keep.push((name.to_owned(), bytes.clone())),
                 None => planned.findings.push(gone(intent.generation)),
             }
         }

@@ -164,6 +164,16 @@ fn every_key_of_what_is_set_on_another_machine_is_in_the_reference_and_no_other(
         (vec!["## Sni"], vec![&sni("", "zzz: a")]),
         (vec!["### Keys of roles"], vec![&sni("zzz: a", "")]),
         (
+            vec!["### Keys of was"],
+            vec![
+                "far: {peer: a, settle: a, requests: [{what: a, send: {method: a, path: a, json: {a: {form: bundle}}}, was: {path: a, zzz: a}, proves: [{tls: 'a:1'}]}]}",
+            ],
+        ),
+        (
+            vec!["## Names"],
+            vec!["names: [{name: a, finding: {name: a, message: a}, zzz: a}]"],
+        ),
+        (
             vec!["## Remarks"],
             vec!["remarks: [{probe: {http: a, get: a}, finding: {name: a, message: a}, zzz: a}]"],
         ),

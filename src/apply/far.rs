@@ -6,7 +6,7 @@ use super::{Journal, record};
 use crate::{
     error::{Error, Result},
     far::{self, Answer, Back, Far, Outcome, value},
-    host::{Place, Writer},
+    host::{Entry, Host, Place, Writer},
     journal::{Event, Generation, Intent, Store},
 };
 
@@ -128,16 +128,15 @@ pub(super) fn irreversible(intent: &Intent) -> Vec<String> {
     intent.far.iter().filter_map(never).collect()
 }
 
-/// Returns where a generation keeps what it sent and holds a key.
-pub(super) fn sent(generation: u64) -> [Place; 2] {
-    ["new-key.pem", value::NEW].map(|name| kept(generation, name))
-}
-
-/// Returns where a generation keeps what was there before and holds a key.
-pub(super) fn previous(generation: u64) -> [Place; 2] {
-    ["old-key.pem", value::OLD].map(|name| kept(generation, name))
-}
-
-fn kept(generation: u64, name: &str) -> Place {
-    Place::State(Store::file(generation, &format!("far/{name}")))
+/// Returns where a generation keeps keys of a side: `new-` what it sent, `old-` what its peers had before.
+///
+/// # Errors
+/// As [`Host::load_list`].
+pub(super) fn keys(host: &dyn Host, generation: u64, side: &str) -> Result<Vec<Place>> {
+    let dir = Store::file(generation, "far");
+    let mut names = host.load_list(&dir)?;
+    let has_key = |name: &str| name.ends_with("key.pem") || name.ends_with(value::FILE);
+    names.retain(|e| e.name.starts_with(side) && has_key(&e.name));
+    let place = |entry: &Entry| Place::State(dir.join(&entry.name));
+    Ok(names.iter().map(place).collect())
 }

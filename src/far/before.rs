@@ -2,8 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use super::{Wanted, Was, value};
+use super::{Login, Request, Wanted, Was, calls, password, value};
 use crate::{
+    error::{Error, Result},
     host::{Host, Reply},
     peer::Fingerprint,
     preflight::{Finding, Severity},
@@ -33,7 +34,7 @@ pub(super) fn read(
             )],
         )
     };
-    let reply = match super::send::get(host, &one.peer, accept, &one.logins, &was.path) {
+    let reply = match get(host, &one.peer, accept, &one.logins, &was.path) {
         Ok(Reply::Answer { status: 200, body }) => Zeroizing::new(body),
         Ok(Reply::Answer { status, .. }) => return unread(&format!("answers {status}")),
         Ok(Reply::Empty) => return unread("closes the connection without an answer"),
@@ -49,4 +50,56 @@ pub(super) fn read(
     let findings = findings.map(|(_, finding)| finding.clone()).collect();
     let text = serde_json::to_vec(&found).unwrap_or_default();
     (Some(text.into()), findings)
+}
+
+/// Names what a request carries, and what it replaces, as files of the generation.
+pub(super) fn keep(
+    own: usize,
+    new: Option<Bytes>,
+    old: Option<Bytes>,
+) -> impl Iterator<Item = (String, Bytes)> {
+    let named = move |(side, bytes): (&str, Option<Bytes>)| Some((file(side, own), bytes?));
+    [("new", new), ("old", old)].into_iter().filter_map(named)
+}
+
+/// Has a request carry the file that is its own.
+pub(super) fn name(request: &mut Request, own: usize) {
+    for name in request.kept_mut() {
+        *name = file("new", own);
+    }
+}
+
+fn file(side: &str, own: usize) -> String {
+    format!("{side}-{own}-{}", value::FILE)
+}
+
+/// Asks a path over TLS: as nobody where there are no logins, else as each in turn while the peer answers 401.
+///
+/// # Errors
+/// As [`calls`] and [`Host::fetch`], and what keeps a password from being read.
+fn get(
+    host: &dyn Host,
+    peer: &str,
+    accept: &[Fingerprint],
+    logins: &[Login],
+    path: &str,
+) -> Result<Reply> {
+    let asked = |login: Option<&Login>| {
+        let login = login.map(|l| Ok::<_, Error>((l.user.clone(), password(host, &l.password)?)));
+        let login = login.transpose()?;
+        calls(host, peer, accept, path)?.make(|mut call| {
+            call.login.clone_from(&login);
+            host.fetch(&call)
+        })
+    };
+    let Some((last, others)) = logins.split_last() else {
+        return asked(None);
+    };
+    for login in others {
+        match asked(Some(login))? {
+            Reply::Answer { status: 401, .. } => {}
+            reply => return Ok(reply),
+        }
+    }
+    asked(Some(last))
 }

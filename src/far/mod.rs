@@ -16,7 +16,7 @@ mod send;
 pub mod value;
 
 pub(crate) use plan::{Peers, Planned, Previous, plan};
-pub(crate) use send::{Outcome, call, password, send};
+pub(crate) use send::{Outcome, calls, password, send};
 
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,15 +161,6 @@ pub struct Was {
     pub remarks: Vec<(Vec<String>, Finding)>,
 }
 
-impl Secret {
-    fn kept(&self) -> Option<&str> {
-        match self {
-            Self::Kept(name) => Some(name),
-            Self::File(_) | Self::Public(_) => None,
-        }
-    }
-}
-
 impl Request {
     /// Returns the request as a line, as in `POST https://asr1:443/v1/security/reset`.
     #[must_use]
@@ -198,48 +189,30 @@ impl Request {
 
     /// Returns the same request with the pair of before instead of the new one.
     fn with_previous(&self) -> Self {
-        let swapped = |secret: &Secret| match secret {
-            Secret::Kept(name) => Secret::Kept(swapped(name)),
-            other => other.clone(),
-        };
-        let body = match &self.body {
-            Body::Form(parts) => {
-                let parts = parts.iter();
-                Body::Form(parts.map(|(name, s)| (name.clone(), swapped(s))).collect())
-            }
-            Body::Member(members, name, secret) => {
-                Body::Member(members.clone(), name.clone(), swapped(secret))
-            }
-            other => other.clone(),
-        };
-        Self {
-            body,
-            ..self.clone()
+        let mut request = self.clone();
+        for name in request.kept_mut() {
+            *name = name.replacen("new-", "old-", 1);
         }
+        request
     }
 
     /// Returns the names of the kept files that it carries.
-    #[must_use]
-    pub fn kept(&self) -> Vec<&str> {
-        match &self.body {
-            Body::Form(parts) => parts.iter().filter_map(|(_, s)| s.kept()).collect(),
-            Body::Member(_, _, secret) => secret.kept().into_iter().collect(),
+    pub(crate) fn kept_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let secrets: Vec<&mut Secret> = match &mut self.body {
+            Body::Form(parts) => parts.iter_mut().map(|(_, secret)| secret).collect(),
+            Body::Member(_, _, secret) => vec![secret],
             Body::Nothing | Body::Json(_) | Body::Secret(..) => Vec::new(),
-        }
+        };
+        secrets.into_iter().filter_map(|secret| match secret {
+            Secret::Kept(name) => Some(name),
+            Secret::File(_) | Secret::Public(_) => None,
+        })
     }
 
     /// Tells whether it carries a pair.
     #[must_use]
     pub fn has_pair(&self) -> bool {
-        !self.kept().is_empty()
-    }
-}
-
-/// The other of `new-...` and `old-...`.
-fn swapped(name: &str) -> String {
-    match name.strip_prefix("new-") {
-        Some(form) => format!("old-{form}"),
-        None => name.replacen("old-", "new-", 1),
+        matches!(&self.body, Body::Form(parts) if parts.iter().any(|(_, s)| matches!(s, Secret::Kept(_))))
     }
 }
 
@@ -263,18 +236,10 @@ impl Far {
         }
     }
 
-    /// Returns the resource that takes this one back, with the pairs swapped; none where nothing does.
+    /// Tells whether another is about the same resource of the same peer.
     #[must_use]
-    pub fn reversed(&self) -> Option<Self> {
-        let Back::By(back) = &self.back else {
-            return None;
-        };
-        Some(Self {
-            ask: back.with_previous(),
-            back: Back::By(self.ask.with_previous()),
-            sent: Standing::default(),
-            ..self.clone()
-        })
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.peer == other.peer && self.what == other.what
     }
 
     /// Tells whether its way back carries a pair.

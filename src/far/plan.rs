@@ -6,7 +6,7 @@ use super::{Back, Far, Wanted, before, value};
 use crate::{
     desired::{Desired, Probe},
     error::{Error, Result},
-    host::{Dial, Host},
+    host::{Call, Dial, Host},
     identity::{Form, Identity, Input, Trust},
     peer::{Accept, Fingerprint},
     pins::{self, Leaf, Mismatch, Pins},
@@ -142,15 +142,15 @@ fn presented(host: &dyn Host, pins: &Pins, name: &str) -> Result<Fingerprint, Re
             };
         }
     }
-    let dial: Dial = super::call(host, name, &[], "/")
-        .map_err(|error| silent(name, &probe::reason(&error)))?
-        .dial;
-    let dial = Dial {
-        accept: Accept::Any,
-        ..dial
+    let any = |call: Call| {
+        let dial = Dial {
+            accept: Accept::Any,
+            ..call.dial
+        };
+        Ok((host.handshake(&dial)?, dial))
     };
-    let seen = host
-        .handshake(&dial)
+    let (seen, dial) = super::calls(host, name, &[], "/")
+        .and_then(|calls| calls.make(any))
         .map_err(|error| silent(name, &probe::reason(&error)))?;
     let Some(leaf) = seen.certificates.first().map(|der| Leaf::of(der)) else {
         return Err(silent(name, "presented no certificate"));
@@ -214,13 +214,13 @@ pub(crate) fn plan(
         }
         if let (Some(was), Some(pair)) = (&one.was, pair) {
             let accept = peers.accept(&one.peer, None);
-            let (kept, findings) = before::read(host, &accept, &one, was);
+            let (old, findings) = before::read(host, &accept, &one, was);
             planned.findings.extend(findings);
-            let new = value::of(pair, was.form).map(|bytes| (value::NEW.to_owned(), bytes));
-            planned.keep.extend(new);
+            let own = planned.far.len();
             planned
                 .keep
-                .extend(kept.map(|bytes| (value::OLD.to_owned(), bytes)));
+                .extend(before::keep(own, value::of(pair, was.form), old));
+            before::name(&mut one.ask, own);
         }
         let back = match (one.back, previous) {
             // What was read is put back, whoever made it.
@@ -245,17 +245,7 @@ pub(crate) fn plan(
         }
     }
     planned.findings.extend(irreversible(&planned.far));
-    let kept = planned.far.iter().flat_map(|far| {
-        let back = match &far.back {
-            Back::By(back) => back.kept(),
-            Back::Never(_) => Vec::new(),
-        };
-        far.ask.kept().into_iter().chain(back)
-    });
-    if kept
-        .into_iter()
-        .any(|name| ![value::NEW, value::OLD].contains(&name))
-    {
+    if planned.far.iter().any(Far::has_pair) {
         planned
             .keep
             .extend(pair.into_iter().flat_map(|p| files("new", p)));

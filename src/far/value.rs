@@ -8,11 +8,8 @@ use crate::{
     state::Bytes,
 };
 
-/// The kept file with the value that a request writes.
-pub(crate) const NEW: &str = "new-value.json";
-
-/// The kept file with the value of before.
-pub(crate) const OLD: &str = "old-value.json";
+/// The end of the names of kept files with values.
+pub(crate) const FILE: &str = "value.json";
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;

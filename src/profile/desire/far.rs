@@ -17,6 +17,9 @@ use crate::{
 /// The forms of a pair that a generation keeps for its requests.
 const FORMS: [&str; 2] = ["key", "fullchain"];
 
+/// The longest that a way back waits for a peer to settle, in seconds.
+const LONGEST_SETTLE: u64 = 600;
+
 impl One<'_> {
     pub(super) fn far(&self, desired: &mut Desired) -> Result<()> {
         let Some(far) = &self.profile.far else {
@@ -24,9 +27,10 @@ impl One<'_> {
         };
         let peer = self.peer(&far.peer)?;
         let settle = self.text(&far.settle, &self.scope)?;
-        let settle: u64 = settle.parse().map_err(|_| {
-            far.settle
-                .error(format!("`{settle}` is no number of seconds"), "")
+        let seconds = settle.parse().ok().filter(|s| *s <= LONGEST_SETTLE);
+        let settle = seconds.ok_or_else(|| {
+            let most = format!("wanted seconds, at most {LONGEST_SETTLE}");
+            far.settle.error(format!("`{settle}`: {most}"), "")
         })?;
         let logins = self.logins(far)?;
         for spec in &far.requests {
@@ -177,7 +181,7 @@ impl One<'_> {
                     .collect::<Result<_>>()?;
                 match members.iter().find(is_form) {
                     Some((name, _)) => {
-                        Body::Member(public, name.clone(), Secret::Kept(value::NEW.to_owned()))
+                        Body::Member(public, name.clone(), Secret::Kept(value::FILE.to_owned()))
                     }
                     None => Body::Json(public),
                 }

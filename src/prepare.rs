@@ -12,11 +12,12 @@ use crate::{
     identity::{Checks, Form, Identity, Trust},
     pins::Leaf,
     plan::{IdentityLine, Plan},
-    preflight::{Finding, Severity},
+    preflight::{self, Finding, Severity},
     probe,
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
     state::{Bytes, HostPath},
+    watch::{self, Held},
 };
 
 mod anchors;
@@ -38,6 +39,10 @@ pub struct Prepared {
     pub plan: Plan,
     /// What is kept once it is final.
     pub keep: Keep,
+    /// Where its certificates are, for monitoring.
+    pub held: Vec<Held>,
+    /// Days before the end of a certificate in which the end is a warning.
+    pub warn_days: i64,
 }
 
 /// What a request asks of this host, before its targets are read.
@@ -77,7 +82,7 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
     }
     let checks = Checks {
         now: host.now(),
-        warn_days: Checks::WARN_DAYS,
+        warn_days: warn_days(&desired),
         anchors: &anchors,
         names: &[],
     };
@@ -117,9 +122,19 @@ fn profiles(
 /// # Errors
 /// Whatever keeps a plan from being made; fatal findings are in the plan. The host is unchanged.
 pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
-    if request.revert {
-        return revert::prepare(host, request);
-    }
+    let mut prepared = if request.revert {
+        revert::prepare(host, request)?
+    } else {
+        forward(host, request)?
+    };
+    // What is remembered as accepted may have passed meanwhile; what is given now was meant for something.
+    let findings = std::mem::take(&mut prepared.plan.findings);
+    prepared.plan.findings = preflight::heard(findings, &request.allow);
+    Ok(prepared)
+}
+
+/// Finds out how the rollout comes to be.
+fn forward(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let Survey {
         resolved,
         identity,
@@ -148,9 +163,21 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         previous: request.previous.clone(),
         pair: Some(identity),
     };
+    let (held, warn_days) = (watch::held(&desired.targets), warn_days(&desired));
     let (plan, sent) = assemble(host, &resolved, desired, goal)?;
     keep.far = sent;
-    Ok(Prepared { plan, keep })
+    Ok(Prepared {
+        plan,
+        keep,
+        held,
+        warn_days,
+    })
+}
+
+/// Returns the days of warning before the end: as usual, or more where a profile asks for it.
+fn warn_days(desired: &Desired) -> i64 {
+    let asked = i64::try_from(desired.warn_days).unwrap_or(i64::MAX / 86_400);
+    asked.clamp(Checks::WARN_DAYS, i64::MAX / 86_400)
 }
 
 /// Refuses a profile whose platform is not here: its paths would come out of nothing.

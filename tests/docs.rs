@@ -8,6 +8,8 @@
 
 #[path = "docs/reference.rs"]
 mod reference;
+#[path = "docs/tables.rs"]
+mod tables;
 
 use std::{
     collections::BTreeSet,
@@ -157,6 +159,7 @@ fn every_command_line_shown_is_understood() {
         "SECURITY.md",
         "CHANGELOG.md",
         "docs/architecture.md",
+        "docs/monitoring.md",
         "docs/profiles.md",
     ] {
         let text = document(name);

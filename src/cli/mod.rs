@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     error::{Error, ExitCode, Result},
     host::{Host, system::SystemHost},
+    rollouts::Request,
 };
 
 mod args;
@@ -17,12 +18,16 @@ mod hooks;
 pub mod inspect;
 mod keystore;
 pub(crate) mod look;
+mod page;
 mod pin;
 pub(crate) mod print;
 mod probe;
 mod profiles;
+mod record;
 mod sni;
+mod status;
 pub(crate) mod text;
+mod usage;
 
 pub use look::Saved;
 
@@ -35,40 +40,34 @@ use print::Printer;
 pub fn main() -> process::ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage::exit(&error),
     };
     let printer = Printer::new(&cli);
     crate::host::system::keep_memory_private();
-    let code = match SystemHost::open(cli.root.as_deref(), cli.state.as_deref())
-        .and_then(|mut host| run(&mut host, &cli, &printer))
+    let host = SystemHost::open(cli.root.as_deref(), cli.state.as_deref());
+    if let Command::Status { rollout, watching } = &cli.command
+        && watching.format.is_for_monitoring()
     {
-        Ok(code) => code,
-        Err(error) => {
-            printer.error(&error);
-            error.exit()
-        }
-    };
-    process::ExitCode::from(code as u8)
-}
-
-/// Prints help to standard output and faults to standard error, as clap words them.
-fn usage(error: &clap::Error) -> process::ExitCode {
-    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
-        let text = error.render().to_string();
-        let first = text.lines().next().unwrap_or_default();
-        Printer::documents().error(&Error::Usage {
-            message: first.strip_prefix("error: ").unwrap_or(first).to_owned(),
-            hint: "certroll --help".to_owned(),
-        });
-        return process::ExitCode::from(ExitCode::Usage as u8);
+        let host = host.as_ref().map(|host| host as &dyn Host);
+        let profiles = cli.profiles.as_deref();
+        let code = match host {
+            Ok(host) => status::monitor(host, rollout, watching, profiles, &printer),
+            Err(error) => status::silent(error, watching, &printer),
+        };
+        return process::ExitCode::from(code);
     }
-    // A closed pipe is no reason to fail: the exit code still tells.
-    drop(error.print());
-    process::ExitCode::from(if error.use_stderr() {
-        ExitCode::Usage as u8
-    } else {
-        0
-    })
+    let (ran, may_change) = match host {
+        Ok(mut host) => {
+            let ran = run(&mut host, &cli, &printer);
+            (ran, host.is_locked())
+        }
+        Err(error) => (Err(error), false),
+    };
+    let code = ran.unwrap_or_else(|error| {
+        printer.error(&error);
+        error.exit()
+    });
+    process::ExitCode::from(printer.ended(code, may_change) as u8)
 }
 
 fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
@@ -79,16 +78,16 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             revert,
             out,
             emit_script,
+            html,
         } => {
             let mut request = rollout.request(profiles_dir)?;
             request.revert = *revert;
-            look::plan(
-                host,
-                &request,
-                out.as_deref(),
-                emit_script.as_deref(),
-                printer,
-            )
+            let written = look::Written {
+                out: out.as_deref(),
+                script: emit_script.as_deref(),
+                html: html.as_deref(),
+            };
+            look::plan(host, &request, &written, printer)
         }
         Command::Revert(revert) => {
             let request = revert.request(profiles_dir)?;
@@ -104,7 +103,12 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             request.deferred = *defer;
             changes::apply(host, &request, plan.as_deref(), *go, printer)
         }
-        Command::Status { rollout } => look::status(host, &rollout.request(profiles_dir)?, printer),
+        Command::Status { rollout, watching } => {
+            if watching.output.is_some() {
+                return Err(status::without_file());
+            }
+            status::show(host, &rollout.request(profiles_dir)?, printer)
+        }
         Command::Doctor {
             rollout,
             log: Some(log),
@@ -118,16 +122,22 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Rollback {
             generation,
             name,
-            selected,
+            profile,
             go,
             allow,
         } => {
-            let request = selected.request(name.clone(), profiles_dir);
+            let request = Request {
+                name: name.clone(),
+                profiles: profile.clone(),
+                ..Request::default()
+            };
             changes::rollback(host, &request, *generation, allow, *go, printer)
         }
         Command::Recover { boot, abandon } => changes::recover(host, *boot, *abandon, printer),
-        Command::History => look::history(host, printer),
-        Command::Show { generation } => look::show(host, *generation, printer),
+        Command::History => record::history(host, printer),
+        Command::Show { generation, html } => {
+            record::show(host, *generation, html.as_deref(), printer)
+        }
         Command::Forget { name } => changes::forget(host, name, printer),
         Command::Inspect {
             files,

@@ -75,6 +75,7 @@ impl Profile {
                 .node("sni")
                 .map(|n| super::sni::rules(path, n))
                 .transpose()?,
+            warn_days: top.number("warn_days")?,
             revert: top
                 .node("revert")
                 .map(|n| Revert::parse(path, n))

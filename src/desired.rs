@@ -295,7 +295,19 @@ pub enum Probe {
         /// What to do where it did not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
+        /// What must not stand in the answer, a JSON document.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lacks: Option<Lacks>,
     },
+}
+
+/// An entry that a JSON document must not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lacks {
+    /// The way to where it would stand, at any depth, by names; where the last of them is missing, nothing stands there.
+    pub at: Vec<String>,
+    /// Members that the entry would have, as text.
+    pub members: Vec<(String, String)>,
 }
 
 impl Probe {
@@ -313,6 +325,7 @@ impl Probe {
                     is,
                     seen_by,
                     hint: _,
+                    lacks,
                 },
                 Self::Http {
                     tls: other_tls,
@@ -323,17 +336,11 @@ impl Probe {
                     is: other_is,
                     seen_by: other_seen_by,
                     hint: _,
+                    lacks: other_lacks,
                 },
             ) => {
-                (tls, peer, path, logins, is, seen_by)
-                    == (
-                        other_tls,
-                        other_peer,
-                        other_path,
-                        other_logins,
-                        other_is,
-                        other_seen_by,
-                    )
+                (tls, peer, path, logins) == (other_tls, other_peer, other_path, other_logins)
+                    && (is, seen_by, lacks) == (other_is, other_seen_by, other_lacks)
             }
             _ => self == other,
         }
@@ -376,6 +383,19 @@ impl Step {
     }
 }
 
+/// A finding that follows from where a name leads.
+#[derive(Debug, Clone)]
+pub struct Leads {
+    /// The name.
+    pub name: String,
+    /// The addresses that are the platform's.
+    pub here: Vec<IpAddr>,
+    /// The words of [`crate::probe::dns::WORDS`] that mean it.
+    pub is: Vec<String>,
+    /// The finding.
+    pub finding: Finding,
+}
+
 /// Everything that one or several profiles ask for on one host.
 #[derive(Debug, Default)]
 pub struct Desired {
@@ -391,6 +411,8 @@ pub struct Desired {
     pub far: Vec<far::Wanted>,
     /// Findings that follow from what a probe sees before: the probe, the answers that mean it, the finding.
     pub remarks: Vec<(Probe, Vec<String>, Finding)>,
+    /// Findings that follow from where names lead.
+    pub names: Vec<Leads>,
     /// Services in order.
     pub services: Vec<Service>,
     /// Which files their units read.

@@ -55,6 +55,7 @@ pub mod rollback;
 pub mod rollouts;
 pub mod script;
 pub mod service;
+pub mod sni;
 pub mod source;
 pub mod starttls;
 pub mod state;

@@ -25,6 +25,7 @@ mod assemble;
 mod defaults;
 mod far;
 mod managers;
+mod names;
 mod never;
 mod readers;
 mod revert;

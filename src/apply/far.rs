@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Journal, record};
 use crate::{
     error::{Error, Result},
-    far::{self, Answer, Back, Far, Outcome},
+    far::{self, Answer, Back, Far, Outcome, value},
     host::{Entry, Host, Place, Writer},
     journal::{Event, Generation, Intent, Store},
 };
@@ -135,7 +135,8 @@ pub(super) fn irreversible(intent: &Intent) -> Vec<String> {
 pub(super) fn keys(host: &dyn Host, generation: u64, side: &str) -> Result<Vec<Place>> {
     let dir = Store::file(generation, "far");
     let mut names = host.load_list(&dir)?;
-    names.retain(|e| e.name.starts_with(side) && e.name.ends_with("key.pem"));
+    let has_key = |name: &str| name.ends_with("key.pem") || name.ends_with(value::FILE);
+    names.retain(|e| e.name.starts_with(side) && has_key(&e.name));
     let place = |entry: &Entry| Place::State(dir.join(&entry.name));
     Ok(names.iter().map(place).collect())
 }

@@ -11,6 +11,7 @@ use crate::{
 mod issue;
 mod peers;
 mod serve;
+mod sni;
 mod stores;
 mod trust;
 mod watch;
@@ -18,6 +19,7 @@ mod watch;
 pub(crate) use issue::{Issue, Made, MadeByCa};
 pub(crate) use peers::{Pin, Probing};
 pub(crate) use serve::{Backend, Serve};
+pub(crate) use sni::Sni;
 pub(crate) use stores::{Keystore, NewStore, Opened, StoreFormat};
 pub(crate) use trust::{Anchor, Trust};
 pub(crate) use watch::{Shape, Watching};
@@ -297,6 +299,11 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
     Serve {
         #[command(subcommand)]
         command: Serve,
+    },
+    /// Say which certificate answers for a name, where a platform keeps one for each domain
+    Sni {
+        #[command(subcommand)]
+        command: Sni,
     },
     /// Have the host call certroll when it must: at boot, after renewals and upgrades, and when files change
     Hooks {

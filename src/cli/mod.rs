@@ -26,6 +26,7 @@ mod probe;
 mod profiles;
 mod record;
 pub(crate) mod serve;
+mod sni;
 mod status;
 pub(crate) mod text;
 mod trust;
@@ -150,6 +151,7 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Pin { command } => pin::run(host, command, printer),
         Command::Keystore { command } => keystore::run(host, command, printer),
         Command::Serve { command } => serve::run(host, command, printer),
+        Command::Sni { command } => sni::run(host, command, profiles_dir, printer),
         Command::Hooks { command } => {
             hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
         }

@@ -27,6 +27,7 @@ mod calls;
 mod checkpoint;
 mod config;
 mod daemon;
+pub mod era;
 mod fleet;
 mod fold;
 mod host;
@@ -41,6 +42,7 @@ mod speechmatics;
 mod story;
 mod table;
 mod teller;
+mod wire;
 mod words;
 mod wso2;
 

@@ -50,6 +50,13 @@ pub enum Fact {
         /// What the fact is.
         gives: Gives,
     },
+    /// A list inside a JSON document that a setting names, or an empty one.
+    List {
+        /// The setting that holds its path.
+        setting: String,
+        /// The way to the list, by names.
+        at: Vec<String>,
+    },
     /// What every daemon of a platform really reads.
     Layered {
         /// The table of daemons, a file beside the profile.
@@ -129,7 +136,10 @@ impl Fact {
         }
         let layered = fields.node("layered");
         let document = fields.node("document");
+        let list = fields.text("list")?.map(|e| e.text);
+        let at = fields.texts("at")?.into_iter().map(|e| e.text).collect();
         let given = [
+            list.is_some(),
             first.is_some(),
             file.is_some(),
             shell.is_some(),
@@ -141,7 +151,7 @@ impl Fact {
         if given.iter().filter(|g| **g).count() != 1 {
             return Err(fields.error(
                 "a fact is read in exactly one way",
-                "known are `first`, `file`, `shell`, `glob`, `value`, `document`, `layered`",
+                "known are `first`, `file`, `shell`, `glob`, `value`, `document`, `list`, `layered`",
             ));
         }
         if let (Some(key), Some(files)) = (key, files) {
@@ -151,6 +161,10 @@ impl Fact {
         if let Some(node) = document {
             fields.done()?;
             return Self::parse_document(path, node);
+        }
+        if let Some(setting) = list {
+            fields.done()?;
+            return Ok(Self::List { setting, at });
         }
         let fact = match (first, file, shell, glob, layered) {
             (Some(paths), ..) => Self::First(paths),
@@ -213,7 +227,8 @@ impl Fact {
             | Self::File(_)
             | Self::Shell(_)
             | Self::Value { .. }
-            | Self::Document { .. } => None,
+            | Self::Document { .. }
+            | Self::List { .. } => None,
         }
     }
 
@@ -227,7 +242,8 @@ impl Fact {
             | Self::Shell(_)
             | Self::Glob(_)
             | Self::Value { .. }
-            | Self::Document { .. } => None,
+            | Self::Document { .. }
+            | Self::List { .. } => None,
         }
     }
 }
@@ -302,6 +318,7 @@ pub fn discover_in(
                 let at = at.rendered(&profile.renderer, &scope)?;
                 document(tree, &path, *format, &at, gives)?
             }
+            Fact::List { setting, at } => list(tree, set.get(setting), at)?,
             Fact::Layered {
                 table,
                 dirs,
@@ -365,6 +382,18 @@ fn document(
         (Gives::Text, [one]) => Value::from(one.trim()),
         (Gives::Text, _) => Value::from(""),
     })
+}
+
+/// Reads a list inside a document; empty where no path is given, and of what is no such document, which is told where it is edited.
+fn list(tree: &dyn Tree, path: Option<&String>, at: &[String]) -> Result<Value> {
+    let Some(path) = path.and_then(|path| HostPath::new(path).ok()) else {
+        return Ok(Value::Array(Vec::new()));
+    };
+    let text = tree.text(&path)?.unwrap_or_default();
+    let document: Value = serde_json::from_str(&text).unwrap_or_default();
+    let found = at.iter().try_fold(&document, |value, key| value.get(key));
+    let list = found.and_then(Value::as_array).cloned();
+    Ok(Value::Array(list.unwrap_or_default()))
 }
 
 /// Reads `KEY=VALUE` lines as a shell that sources the file would, for plain values and values in quotes.

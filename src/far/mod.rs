@@ -6,11 +6,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{desired::Probe, journal::Event, peer::Fingerprint, render::shell_word};
+use crate::{
+    desired::Probe, identity::Form, journal::Event, peer::Fingerprint, preflight::Finding,
+    render::shell_word,
+};
 
+mod before;
 mod plan;
 mod send;
 mod ssh;
+pub mod value;
 
 pub(crate) use plan::{Peers, Planned, Previous, plan};
 pub(crate) use send::{Outcome, calls, password, send};
@@ -31,7 +36,7 @@ pub enum Secret {
 /// Who a request says that it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
-    /// Name of the user.
+    /// Name of the user; empty: the password is a token that stands for itself (RFC 6750).
     pub user: String,
     /// The password.
     pub password: Secret,
@@ -47,6 +52,8 @@ pub enum Body {
     Json(serde_json::Map<String, serde_json::Value>),
     /// A JSON document with one member, which is a secret.
     Secret(String, Secret),
+    /// A JSON document with one more member, whose value is kept as JSON.
+    Member(serde_json::Map<String, serde_json::Value>, String, Secret),
     /// Files, each under its name.
     Form(Vec<(String, Secret)>),
 }
@@ -161,6 +168,21 @@ pub struct Wanted {
     pub settle: u64,
     /// What proves it.
     pub proves: Vec<Probe>,
+    /// Where the value of before can be read, so that the way back restores it exactly.
+    pub was: Option<Was>,
+}
+
+/// Where a peer tells what a request would replace.
+#[derive(Debug, Clone)]
+pub struct Was {
+    /// The path.
+    pub path: String,
+    /// The way to the value in the JSON document that it answers, by names.
+    pub at: Vec<String>,
+    /// What replaces it.
+    pub form: Form,
+    /// What follows from what is there: words of [`value::words`], all of which must hold, and the finding.
+    pub remarks: Vec<(Vec<String>, Finding)>,
 }
 
 impl Request {
@@ -181,6 +203,10 @@ impl Request {
             Body::Json(members) => format!(" {}", serde_json::Value::Object(members.clone())),
             Body::Secret(name, Secret::File(path)) => format!(" {name} from {path}"),
             Body::Secret(name, Secret::Kept(_) | Secret::Public(_)) => format!(" {name}"),
+            Body::Member(members, name, _) => {
+                let public = serde_json::Value::Object(members.clone());
+                format!(" {public}, {name}: not shown")
+            }
             Body::Form(parts) => {
                 let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
                 format!(" {}", names.join(", "))
@@ -199,11 +225,12 @@ impl Request {
 
     /// Returns the names of the kept files that it carries.
     pub(crate) fn kept_mut(&mut self) -> impl Iterator<Item = &mut String> {
-        let parts = match &mut self.body {
-            Body::Form(parts) => parts.as_mut_slice(),
-            Body::Nothing | Body::Json(_) | Body::Secret(..) => &mut [],
+        let secrets: Vec<&mut Secret> = match &mut self.body {
+            Body::Form(parts) => parts.iter_mut().map(|(_, secret)| secret).collect(),
+            Body::Member(_, _, secret) => vec![secret],
+            Body::Nothing | Body::Json(_) | Body::Secret(..) => Vec::new(),
         };
-        parts.iter_mut().filter_map(|(_, secret)| match secret {
+        secrets.into_iter().filter_map(|secret| match secret {
             Secret::Kept(name) => Some(name),
             Secret::File(_) | Secret::Public(_) => None,
         })
@@ -258,6 +285,9 @@ impl Far {
     #[must_use]
     pub fn undo(&self) -> String {
         match &self.back {
+            Back::By(back) if matches!(back.body, Body::Member(..)) => {
+                format!("with the very value of before: {}", back.line(&self.peer))
+            }
             Back::By(back) if back.has_pair() => {
                 format!("with the pair from before: {}", back.line(&self.peer))
             }

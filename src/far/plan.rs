@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Back, Far, Wanted};
+use super::{Back, Far, Wanted, before, value};
 use crate::{
     desired::{Desired, Probe},
     error::{Error, Result},
@@ -195,10 +195,10 @@ pub(crate) fn plan(
 ) -> Planned {
     let mut planned = Planned::default();
     let new = pair.map(|pair| Fingerprint::of(&pair.leaf.der));
-    for one in wanted {
+    for mut one in wanted {
         let first = planned.promises.len();
         let mut needed = false;
-        for probe in one.proves {
+        for probe in std::mem::take(&mut one.proves) {
             let want = probe.want(want);
             let seen = probe::observe(host, &probe);
             needed |= !probe::judge(&probe, &want, &seen, &seen).good;
@@ -212,7 +212,19 @@ pub(crate) fn plan(
         if !needed {
             continue;
         }
+        if let (Some(was), Some(pair)) = (&one.was, pair) {
+            let accept = peers.accept(&one.peer, None);
+            let (old, findings) = before::read(host, &accept, &one, was);
+            planned.findings.extend(findings);
+            let own = planned.far.len();
+            planned
+                .keep
+                .extend(before::keep(own, value::of(pair, was.form), old));
+            before::name(&mut one.ask, own);
+        }
         let back = match (one.back, previous) {
+            // What was read is put back, whoever made it.
+            (None, _) if one.was.is_some() => Back::By(one.ask.with_previous()),
             (Some(Back::By(back)), Previous::Unknown) if back.has_pair() => unknown(),
             (Some(back), _) => back,
             (None, Previous::Known(_)) => Back::By(one.ask.with_previous()),

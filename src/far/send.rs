@@ -205,6 +205,21 @@ fn load(host: &dyn Host, generation: u64, body: &Body) -> Result<Load> {
                 zeroize::Zeroizing::new(serde_json::to_string(&*value.text()).unwrap_or_default());
             Load::Json(format!("{{\"{name}\": {}}}", text.as_str()).into())
         }
+        Body::Member(members, name, secret) => {
+            let value = kept(host, generation, secret)?;
+            let value = value.text();
+            let public = serde_json::to_string(members).unwrap_or_default();
+            let public = public.strip_suffix('}').unwrap_or(&public);
+            let comma = if members.is_empty() { "" } else { ", " };
+            let name = serde_json::Value::from(name.as_str());
+            // Its room is made at once, so that a key is never copied by growth.
+            let mut text =
+                String::with_capacity(public.len() + value.len() + name.to_string().len() + 8);
+            for part in [public, comma, &name.to_string(), ": ", &value, "}"] {
+                text.push_str(part);
+            }
+            Load::Json(text.into())
+        }
         Body::Form(parts) => {
             let part = |(name, secret): &(String, Secret)| {
                 Ok((name.clone(), kept(host, generation, secret)?))

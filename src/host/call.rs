@@ -14,7 +14,7 @@ pub struct Call {
     pub method: String,
     /// The path, from `/`.
     pub path: String,
-    /// Name and password (RFC 7617), where it shows any.
+    /// Name and password (RFC 7617), where it shows any; without a name a token (RFC 6750).
     pub login: Option<(String, Bytes)>,
     /// What it carries.
     pub load: Load,

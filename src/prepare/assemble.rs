@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    defaults, far, fresh, managers, never,
+    defaults, far, fresh, managers, names, never,
     readers::{unreadable, unreadable_by_units},
 };
 use crate::{
@@ -49,6 +49,7 @@ pub(super) fn assemble(
     mut desired: Desired,
     goal: Goal,
 ) -> Result<(Plan, Vec<(String, Bytes)>)> {
+    let named = names::findings(host, &desired);
     let far = far::prepare(host, resolved, &mut desired, &goal)?;
     let mut observed = plan::observe(host, desired.targets, fresh(host))?;
     observed.changes.splice(0..0, goal.changes);
@@ -81,6 +82,7 @@ pub(super) fn assemble(
     promises.extend(far.promises);
     baseline.extend(far.baseline);
     findings.extend(far.findings);
+    findings.extend(named);
     // With changes the services are told anyway, and a run that tells none leaves what is owed as it is.
     let asks = live && !goal.deferred;
     let owed = if asks && (observed.changes.is_empty() || !resolved.obligations.is_empty()) {

@@ -1,8 +1,10 @@
 //! What a path answers over HTTP.
 
+use serde_json::Value;
+
 use super::tls;
 use crate::{
-    desired::Probe,
+    desired::{Lacks, Probe},
     error::{Error, Result},
     far::{self, Login},
     host::{Dial, Host, Reply},
@@ -18,6 +20,7 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
         logins,
         accept,
         seen_by,
+        lacks,
         ..
     } = probe
     else {
@@ -37,9 +40,10 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
             host.fetch(&call)
         });
         Ok(match reply? {
-            Reply::Answer { status, body } => match seen_by {
-                Some(backend) if (200..300).contains(&status) => seen(host, backend, &body),
-                Some(_) | None => status.to_string(),
+            Reply::Answer { status, body } => match (seen_by, lacks) {
+                (Some(backend), _) if (200..300).contains(&status) => seen(host, backend, &body),
+                (None, Some(lacks)) if status == 200 => stands(lacks, &body).to_owned(),
+                _ => status.to_string(),
             },
             Reply::Empty => "empty".to_owned(),
             Reply::Lost(why) => format!("broke off: {why}"),
@@ -70,7 +74,7 @@ pub(super) const SEEN: &str = "seen ";
 
 /// Says which leaf the backend behind a path saw, if it refuses a client that shows none; else what it does instead.
 fn seen(host: &dyn Host, backend: &str, body: &str) -> String {
-    let document: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let document: Value = serde_json::from_str(body).unwrap_or_default();
     let Some(leaf) = document["leaf"]["sha256"].as_str() else {
         return "is answered, and the answer names no leaf".to_owned();
     };
@@ -102,6 +106,38 @@ fn admits(host: &dyn Host, backend: &str) -> Option<String> {
             Err(error) => Some(tls::reason(&error)),
         }
     })
+}
+
+/// Looks for an entry in a document: `200` where it is not there, `listed` where it is, `unread` where nobody can tell.
+fn stands(lacks: &Lacks, body: &str) -> &'static str {
+    let Ok(document) = serde_json::from_str::<Value>(body) else {
+        return "unread";
+    };
+    let (last, way) = match lacks.at.split_last() {
+        Some((last, way)) => (Some(last), way),
+        None => (None, &[][..]),
+    };
+    let found = way.iter().try_fold(&document, |value, key| value.get(key));
+    let Some(Value::Object(above)) = found else {
+        return "unread";
+    };
+    match last.map_or(found, |last| above.get(last)) {
+        Some(place) if has(place, &lacks.members) => "listed",
+        _ => "200",
+    }
+}
+
+fn has(value: &Value, members: &[(String, String)]) -> bool {
+    match value {
+        Value::Object(map) => {
+            let is = |(name, text): &(String, String)| {
+                map.get(name).and_then(Value::as_str) == Some(text)
+            };
+            members.iter().all(is) || map.values().any(|below| has(below, members))
+        }
+        Value::Array(list) => list.iter().any(|below| has(below, members)),
+        _ => false,
+    }
 }
 
 /// Tells whether a path answered well.

@@ -182,6 +182,8 @@ fn answer(text: &str) -> String {
     match text {
         "empty" => "closes the connection without an answer".to_owned(),
         "refused" => "refuses the connection".to_owned(),
+        "listed" => "names it among its complaints".to_owned(),
+        "unread" => "answers no such document".to_owned(),
         status if status.len() == 3 => format!("answers {status}"),
         seen if seen.starts_with(http::SEEN) => {
             let leaf = seen.strip_prefix(http::SEEN).unwrap_or_default();

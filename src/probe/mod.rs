@@ -16,6 +16,7 @@ use crate::{
 mod certificate;
 mod clients;
 mod defaults;
+pub mod dns;
 mod http;
 mod judge;
 mod lookup;
@@ -196,6 +197,7 @@ pub fn title(probe: &Probe) -> String {
             let scheme = if *tls { "https" } else { "http" };
             let who = match logins.as_slice() {
                 [] => String::new(),
+                [login, ..] if login.user.is_empty() => " with a token".to_owned(),
                 [login, ..] => format!(" as {}", login.user),
             };
             let by = seen_by.as_ref();

@@ -143,6 +143,7 @@ impl One<'_> {
             self.probe(spec, desired)?;
         }
         self.far(desired)?;
+        self.names(desired)?;
         self.remarks(desired)?;
         let own = desired.services.get_mut(first_service..);
         let probes = desired.probes.get(first_probe..);
@@ -309,10 +310,14 @@ impl One<'_> {
                     is,
                     seen_by,
                     hint,
+                    lacks,
                 } => {
-                    let seen_by = seen_by.as_ref().map(|e| self.peer(e)).transpose()?;
-                    let hint = hint.as_ref().map(|e| self.text(e, scope)).transpose()?;
-                    probes.push(self.http((*tls, peer, path), *login, is, (seen_by, hint))?);
+                    let more = far::Answered {
+                        seen_by: seen_by.as_ref().map(|e| self.peer(e)).transpose()?,
+                        hint: hint.as_ref().map(|e| self.text(e, scope)).transpose()?,
+                        lacks: lacks.as_ref().map(|l| self.lacks(l, scope)).transpose()?,
+                    };
+                    probes.push(self.http((*tls, peer, path), *login, is, more)?);
                 }
                 ProbeKind::Effective { fact, file } => {
                     let path = self.path(file, scope)?;
@@ -348,18 +353,24 @@ impl One<'_> {
             protocol: peer.protocol,
             name: peer.name,
             port: peer.port,
-            addresses: addresses
-                .iter()
-                .map(|a| self.address(a, scope))
-                .collect::<Result<_>>()?,
+            addresses: self.addresses(addresses, scope)?,
             service: service.map_or(Ok(String::new()), |s| self.text(s, scope))?,
         })
     }
 
+    /// Renders addresses, each text one or several with spaces between.
+    fn addresses(&self, exprs: &[Expr], scope: &Scope) -> Result<Vec<IpAddr>> {
+        let mut all = Vec::new();
+        for expr in exprs {
+            for one in self.text(expr, scope)?.split_whitespace() {
+                all.push(parsed(expr, one)?);
+            }
+        }
+        Ok(all)
+    }
+
     fn address(&self, expr: &Expr, scope: &Scope) -> Result<IpAddr> {
-        let text = self.text(expr, scope)?;
-        text.parse()
-            .map_err(|_| expr.error(format!("`{text}` is not an address"), ""))
+        parsed(expr, &self.text(expr, scope)?)
     }
 
     fn step(&self, spec: &StepSpec, out: &mut Vec<Step>) -> Result<()> {
@@ -397,4 +408,9 @@ fn twice(targets: &[Target]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+fn parsed(expr: &Expr, text: &str) -> Result<IpAddr> {
+    text.parse()
+        .map_err(|_| expr.error(format!("`{text}` is not an address"), ""))
 }

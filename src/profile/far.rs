@@ -6,6 +6,8 @@ use super::{
 };
 use crate::{
     error::Result,
+    far::value::WORDS,
+    probe::dns,
     render::Expr,
     yaml::{Node, Value},
 };
@@ -28,8 +30,8 @@ pub struct FarSpec {
 pub struct LoginSpec {
     /// When it applies.
     pub when: Option<Expr>,
-    /// Name of the user.
-    pub user: Expr,
+    /// Name of the user; none: the secret is a token.
+    pub user: Option<Expr>,
     /// The file with the password.
     pub file: Option<Expr>,
     /// A password that the document tells everybody.
@@ -49,6 +51,8 @@ pub struct RequestSpec {
     pub undo: UndoSpec,
     /// What proves it.
     pub proves: Vec<ProbeSpec>,
+    /// Where the value of before is read.
+    pub was: Option<WasSpec>,
 }
 
 /// What is sent.
@@ -92,6 +96,19 @@ pub enum JsonSpec {
     Bool(bool),
     /// The first line of a file.
     File(Expr),
+    /// A form of the identity.
+    Form(Expr),
+}
+
+/// Where a peer tells what a request would replace.
+#[derive(Debug)]
+pub struct WasSpec {
+    /// The path.
+    pub path: Expr,
+    /// The way to the value, by names.
+    pub at: Vec<Expr>,
+    /// Words that must hold of the value, and what follows.
+    pub remarks: Vec<(Vec<String>, FindingSpec)>,
 }
 
 /// The way back from a request.
@@ -114,6 +131,19 @@ pub struct RemarkSpec {
     pub finding: FindingSpec,
 }
 
+/// A finding that follows from where a name leads.
+#[derive(Debug)]
+pub struct LeadsSpec {
+    /// The name.
+    pub name: Expr,
+    /// The addresses that are the platform's, each text one or several.
+    pub here: Vec<Expr>,
+    /// The words that mean it.
+    pub is: Vec<String>,
+    /// The finding.
+    pub finding: FindingSpec,
+}
+
 impl FarSpec {
     pub(super) fn parse(path: &str, node: &Node) -> Result<Self> {
         let mut fields = Fields::new(path, "far", node)?;
@@ -132,7 +162,7 @@ fn login(path: &str, node: &Node) -> Result<LoginSpec> {
     let mut fields = Fields::new(path, "login", node)?;
     let login = LoginSpec {
         when: fields.when()?,
-        user: fields.need("user")?,
+        user: fields.text("user")?,
         file: fields.text("file")?,
         public: fields.text("public")?,
     };
@@ -169,6 +199,7 @@ pub(super) fn request(path: &str, node: &Node) -> Result<RequestSpec> {
         send: send(path, sent)?,
         undo,
         proves: each(&mut fields, "proves", probe)?,
+        was: (fields.node("was").map(|n| was(path, n))).transpose()?,
     };
     if spec.proves.is_empty() {
         return Err(fields.error(
@@ -189,11 +220,66 @@ pub(super) fn request(path: &str, node: &Node) -> Result<RequestSpec> {
             "a request is proved by `tls`, `https`, `http` or `says`",
         ));
     }
-    if matches!(spec.undo, UndoSpec::Previous) && spec.send.form.is_empty() {
+    let has_form = |(_, member): &(String, JsonSpec)| matches!(member, JsonSpec::Form(_));
+    let has_value = spec.send.json.iter().any(has_form);
+    if matches!(spec.undo, UndoSpec::Previous) && spec.send.form.is_empty() && !has_value {
         return Err(fields.error("`undo: previous` without a pair in `send`", ""));
+    }
+    if has_value != spec.was.is_some() {
+        return Err(fields.error(
+            "a form in `json` and `was` belong together",
+            "say where the value of before is read: `was: {path: PATH, at: [NAME]}`",
+        ));
     }
     fields.done()?;
     Ok(spec)
+}
+
+fn was(path: &str, node: &Node) -> Result<WasSpec> {
+    let mut fields = Fields::new(path, "was", node)?;
+    let spec = WasSpec {
+        path: fields.need("path")?,
+        at: fields.texts("at")?,
+        remarks: each(&mut fields, "remarks", was_remark)?,
+    };
+    fields.done()?;
+    Ok(spec)
+}
+
+pub(super) fn leads(path: &str, node: &Node) -> Result<LeadsSpec> {
+    let mut fields = Fields::new(path, "name", node)?;
+    let Some(found) = fields.node("finding") else {
+        return Err(fields.error("name has no `finding`", ""));
+    };
+    let spec = LeadsSpec {
+        name: fields.need("name")?,
+        here: fields.texts("here")?,
+        is: words(fields.texts("is")?, &dns::WORDS)?,
+        finding: finding(path, found)?,
+    };
+    fields.done()?;
+    Ok(spec)
+}
+
+/// Takes words that are known.
+fn words(texts: Vec<Expr>, known: &[&str]) -> Result<Vec<String>> {
+    if let Some(unknown) = texts.iter().find(|w| !known.contains(&w.text.as_str())) {
+        let known: Vec<String> = known.iter().map(|w| (*w).to_owned()).collect();
+        let message = format!("unknown word `{}`", unknown.text);
+        return Err(unknown.error(message, crate::error::known(&known)));
+    }
+    Ok(texts.into_iter().map(|w| w.text).collect())
+}
+
+fn was_remark(path: &str, node: &Node) -> Result<(Vec<String>, FindingSpec)> {
+    let mut fields = Fields::new(path, "remark", node)?;
+    let Some(found) = fields.node("finding") else {
+        return Err(fields.error("remark has no `finding`", ""));
+    };
+    let words = words(fields.texts("is")?, &WORDS)?;
+    let spec = finding(path, found)?;
+    fields.done()?;
+    Ok((words, spec))
 }
 
 fn way_back(path: &str, node: &Node) -> Result<(Option<Expr>, SendSpec)> {
@@ -230,7 +316,11 @@ fn send(path: &str, node: &Node) -> Result<SendSpec> {
                 Value::Bool(value) => JsonSpec::Bool(*value),
                 Value::Map(_) => {
                     let mut file = Fields::new(path, "json member", value)?;
-                    let spec = JsonSpec::File(file.need("file")?);
+                    let form = file.text("form")?;
+                    let spec = match form {
+                        Some(form) => JsonSpec::Form(form),
+                        None => JsonSpec::File(file.need("file")?),
+                    };
                     file.done()?;
                     spec
                 }

@@ -13,6 +13,7 @@ mod load;
 mod parse;
 mod revert;
 mod settings;
+mod sni;
 
 use crate::{
     effective::Table,
@@ -61,6 +62,8 @@ pub struct Profile {
     pub resources: Vec<Resource>,
     /// What it sets on another machine.
     pub far: Option<far::FarSpec>,
+    /// What follows from where names lead.
+    pub names: Vec<far::LeadsSpec>,
     /// What follows from what paths answer before.
     pub remarks: Vec<far::RemarkSpec>,
     /// Who is told.
@@ -75,6 +78,8 @@ pub struct Profile {
     pub default_identity: Vec<Expr>,
     /// Seconds that all probes together may take.
     pub deadline: Option<Expr>,
+    /// How the platform chooses the certificate that answers for a name, where it has several.
+    pub sni: Option<crate::sni::Rules>,
     /// Days before the end of a certificate in which the end is a warning, where the platform needs more than is usual.
     pub warn_days: Option<u64>,
     /// How the platform gets back to its own default, where the profile says so.
@@ -209,6 +214,8 @@ pub enum ProbeKind {
         seen_by: Option<Expr>,
         /// What to do where it did not.
         hint: Option<Expr>,
+        /// What must not stand in the answer.
+        lacks: Option<LacksSpec>,
     },
     /// What a document of ours says is what every daemon that reads it will see.
     Effective {
@@ -225,6 +232,9 @@ pub enum ProbeKind {
         limit: u64,
     },
 }
+
+/// An entry that must not stand in an answer: the way to where it would, and its members.
+pub type LacksSpec = (Vec<Expr>, Vec<(String, Expr)>);
 
 /// One entry of `steps`.
 #[derive(Debug)]

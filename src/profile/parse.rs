@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Detect, Fields, FindingSpec, ProbeKind, ProbeSpec, Profile, RemovalSpec, Revert, ServiceSpec,
     Setting, StepSpec, collect,
-    far::{FarSpec, remark},
+    far::{FarSpec, leads, remark},
     fields,
 };
 use crate::{
@@ -60,6 +60,7 @@ impl Profile {
                 .node("far")
                 .map(|n| FarSpec::parse(path, n))
                 .transpose()?,
+            names: each(&mut top, "names", leads)?,
             remarks: each(&mut top, "remarks", remark)?,
             services: each(&mut top, "services", service)?,
             probes: each(&mut top, "probes", probe)?,
@@ -67,6 +68,10 @@ impl Profile {
             never_touch: top.texts("never_touch")?,
             default_identity: top.texts("default_identity")?,
             deadline: top.number_or_code("deadline")?,
+            sni: top
+                .node("sni")
+                .map(|n| super::sni::rules(path, n))
+                .transpose()?,
             warn_days: top.number("warn_days")?,
             revert: top
                 .node("revert")
@@ -384,6 +389,19 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
             is: fields.texts("is")?.into_iter().map(|e| e.text).collect(),
             seen_by: fields.text("seen_by")?,
             hint: fields.text("hint")?,
+            lacks: match (fields.texts("in")?, fields.node("lacks")) {
+                (way, Some(node)) => {
+                    let member = |(key, value): &(yaml::Key, Node)| {
+                        Ok((key.name.clone(), fields::text(path, "lacks", value)?))
+                    };
+                    Some((
+                        way,
+                        node.entries().iter().map(member).collect::<Result<_>>()?,
+                    ))
+                }
+                (way, None) if way.is_empty() => None,
+                (_, None) => return Err(fields.error("`in` without `lacks`", "")),
+            },
         },
         _ => {
             let known = backticked(&kinds.map(str::to_owned));

@@ -173,6 +173,7 @@ impl Profile {
                 requests: revert.requests,
                 ..far
             }),
+            names: Vec::new(),
             remarks: Vec::new(),
             findings: revert.findings,
             resources: revert.resources,

@@ -76,8 +76,12 @@ impl Scribe<'_> {
                     return Err(refused(&format!("a password is in `{name}`"), ""));
                 }
             };
-            let user = shell_word(&quoted(&login.user));
-            let line = format!("{{ printf 'user = \"%s:' {user}; {password}; echo '\"'; }}");
+            let line = if login.user.is_empty() {
+                format!("{{ printf 'header = \"Authorization: Bearer '; {password}; echo '\"'; }}")
+            } else {
+                let user = shell_word(&quoted(&login.user));
+                format!("{{ printf 'user = \"%s:' {user}; {password}; echo '\"'; }}")
+            };
             let known = self.logins.iter().position(|known| *known == line);
             let at = known.unwrap_or_else(|| {
                 self.logins.push(line);
@@ -118,6 +122,12 @@ impl Scribe<'_> {
                 return Err(refused(
                     &format!("the {name} of {} is in no file", far.peer),
                     "",
+                ));
+            }
+            Body::Member(_, name, _) => {
+                return Err(refused(
+                    &format!("the {name} of before stands in no file"),
+                    "`certroll apply` keeps it, and puts it back",
                 ));
             }
             Body::Form(parts) => self.form(parts)?,

@@ -145,6 +145,14 @@ fn every_key_that_a_profile_may_have_is_in_the_reference_and_no_other() {
     }
 }
 
+/// A section `sni` with more keys in its roles and in itself.
+fn sni(roles: &str, own: &str) -> String {
+    let keys = "name: a, type: a, directory: a, enabled: a, prefix: a, alias: a, value: a";
+    format!(
+        "sni: {{named: itself, other: master, leaf: a, key: a, roles: {{{keys}, {roles}}}, {own}}}"
+    )
+}
+
 #[test]
 fn every_key_of_what_is_set_on_another_machine_is_in_the_reference_and_no_other() {
     let text = document("docs/profiles.md");
@@ -166,6 +174,18 @@ fn every_key_of_what_is_set_on_another_machine_is_in_the_reference_and_no_other(
                 "far: {peer: a, settle: a, requests: [{what: a, send: {method: a, path: a, zzz: a}}]}",
                 "far: {peer: a, settle: a, requests: [{what: a, send: {ssh: a, run: a, zzz: a}}]}",
             ],
+        ),
+        (vec!["## Sni"], vec![&sni("", "zzz: a")]),
+        (vec!["### Keys of roles"], vec![&sni("zzz: a", "")]),
+        (
+            vec!["### Keys of was"],
+            vec![
+                "far: {peer: a, settle: a, requests: [{what: a, send: {method: a, path: a, json: {a: {form: bundle}}}, was: {path: a, zzz: a}, proves: [{tls: 'a:1'}]}]}",
+            ],
+        ),
+        (
+            vec!["## Names"],
+            vec!["names: [{name: a, finding: {name: a, message: a}, zzz: a}]"],
         ),
         (
             vec!["## Remarks"],
@@ -214,7 +234,9 @@ fn every_built_in_profile_of_a_daemon_has_a_row_in_the_catalogue() {
     let known: BTreeSet<String> = certroll::profile::embedded()
         .into_iter()
         .map(str::to_owned)
-        .filter(|name| !["checkpoint", "speechmatics", "wazo", "wso2"].contains(&name.as_str()))
+        .filter(|name| {
+            !["checkpoint", "era", "speechmatics", "wazo", "wso2"].contains(&name.as_str())
+        })
         .collect();
     assert_eq!(keys(&document("docs/profiles.md"), "## Catalogue"), known);
 }

@@ -15,12 +15,10 @@ use rustls::{
 };
 
 use super::machine::{Asked, Fault, Machine, Said};
+use crate::demo::wire;
 
 /// The longest that a connection may be idle.
 const IDLE: Duration = Duration::from_secs(30);
-
-/// The most that a request may be.
-const MOST: usize = 8 << 20;
 
 /// One of its ports.
 #[derive(Debug, Clone, Copy)]
@@ -96,12 +94,21 @@ fn talk(
             let _ = wire.read(&mut first)?;
             return raw.shutdown(Shutdown::Both);
         }
-        let Some((asked, upgrade)) = read(wire, &mut heard, port)? else {
+        let Some(message) = wire::read(wire, &mut heard)? else {
             return Ok(());
         };
-        if upgrade {
+        if message.upgrade {
             return echo(wire);
         }
+        let asked = Asked {
+            port: port.number,
+            tls: port.tls.is_some(),
+            method: message.method,
+            path: message.path,
+            content_type: message.content_type,
+            authorization: message.authorization,
+            body: message.body,
+        };
         let said = lock().answer(&asked);
         let (status, kind, body) = match said {
             Said::Answer(status, kind, body) => (status, kind, body),
@@ -121,58 +128,6 @@ fn talk(
         );
         wire.write_all(answer.as_bytes())?;
         wire.flush()?;
-    }
-}
-
-/// Reads one request; none where the client is done.
-fn read(
-    wire: &mut impl Read,
-    heard: &mut Vec<u8>,
-    port: Port,
-) -> io::Result<Option<(Asked, bool)>> {
-    let mut buffer = [0; 16 << 10];
-    loop {
-        let mut headers = [httparse::EMPTY_HEADER; 32];
-        let mut request = httparse::Request::new(&mut headers);
-        let parsed = request.parse(heard).map_err(io::Error::other)?;
-        if let httparse::Status::Complete(head) = parsed {
-            let header = |name: &str| {
-                let found = request
-                    .headers
-                    .iter()
-                    .find(|h| h.name.eq_ignore_ascii_case(name));
-                found.map(|h| String::from_utf8_lossy(h.value).into_owned())
-            };
-            let length: usize = header("content-length")
-                .and_then(|l| l.parse().ok())
-                .unwrap_or(0);
-            let mut asked = Asked {
-                port: port.number,
-                tls: port.tls.is_some(),
-                method: request.method.unwrap_or_default().to_owned(),
-                path: request.path.unwrap_or_default().to_owned(),
-                content_type: header("content-type").unwrap_or_default(),
-                authorization: header("authorization"),
-                body: Vec::new(),
-            };
-            let upgrade = header("upgrade").is_some();
-            while heard.len() < head + length && heard.len() < MOST {
-                let got = wire.read(&mut buffer)?;
-                if got == 0 {
-                    return Ok(None);
-                }
-                heard.extend_from_slice(buffer.get(..got).unwrap_or_default());
-            }
-            let rest = heard.split_off((head + length).min(heard.len()));
-            asked.body = heard.split_off(head);
-            *heard = rest;
-            return Ok(Some((asked, upgrade)));
-        }
-        let got = wire.read(&mut buffer)?;
-        if got == 0 || heard.len() > MOST {
-            return Ok(None);
-        }
-        heard.extend_from_slice(buffer.get(..got).unwrap_or_default());
     }
 }
 

@@ -93,10 +93,15 @@ fn send(agent: &Agent, call: &Call) -> std::result::Result<Reply, ureq::Error> {
         .uri(uri)
         .header(header::ACCEPT, "application/json");
     if let Some((user, password)) = &call.login {
-        let mut pair = zeroize::Zeroizing::new(format!("{user}:").into_bytes());
-        pair.extend_from_slice(password.reveal());
-        let mut value = http::HeaderValue::from_str(&format!("Basic {}", base64(&pair).as_str()))
-            .map_err(http::Error::from)?;
+        let mut value = if user.is_empty() {
+            let text = [b"Bearer ", password.reveal()].concat();
+            http::HeaderValue::from_bytes(&zeroize::Zeroizing::new(text))
+        } else {
+            let mut pair = zeroize::Zeroizing::new(format!("{user}:").into_bytes());
+            pair.extend_from_slice(password.reveal());
+            http::HeaderValue::from_str(&format!("Basic {}", base64(&pair).as_str()))
+        }
+        .map_err(http::Error::from)?;
         value.set_sensitive(true);
         request = request.header(header::AUTHORIZATION, value);
     }

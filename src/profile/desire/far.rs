@@ -2,12 +2,16 @@
 
 use super::One;
 use crate::{
-    desired::{Desired, Probe},
+    desired::{Desired, Lacks, Leads, Probe},
     error::{Error, Result},
-    far::{Back, Body, Login, Over, Request, Secret, Wanted},
+    far::{Back, Body, Login, Over, Request, Secret, Wanted, Was, value},
+    identity::Form,
     pins,
-    profile::far::{FarSpec, JsonSpec, LoginSpec, OverSpec, SendSpec, UndoSpec},
-    render::Expr,
+    profile::{
+        LacksSpec,
+        far::{FarSpec, JsonSpec, LoginSpec, OverSpec, SendSpec, UndoSpec, WasSpec},
+    },
+    render::{Expr, Scope},
 };
 
 /// The forms of a pair that a generation keeps for its requests.
@@ -15,6 +19,16 @@ const FORMS: [&str; 2] = ["key", "fullchain"];
 
 /// The longest that a way back waits for a peer to settle, in seconds.
 const LONGEST_SETTLE: u64 = 600;
+
+/// What else than a status is asked of an answer.
+pub(super) struct Answered {
+    /// The backend that must have seen the leaf.
+    pub(super) seen_by: Option<String>,
+    /// What to do where it did not.
+    pub(super) hint: Option<String>,
+    /// What must not stand in it.
+    pub(super) lacks: Option<Lacks>,
+}
 
 impl One<'_> {
     pub(super) fn far(&self, desired: &mut Desired) -> Result<()> {
@@ -50,7 +64,46 @@ impl One<'_> {
                 back,
                 settle,
                 proves: proves.probes,
+                was: (spec.was.as_ref().map(|was| self.was(was, &spec.send))).transpose()?,
             });
+        }
+        Ok(())
+    }
+
+    fn was(&self, spec: &WasSpec, send: &SendSpec) -> Result<Was> {
+        let form = send.json.iter().find_map(|(_, member)| match member {
+            JsonSpec::Form(form) => Some(form.text.parse()),
+            _ => None,
+        });
+        let mut remarks = Vec::new();
+        for (words, finding) in &spec.remarks {
+            let mut found = Vec::new();
+            self.finding(finding, &mut found)?;
+            remarks.extend(found.into_iter().map(|one| (words.clone(), one)));
+        }
+        Ok(Was {
+            path: self.text(&spec.path, &self.scope)?,
+            at: (spec.at.iter())
+                .map(|name| self.text(name, &self.scope))
+                .collect::<Result<_>>()?,
+            form: form.transpose()?.unwrap_or(Form::Bundle),
+            remarks,
+        })
+    }
+
+    /// Renders what follows from where names lead.
+    pub(super) fn names(&self, desired: &mut Desired) -> Result<()> {
+        for spec in &self.profile.names {
+            let mut found = Vec::new();
+            self.finding(&spec.finding, &mut found)?;
+            for finding in found {
+                desired.names.push(Leads {
+                    name: self.text(&spec.name, &self.scope)?,
+                    here: self.addresses(&spec.here, &self.scope)?,
+                    is: spec.is.clone(),
+                    finding,
+                });
+            }
         }
         Ok(())
     }
@@ -104,8 +157,9 @@ impl One<'_> {
             (None, Some(public)) => Secret::Public(self.text(public, &self.scope)?),
             (None, None) => return Ok(None),
         };
+        let user = spec.user.as_ref().map(|u| self.text(u, &self.scope));
         Ok(Some(Login {
-            user: self.text(&spec.user, &self.scope)?,
+            user: user.transpose()?.unwrap_or_default(),
             password,
         }))
     }
@@ -129,12 +183,20 @@ impl One<'_> {
         let body = match (spec.form.as_slice(), spec.json.as_slice()) {
             ([], []) => Body::Nothing,
             ([], [(name, JsonSpec::File(file))]) => Body::Secret(name.clone(), self.file(file)?),
-            ([], members) => Body::Json(
-                members
-                    .iter()
+            ([], members) => {
+                let is_form =
+                    |(_, member): &&(String, JsonSpec)| matches!(member, JsonSpec::Form(_));
+                let public = members.iter().filter(|m| !is_form(m));
+                let public = public
                     .map(|(name, member)| Ok((name.clone(), self.member(member)?)))
-                    .collect::<Result<_>>()?,
-            ),
+                    .collect::<Result<_>>()?;
+                match members.iter().find(is_form) {
+                    Some((name, _)) => {
+                        Body::Member(public, name.clone(), Secret::Kept(value::FILE.to_owned()))
+                    }
+                    None => Body::Json(public),
+                }
+            }
             (parts, _) => Body::Form(
                 parts
                     .iter()
@@ -163,9 +225,20 @@ impl One<'_> {
         Ok(match member {
             JsonSpec::Bool(value) => (*value).into(),
             JsonSpec::Text(text) => self.text(text, &self.scope)?.into(),
-            JsonSpec::File(file) => {
+            JsonSpec::File(file) | JsonSpec::Form(file) => {
                 return Err(file.error("a secret must be the only member of a document", ""));
             }
+        })
+    }
+
+    /// Renders what must not stand in an answer.
+    pub(super) fn lacks(&self, (way, members): &LacksSpec, scope: &Scope) -> Result<Lacks> {
+        let way = way.iter().map(|name| self.text(name, scope));
+        let members = members.iter();
+        let members = members.map(|(name, text)| Ok((name.clone(), self.text(text, scope)?)));
+        Ok(Lacks {
+            at: way.collect::<Result<_>>()?,
+            members: members.collect::<Result<_>>()?,
         })
     }
 
@@ -175,7 +248,7 @@ impl One<'_> {
         (tls, peer, path): (bool, &Expr, &Expr),
         login: Option<&str>,
         is: &[String],
-        (seen_by, hint): (Option<String>, Option<String>),
+        more: Answered,
     ) -> Result<Probe> {
         let logins = match (&self.profile.far, login) {
             (Some(far), Some("any")) => self.logins(far)?,
@@ -190,8 +263,9 @@ impl One<'_> {
             logins,
             accept: Vec::new(),
             is: is.to_vec(),
-            seen_by,
-            hint,
+            seen_by: more.seen_by,
+            hint: more.hint,
+            lacks: more.lacks,
         })
     }
 }

@@ -1,0 +1,105 @@
+//! What a request would replace.
+
+use zeroize::Zeroizing;
+
+use super::{Login, Request, Wanted, Was, calls, password, value};
+use crate::{
+    error::{Error, Result},
+    host::{Host, Reply},
+    peer::Fingerprint,
+    preflight::{Finding, Severity},
+    probe,
+    state::Bytes,
+};
+
+/// Reads what a request would replace, as JSON; where it cannot be read, nothing could be put back, which is fatal.
+pub(super) fn read(
+    host: &dyn Host,
+    accept: &[Fingerprint],
+    one: &Wanted,
+    was: &Was,
+) -> (Option<Bytes>, Vec<Finding>) {
+    if accept.is_empty() {
+        // Who the peer is was found out, and is a finding already.
+        return (None, Vec::new());
+    }
+    let what = format!("GET https://{}{}", one.peer, was.path);
+    let unread = |why: &str| {
+        let message = format!("`{what}` {why}: what it replaces could not be put back");
+        let fatal = Finding::host(Severity::Fatal, "value-unread", message);
+        (
+            None,
+            vec![fatal.hinted(
+                "give who may read and set it; `certroll profiles show` names the settings",
+            )],
+        )
+    };
+    let reply = match get(host, &one.peer, accept, &one.logins, &was.path) {
+        Ok(Reply::Answer { status: 200, body }) => Zeroizing::new(body),
+        Ok(Reply::Answer { status, .. }) => return unread(&format!("answers {status}")),
+        Ok(Reply::Empty) => return unread("closes the connection without an answer"),
+        Ok(Reply::Lost(why)) => return unread(&format!("broke off: {why}")),
+        Err(error) => return unread(&probe::reason(&error)),
+    };
+    let Some(found) = value::at(&reply, &was.at) else {
+        return unread(&format!("has no `{}`", was.at.join(".")));
+    };
+    let words = value::words(&found, host.now());
+    let holds = |wanted: &[String]| wanted.iter().all(|w| words.contains(&w.as_str()));
+    let findings = was.remarks.iter().filter(|(wanted, _)| holds(wanted));
+    let findings = findings.map(|(_, finding)| finding.clone()).collect();
+    let text = serde_json::to_vec(&found).unwrap_or_default();
+    (Some(text.into()), findings)
+}
+
+/// Names what a request carries, and what it replaces, as files of the generation.
+pub(super) fn keep(
+    own: usize,
+    new: Option<Bytes>,
+    old: Option<Bytes>,
+) -> impl Iterator<Item = (String, Bytes)> {
+    let named = move |(side, bytes): (&str, Option<Bytes>)| Some((file(side, own), bytes?));
+    [("new", new), ("old", old)].into_iter().filter_map(named)
+}
+
+/// Has a request carry the file that is its own.
+pub(super) fn name(request: &mut Request, own: usize) {
+    for name in request.kept_mut() {
+        *name = file("new", own);
+    }
+}
+
+fn file(side: &str, own: usize) -> String {
+    format!("{side}-{own}-{}", value::FILE)
+}
+
+/// Asks a path over TLS: as nobody where there are no logins, else as each in turn while the peer answers 401.
+///
+/// # Errors
+/// As [`calls`] and [`Host::fetch`], and what keeps a password from being read.
+fn get(
+    host: &dyn Host,
+    peer: &str,
+    accept: &[Fingerprint],
+    logins: &[Login],
+    path: &str,
+) -> Result<Reply> {
+    let asked = |login: Option<&Login>| {
+        let login = login.map(|l| Ok::<_, Error>((l.user.clone(), password(host, &l.password)?)));
+        let login = login.transpose()?;
+        calls(host, peer, accept, path)?.make(|mut call| {
+            call.login.clone_from(&login);
+            host.fetch(&call)
+        })
+    };
+    let Some((last, others)) = logins.split_last() else {
+        return asked(None);
+    };
+    for login in others {
+        match asked(Some(login))? {
+            Reply::Answer { status: 401, .. } => {}
+            reply => return Ok(reply),
+        }
+    }
+    asked(Some(last))
+}

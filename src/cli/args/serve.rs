@@ -7,10 +7,11 @@ pub(crate) enum Serve {
     /// Demand a client certificate, and answer each request with the leaf that was shown
     #[command(after_help = "Examples:
   certroll serve mtls --cert backend.pem --key backend.key
-  certroll serve mtls --cert backend.pem --key backend.key --listen 0.0.0.0:9444 --trust gateway.pem --for 600
+  certroll serve mtls --cert b.pem --key b.key --trust gateway.pem --for 600
 
-Each request is answered with a JSON document that names the leaf; each connection is a line on standard output, a
-refused one too. A connection carries one request. It ends with --for, or with a signal, and exits with 0.")]
+Each request is answered with a JSON document that names the leaf. Each
+connection is a line on standard output, a refused one too, and carries one
+request. It ends with --for, or with a signal, and exits with 0.")]
     Mtls(Backend),
 }
 

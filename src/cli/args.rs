@@ -68,12 +68,12 @@ identity, 3 rolled back, 4 stuck or open, 5 differences, 6 locked, 7 stale,
 
 /// What a saved plan has already.
 const APPROVED: [&str; 11] = [
+    "from",
     "name",
     "profile",
     "cert",
     "key",
     "chain",
-    "from",
     "password_file",
     "previous_cert",
     "previous_key",

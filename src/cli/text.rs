@@ -91,14 +91,6 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
     out
 }
 
-/// Says where an identity was taken from, where that is known.
-pub(crate) fn taken_from(identity: &IdentityLine) -> String {
-    if identity.source.is_empty() {
-        return String::new();
-    }
-    format!(", from {}", identity.source)
-}
-
 /// Renders what keeps a plan from being made, and its last line.
 pub(crate) fn blunt(view: &View) -> String {
     let mut out = String::new();
@@ -113,6 +105,14 @@ pub(crate) fn blunt(view: &View) -> String {
 pub(crate) fn count(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
+}
+
+/// Says where an identity was taken from, where that is known.
+pub(crate) fn taken_from(identity: &IdentityLine) -> String {
+    if identity.source.is_empty() {
+        return String::new();
+    }
+    format!(", from {}", identity.source)
 }
 
 /// Notes too: what a rollout leaves alone, or takes for granted, is part of what is agreed to.

@@ -10,12 +10,14 @@ use crate::{
 
 mod issue;
 mod peers;
+mod serve;
 mod stores;
 mod trust;
 mod watch;
 
 pub(crate) use issue::{Issue, Made, MadeByCa};
 pub(crate) use peers::{Pin, Probing};
+pub(crate) use serve::{Backend, Serve};
 pub(crate) use stores::{Keystore, NewStore, Opened, StoreFormat};
 pub(crate) use trust::{Anchor, Trust};
 pub(crate) use watch::{Shape, Watching};
@@ -90,6 +92,8 @@ pub(crate) enum Story {
     Checkpoint,
     /// A Speechmatics appliance over the network
     Speechmatics,
+    /// A WSO2 gateway whose backend demands a client certificate
+    Wso2,
 }
 
 /// When to colour.
@@ -288,6 +292,11 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
     Trust {
         #[command(subcommand)]
         command: Trust,
+    },
+    /// Serve for proof: a backend that says which client certificate it saw
+    Serve {
+        #[command(subcommand)]
+        command: Serve,
     },
     /// Have the host call certroll when it must: at boot, after renewals and upgrades, and when files change
     Hooks {

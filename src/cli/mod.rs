@@ -25,6 +25,7 @@ pub(crate) mod print;
 mod probe;
 mod profiles;
 mod record;
+pub(crate) mod serve;
 mod status;
 pub(crate) mod text;
 mod trust;
@@ -148,6 +149,7 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Probe(asked) => probe::run(host, asked, printer),
         Command::Pin { command } => pin::run(host, command, printer),
         Command::Keystore { command } => keystore::run(host, command, printer),
+        Command::Serve { command } => serve::run(host, command, printer),
         Command::Hooks { command } => {
             hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
         }

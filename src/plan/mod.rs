@@ -217,7 +217,8 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             observed.findings.push(finding);
             continue;
         }
-        let lines = match rewrite::settle(host, &mut target, &before)? {
+        let told = &mut observed.findings;
+        let lines = match rewrite::settle(host, &mut target, &before, told)? {
             Ok(lines) => lines,
             Err(finding) => {
                 observed.findings.push(finding);

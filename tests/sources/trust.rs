@@ -172,7 +172,7 @@ cmp before after
             return;
         };
         assert!(
-            out.contains("committed: generation 1, ") && out.contains("committed: generation 2, "),
+            out.contains("committed: generation 1\n") && out.contains("committed: generation 2\n"),
             "{out}"
         );
         let shown: serde_json::Value = serde_json::from_str(&scratch.read("shown")).unwrap();

@@ -9,16 +9,19 @@ pub(crate) enum Issue {
     /// By its own key: clients must be given it, and each anew when it is replaced
     #[command(after_help = "Examples:
   certroll issue self-signed pbx.local 192.0.2.10
-  certroll issue self-signed pbx.local --key-type p256 --days 397 --cert pbx.pem --key pbx.key
+  certroll issue self-signed pbx.local --key-type p256 --days 397 \\
+      --cert pbx.pem --key pbx.key
 
 Nothing that is there is replaced.")]
     SelfSigned(Made),
     /// By a private CA of this host or lab: clients are given its root once
     #[command(after_help = "Examples:
   certroll issue ca pbx.local 192.0.2.10
-  certroll issue ca sbc.local --ca-cert lab.crt --ca-key lab.key --cert sbc.crt --key sbc.key
+  certroll issue ca sbc.local --ca-cert lab.crt --ca-key lab.key \\
+      --cert sbc.crt --key sbc.key
 
-The first call makes the root, later ones use it. Nothing that is there is replaced.")]
+The first call makes the root, later ones use it. Nothing that is there is
+replaced.")]
     Ca(MadeByCa),
 }
 

@@ -167,6 +167,13 @@ pub(crate) struct Written<'a> {
     pub(crate) html: Option<&'a str>,
 }
 
+impl<'a> Written<'a> {
+    /// Those of `--out`, `--emit-script` and `--html`.
+    pub(crate) fn to([out, script, html]: [Option<&'a str>; 3]) -> Self {
+        Self { out, script, html }
+    }
+}
+
 pub(crate) fn plan(
     host: &mut dyn Host,
     request: &Request,
@@ -202,7 +209,13 @@ pub(crate) fn plan(
         });
         host.write_output(path, text.as_bytes())?;
     }
-    printer.result(&view, || text::plan(&view, printer.verbose()));
+    printer.result(&view, || {
+        if printer.quiet() {
+            text::blunt(&view)
+        } else {
+            text::plan(&view, printer.verbose())
+        }
+    });
     if prepared.plan.is_blocked() {
         return Ok(Error::Findings(prepared.plan.findings).exit());
     }

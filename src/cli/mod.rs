@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     error::{Error, ExitCode, Result},
     host::{Host, system::SystemHost},
+    rollouts::Request,
 };
 
 mod args;
@@ -25,6 +26,7 @@ mod profiles;
 mod record;
 mod status;
 pub(crate) mod text;
+mod usage;
 
 pub use look::Saved;
 
@@ -37,7 +39,7 @@ use print::Printer;
 pub fn main() -> process::ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage::exit(&error),
     };
     let printer = Printer::new(&cli);
     crate::host::system::keep_memory_private();
@@ -45,49 +47,25 @@ pub fn main() -> process::ExitCode {
     if let Command::Status { rollout, watching } = &cli.command
         && watching.format.is_for_monitoring()
     {
-        let host = host.as_ref().map(|host| host as &dyn Host);
         let profiles = cli.profiles.as_deref();
-        let code = match host {
+        let code = match &host {
             Ok(host) => status::monitor(host, rollout, watching, profiles, &printer),
             Err(error) => status::silent(error, watching, &printer),
         };
         return process::ExitCode::from(code);
     }
-    let code = match host.and_then(|mut host| run(&mut host, &cli, &printer)) {
-        Ok(code) => code,
-        Err(error) => {
-            printer.error(&error);
-            error.exit()
+    let (ran, may_change) = match host {
+        Ok(mut host) => {
+            let ran = run(&mut host, &cli, &printer);
+            (ran, host.is_locked())
         }
+        Err(error) => (Err(error), false),
     };
-    process::ExitCode::from(code as u8)
-}
-
-/// Prints help to standard output and faults to standard error, as clap words them.
-fn usage(error: &clap::Error) -> process::ExitCode {
-    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
-        let text = error.render().to_string();
-        let first = text.lines().next().unwrap_or_default();
-        Printer::documents().error(&Error::Usage {
-            message: first.strip_prefix("error: ").unwrap_or(first).to_owned(),
-            hint: "certroll --help".to_owned(),
-        });
-        return process::ExitCode::from(ExitCode::Usage as u8);
-    }
-    if error.use_stderr()
-        && std::env::args_os().any(|arg| arg == "nagios" || arg == "--format=nagios")
-    {
-        // A plugin that cannot be run has told nothing, and 2 would say CRITICAL.
-        drop(error.print());
-        return process::ExitCode::from(crate::watch::Level::Unknown.exit());
-    }
-    // A closed pipe is no reason to fail: the exit code still tells.
-    drop(error.print());
-    process::ExitCode::from(if error.use_stderr() {
-        ExitCode::Usage as u8
-    } else {
-        0
-    })
+    let code = ran.unwrap_or_else(|error| {
+        printer.error(&error);
+        error.exit()
+    });
+    process::ExitCode::from(printer.ended(code, may_change) as u8)
 }
 
 fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
@@ -102,12 +80,8 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         } => {
             let mut request = rollout.request(profiles_dir)?;
             request.revert = *revert;
-            let written = look::Written {
-                out: out.as_deref(),
-                script: emit_script.as_deref(),
-                html: html.as_deref(),
-            };
-            look::plan(host, &request, &written, printer)
+            let files = [out, emit_script, html].map(Option::as_deref);
+            look::plan(host, &request, &look::Written::to(files), printer)
         }
         Command::Revert(revert) => {
             let request = revert.request(profiles_dir)?;
@@ -124,10 +98,7 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             changes::apply(host, &request, plan.as_deref(), *go, printer)
         }
         Command::Status { rollout, watching } => {
-            if watching.output.is_some() {
-                return Err(status::without_file());
-            }
-            status::show(host, &rollout.request(profiles_dir)?, printer)
+            status::show(host, &rollout.request(profiles_dir)?, watching, printer)
         }
         Command::Doctor {
             rollout,
@@ -142,11 +113,15 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Rollback {
             generation,
             name,
-            selected,
+            profile,
             go,
             allow,
         } => {
-            let request = selected.request(name.clone(), profiles_dir);
+            let request = Request {
+                name: name.clone(),
+                profiles: profile.clone(),
+                ..Request::default()
+            };
             changes::rollback(host, &request, *generation, allow, *go, printer)
         }
         Command::Recover { boot, abandon } => changes::recover(host, *boot, *abandon, printer),

@@ -21,7 +21,15 @@ use crate::{
 };
 
 /// Shows one rollout.
-pub(crate) fn show(host: &mut dyn Host, request: &Request, printer: &Printer) -> Result<ExitCode> {
+pub(crate) fn show(
+    host: &mut dyn Host,
+    request: &Request,
+    watching: &Watching,
+    printer: &Printer,
+) -> Result<ExitCode> {
+    if watching.output.is_some() {
+        return Err(without_file());
+    }
     refuse_open(host)?;
     let prepared = prepare(host, request)?;
     let plan = &prepared.plan;
@@ -55,7 +63,10 @@ pub(crate) fn show(host: &mut dyn Host, request: &Request, printer: &Printer) ->
         "last": watched.last,
     });
     printer.result(&document, || {
-        let mut out = head(&view, plan.is_empty());
+        let mut out = head(&view, plan.is_empty(), printer.quiet());
+        if printer.quiet() {
+            return out;
+        }
         for verdict in &watched.endpoints {
             let word = if verdict.good { "good" } else { "BAD " };
             let _ = writeln!(out, "{word} {}: {}", verdict.probe, verdict.found);
@@ -76,15 +87,18 @@ pub(crate) fn show(host: &mut dyn Host, request: &Request, printer: &Printer) ->
     })
 }
 
-fn head(view: &View, is_empty: bool) -> String {
+fn head(view: &View, is_empty: bool, brief: bool) -> String {
     let state = if is_empty {
         "as wanted"
     } else {
         "drifted or owed"
     };
+    let first = format!("rollout {}: {state}\n", view.rollout);
+    if brief {
+        return first;
+    }
     format!(
-        "rollout {}: {state}\nleaf {}, until {}\n",
-        view.rollout,
+        "{first}leaf {}, until {}\n",
         view.identity.fingerprint,
         text::time(view.identity.not_after)
     )
@@ -101,10 +115,7 @@ fn certificates(out: &mut String, watched: &Watched, now: i64, verbose: bool) {
             left if left < one.warning => "ENDS SOON",
             _ => "until",
         };
-        let many = match places.len() {
-            1 => "1 place".to_owned(),
-            many => format!("{many} places"),
-        };
+        let many = text::count(places.len(), "place");
         let (subject, end) = (&one.subject, text::time(one.not_after));
         let _ = writeln!(out, "{word} {end}: {subject}, at {many}");
         for place in places.iter().filter(|_| verbose) {
@@ -140,21 +151,21 @@ pub(crate) fn monitor(
     let told = asked.and_then(|(all, open)| {
         if watching.format == Shape::Nagios {
             let (level, line) = watch::line(&all, open, host.now());
-            printer.raw(&(line + "\n"));
+            printer.stdout(&(line + "\n"));
             return Ok(level.exit());
         }
         let text = watch::metrics(&all, open, host.now());
         match &watching.output {
             Some(path) => host.write_shared(path, text.as_bytes())?,
-            None => printer.raw(&text),
+            None => printer.stdout(&text),
         }
-        Ok(0)
+        Ok(printer.ended(ExitCode::Success, false) as u8)
     });
     told.unwrap_or_else(|error| silent(&error, watching, printer))
 }
 
 /// Says that only metrics go to a file.
-pub(crate) fn without_file() -> Error {
+fn without_file() -> Error {
     Error::Usage {
         message: "`--output` is for `--format prometheus`".to_owned(),
         hint: "leave it out, or send the output to a file: `> FILE`".to_owned(),
@@ -164,7 +175,7 @@ pub(crate) fn without_file() -> Error {
 /// Tells monitoring that nothing can be told, in its own form, and returns the exit code that it expects.
 pub(crate) fn silent(error: &Error, watching: &Watching, printer: &Printer) -> u8 {
     if watching.format == Shape::Nagios {
-        printer.raw(&(watch::unknown(&error.to_string()) + "\n"));
+        printer.stdout(&(watch::unknown(&error.to_string()) + "\n"));
         return Level::Unknown.exit();
     }
     printer.error(error);

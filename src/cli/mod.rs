@@ -16,6 +16,7 @@ mod changes;
 mod doctor;
 mod hooks;
 pub mod inspect;
+mod issue;
 mod keystore;
 pub(crate) mod look;
 mod page;
@@ -24,8 +25,10 @@ pub(crate) mod print;
 mod probe;
 mod profiles;
 mod record;
+pub(crate) mod serve;
 mod status;
 pub(crate) mod text;
+mod trust;
 mod usage;
 
 pub use look::Saved;
@@ -138,9 +141,12 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Probe(asked) => probe::run(host, asked, printer),
         Command::Pin { command } => pin::run(host, command, printer),
         Command::Keystore { command } => keystore::run(host, command, printer),
+        Command::Serve { command } => serve::run(host, command, printer),
         Command::Hooks { command } => {
             hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
         }
+        Command::Issue { command } => issue::run(host, command, printer),
+        Command::Trust { command } => trust::run(host, command, printer),
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

@@ -98,9 +98,10 @@ fn head(view: &View, is_empty: bool, brief: bool) -> String {
         return first;
     }
     format!(
-        "{first}leaf {}, until {}\n",
+        "{first}leaf {}, until {}{}\n",
         view.identity.fingerprint,
-        text::time(view.identity.not_after)
+        text::time(view.identity.not_after),
+        text::taken_from(&view.identity)
     )
 }
 

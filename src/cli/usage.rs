@@ -23,6 +23,10 @@ pub(super) fn exit(error: &clap::Error) -> process::ExitCode {
         ExitCode::Usage
     } else {
         printer.error(&worded(error, bare));
+        if std::env::args_os().any(|arg| arg == "nagios" || arg == "--format=nagios") {
+            // A plugin that cannot be run has told nothing, and 2 would say CRITICAL.
+            return process::ExitCode::from(Level::Unknown.exit());
+        }
         ExitCode::Usage
     };
     let is_plugin = |arg: std::ffi::OsString| arg == "nagios" || arg == "--format=nagios";

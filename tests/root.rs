@@ -104,7 +104,7 @@ fn history_and_show_tell_what_was_done_and_forget_forgets() {
     assert!(
         history.out.contains("placed")
             && history.out.contains("wazo")
-            && history.out.contains("by root")
+            && history.out.contains("  root  by hand")
     );
     scratch
         .on_root("show 1")

@@ -171,6 +171,13 @@ pub(crate) struct Written<'a> {
     pub(crate) html: Option<&'a str>,
 }
 
+impl<'a> Written<'a> {
+    /// Those of `--out`, `--emit-script` and `--html`.
+    pub(crate) fn to([out, script, html]: [Option<&'a str>; 3]) -> Self {
+        Self { out, script, html }
+    }
+}
+
 pub(crate) fn plan(
     host: &mut dyn Host,
     request: &Request,

@@ -51,9 +51,8 @@ pub fn main() -> process::ExitCode {
     if let Command::Status { rollout, watching } = &cli.command
         && watching.format.is_for_monitoring()
     {
-        let host = host.as_ref().map(|host| host as &dyn Host);
         let profiles = cli.profiles.as_deref();
-        let code = match host {
+        let code = match &host {
             Ok(host) => status::monitor(host, rollout, watching, profiles, &printer),
             Err(error) => status::silent(error, watching, &printer),
         };
@@ -85,12 +84,8 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         } => {
             let mut request = rollout.request(profiles_dir)?;
             request.revert = *revert;
-            let written = look::Written {
-                out: out.as_deref(),
-                script: emit_script.as_deref(),
-                html: html.as_deref(),
-            };
-            look::plan(host, &request, &written, printer)
+            let files = [out, emit_script, html].map(Option::as_deref);
+            look::plan(host, &request, &look::Written::to(files), printer)
         }
         Command::Revert(revert) => {
             let request = revert.request(profiles_dir)?;
@@ -107,10 +102,7 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             changes::apply(host, &request, plan.as_deref(), *go, printer)
         }
         Command::Status { rollout, watching } => {
-            if watching.output.is_some() {
-                return Err(status::without_file());
-            }
-            status::show(host, &rollout.request(profiles_dir)?, printer)
+            status::show(host, &rollout.request(profiles_dir)?, watching, printer)
         }
         Command::Doctor {
             rollout,

@@ -45,6 +45,9 @@ const HEAD: [&str; 9] = [
     "N", "state", "started", "took", "rollout", "changes", "leaf", "who", "why",
 ];
 
+/// The most characters of a column; a sentence about what cannot be read fits.
+const WIDEST: usize = 120;
+
 fn table(rows: &[Row]) -> String {
     if rows.is_empty() {
         return "no generation yet: nothing was changed by certroll\n".to_owned();
@@ -65,7 +68,7 @@ fn table(rows: &[Row]) -> String {
                 why(told),
             ]),
         }
-        cells.push(row);
+        cells.push(row.into_iter().map(cut).collect());
     }
     let width = |n: usize| {
         // What cannot be read has a sentence of its own, which widens no column.
@@ -83,6 +86,14 @@ fn table(rows: &[Row]) -> String {
         out.push('\n');
     }
     out
+}
+
+/// Cuts a text that would make a column wider than any table.
+fn cut(text: String) -> String {
+    match text.char_indices().nth(WIDEST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
 }
 
 /// Says which leaf went and which came, by the first digits.

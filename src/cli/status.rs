@@ -21,7 +21,15 @@ use crate::{
 };
 
 /// Shows one rollout.
-pub(crate) fn show(host: &mut dyn Host, request: &Request, printer: &Printer) -> Result<ExitCode> {
+pub(crate) fn show(
+    host: &mut dyn Host,
+    request: &Request,
+    watching: &Watching,
+    printer: &Printer,
+) -> Result<ExitCode> {
+    if watching.output.is_some() {
+        return Err(without_file());
+    }
     refuse_open(host)?;
     let prepared = prepare(host, request)?;
     let plan = &prepared.plan;
@@ -55,13 +63,9 @@ pub(crate) fn show(host: &mut dyn Host, request: &Request, printer: &Printer) ->
         "last": watched.last,
     });
     printer.result(&document, || {
-        let mut out = head(&view, plan.is_empty());
+        let mut out = head(&view, plan.is_empty(), printer.quiet());
         if printer.quiet() {
-            return out
-                .lines()
-                .take(1)
-                .map(|line| format!("{line}\n"))
-                .collect();
+            return out;
         }
         for verdict in &watched.endpoints {
             let word = if verdict.good { "good" } else { "BAD " };
@@ -83,15 +87,18 @@ pub(crate) fn show(host: &mut dyn Host, request: &Request, printer: &Printer) ->
     })
 }
 
-fn head(view: &View, is_empty: bool) -> String {
+fn head(view: &View, is_empty: bool, brief: bool) -> String {
     let state = if is_empty {
         "as wanted"
     } else {
         "drifted or owed"
     };
+    let first = format!("rollout {}: {state}\n", view.rollout);
+    if brief {
+        return first;
+    }
     format!(
-        "rollout {}: {state}\nleaf {}, until {}{}\n",
-        view.rollout,
+        "{first}leaf {}, until {}{}\n",
         view.identity.fingerprint,
         text::time(view.identity.not_after),
         text::taken_from(&view.identity)
@@ -109,10 +116,7 @@ fn certificates(out: &mut String, watched: &Watched, now: i64, verbose: bool) {
             left if left < one.warning => "ENDS SOON",
             _ => "until",
         };
-        let many = match places.len() {
-            1 => "1 place".to_owned(),
-            many => format!("{many} places"),
-        };
+        let many = text::count(places.len(), "place");
         let (subject, end) = (&one.subject, text::time(one.not_after));
         let _ = writeln!(out, "{word} {end}: {subject}, at {many}");
         for place in places.iter().filter(|_| verbose) {
@@ -156,13 +160,13 @@ pub(crate) fn monitor(
             Some(path) => host.write_shared(path, text.as_bytes())?,
             None => printer.stdout(&text),
         }
-        Ok(0)
+        Ok(printer.ended(ExitCode::Success, false) as u8)
     });
     told.unwrap_or_else(|error| silent(&error, watching, printer))
 }
 
 /// Says that only metrics go to a file.
-pub(crate) fn without_file() -> Error {
+fn without_file() -> Error {
     Error::Usage {
         message: "`--output` is for `--format prometheus`".to_owned(),
         hint: "leave it out, or send the output to a file: `> FILE`".to_owned(),

@@ -29,6 +29,11 @@ pub(super) fn exit(error: &clap::Error) -> process::ExitCode {
         }
         ExitCode::Usage
     };
+    let is_plugin = |arg: std::ffi::OsString| arg == "nagios" || arg == "--format=nagios";
+    if code == ExitCode::Usage && std::env::args_os().any(is_plugin) {
+        // A plugin that cannot be run has told nothing, and 2 would say CRITICAL.
+        return process::ExitCode::from(Level::Unknown.exit());
+    }
     process::ExitCode::from(code as u8)
 }
 

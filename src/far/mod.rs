@@ -74,7 +74,7 @@ pub enum Over {
     Ssh {
         /// Where to, as ssh(1) takes a destination.
         to: String,
-        /// A file of ssh_config(5) instead of the user's and the system's; empty: those.
+        /// A file of `ssh_config(5)` instead of the user's and the system's; empty: those.
         config: String,
         /// What the login shell there runs: all of it happens, or it fails.
         run: String,

@@ -80,7 +80,7 @@ pub enum OverSpec {
     Ssh {
         /// The destination.
         to: Expr,
-        /// A file of ssh_config(5); empty: the user's and the system's.
+        /// A file of `ssh_config(5)`; empty: the user's and the system's.
         config: Option<Expr>,
         /// What the shell there runs.
         run: Expr,

@@ -35,10 +35,14 @@ pub(crate) struct Watching {
 
 /// Examples and exit codes of `status`.
 pub(crate) const AFTER: &str = "Examples:
-  certroll status                                 the only rollout, for people
-  certroll status --format nagios                 every rollout in a line with performance data
-  certroll status --format prometheus --output /var/lib/prometheus/node-exporter/certroll.prom
+  certroll status                      the only rollout, for people
+  certroll status --format nagios      every rollout, with performance data
+  certroll status --format prometheus --output certroll.prom
 
-A certificate is a warning within 14 days of its end (a profile may ask for more) and critical within 7, and at most within a
-quarter and an eighth of its lifetime. For Nagios the exit code is 0 to 3 (OK, WARNING, CRITICAL, UNKNOWN); for Prometheus it
-is 0 once the metrics are written, whatever they say. Else it is 0, or 5 for drift, what is owed, or an end that is near.";
+A certificate is a warning within 14 days of its end (a profile may ask for
+more) and critical within 7, and at most within a quarter and an eighth of its
+lifetime.
+
+Exits with 0, or 5 for drift, what is owed, or an end that is near. For Nagios
+it is 0 to 3 (OK, WARNING, CRITICAL, UNKNOWN); for Prometheus it is 0 once the
+metrics are written, whatever they say.";

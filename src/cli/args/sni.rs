@@ -7,11 +7,12 @@ pub(crate) enum Sni {
     /// Say which certificate answers for a name, step by step, and what is wrong with it; for all names without one
     #[command(after_help = "Examples:
   certroll sni explain pbx.example.com --tree tree.json --config exported.json
-  certroll sni explain --tree tree.json --config exported.json --dir /var/lib/era_files/syncroot/common/cert=/opt/era/syncroot/common/cert
+  certroll sni explain --tree tree.json --config exported.json --dir /in=/here
   certroll sni explain pbx.example.com --tree tree.json --cert site.pem
 
-The tree is JSON: {\"master\": NAME, \"domains\": [{\"name\": NAME, \"certificate_pem\": PEM}, ...]}.
-Exits with 5 if another than the certificate of --cert answers, or one that is expired, broken or does not name the host.")]
+The tree is JSON: {\"master\": NAME, \"domains\": [DOMAIN, ...]}, and a DOMAIN is
+{\"name\": NAME, \"certificate_pem\": PEM}. Exits with 5 if another answers
+than that of --cert, or one that is expired, broken or not for the host.")]
     Explain(Explained),
 }
 

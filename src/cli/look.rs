@@ -245,6 +245,7 @@ pub(crate) fn status(
         .filter(|s| !s.is_done(host.tree()))
         .map(|s| s.text.as_str())
         .collect();
+    let renewals = super::renewals::told(host, &plan.rollout)?;
     let document = json!({
         "format": "certroll/status/1",
         "rollout": view.rollout,
@@ -255,6 +256,7 @@ pub(crate) fn status(
         "findings": view.findings,
         "steps": steps,
         "expires_soon": expires_soon,
+        "renewals": renewals.document,
     });
     printer.result(&document, || {
         let mut out = format!(
@@ -272,6 +274,7 @@ pub(crate) fn status(
             view.identity.fingerprint,
             text::time(view.identity.not_after)
         );
+        out.push_str(&renewals.text);
         for verdict in &verdicts {
             let _ = writeln!(
                 out,
@@ -289,7 +292,7 @@ pub(crate) fn status(
         }
         out
     });
-    Ok(if plan.is_empty() && !expires_soon {
+    Ok(if plan.is_empty() && !expires_soon && !renewals.missed {
         ExitCode::Success
     } else {
         ExitCode::Differences

@@ -15,12 +15,15 @@ mod changes;
 mod doctor;
 mod hooks;
 pub mod inspect;
+mod issue;
 mod keystore;
 pub(crate) mod look;
 mod pin;
 pub(crate) mod print;
 mod probe;
 mod profiles;
+mod renew;
+mod renewals;
 pub(crate) mod text;
 
 pub use look::Saved;
@@ -139,6 +142,8 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Hooks { command } => {
             hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
         }
+        Command::Issue { command } => issue::run(host, command, cli.state.as_deref(), printer),
+        Command::Renew(renew) => renew::run(host, renew, profiles_dir, printer),
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

@@ -188,9 +188,15 @@ fn plan(host: &dyn Host, changes: Vec<Change>) -> Plan {
 /// What has systemd know its units, and start those that wait for something: the same for the way back, where a pattern
 /// names what is there, be it nothing (systemctl(1)).
 const TELL_SYSTEMD: [&[&str]; 3] = [
-    &["systemctl", "stop", "certroll-hooks.*"],
+    &["systemctl", "stop", "certroll-hooks.*", "certroll-renew.t*"],
     &["systemctl", "daemon-reload"],
-    &["systemctl", "--all", "start", "certroll-hooks.*"],
+    &[
+        "systemctl",
+        "--all",
+        "start",
+        "certroll-hooks.*",
+        "certroll-renew.t*",
+    ],
 ];
 
 fn tell(argv: &[&str]) -> Service {

@@ -24,7 +24,7 @@ use rustix::{
 
 use super::{
     Call, Command, Deciding, Dial, Edit, Entry, Footing, Holder, Host, LARGEST_FILE, Output, Place,
-    Presented, Question, Reply, Tree, User,
+    Presented, Question, Reply, Stand, Standing, Tree, User, WebCall, WebReply,
 };
 use crate::{
     error::{Error, On as _, Result},
@@ -41,6 +41,7 @@ mod http;
 mod ids;
 mod mounts;
 mod network;
+mod stand;
 mod state_dir;
 mod sync;
 mod trust;
@@ -374,6 +375,14 @@ impl Host for SystemHost {
 
     fn send(&mut self, call: &Call) -> Result<Reply> {
         http::exchange(call)
+    }
+
+    fn web(&self, call: &WebCall) -> Result<WebReply> {
+        http::web::ask(call, || self.trust_anchors())
+    }
+
+    fn stand(&self, port: u16, stand: &Stand) -> Result<Box<dyn Standing>> {
+        stand::stand(port, stand)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

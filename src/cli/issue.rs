@@ -1,0 +1,20 @@
+//! The commands that have identities issued.
+
+use super::{args::Issue, print::Printer};
+use crate::{
+    error::{ExitCode, Result},
+    host::Host,
+};
+
+mod acme;
+
+pub(crate) fn run(
+    host: &mut dyn Host,
+    command: &Issue,
+    state: Option<&str>,
+    printer: &Printer,
+) -> Result<ExitCode> {
+    match command {
+        Issue::Acme(asked) => acme::run(host, asked, state, printer),
+    }
+}

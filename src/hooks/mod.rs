@@ -78,7 +78,12 @@ pub fn remove(host: &dyn Host) -> Result<Plan> {
         }
         changes.push(gone(at, hook.what.kind(), before));
         let of_links = parent.name().strip_suffix(".wants").is_some();
-        if of_links && host.list(&parent)?.is_some_and(|left| left.len() == 1) {
+        let is_ours = |name: &str| {
+            let at = parent.join(name);
+            changes.iter().any(|change: &Change| change.path == at)
+        };
+        let left = host.list(&parent)?.unwrap_or_default();
+        if of_links && left.iter().all(|entry| is_ours(&entry.name)) {
             let before = host.read(&parent)?;
             changes.push(gone(parent, "directory", before));
         }

@@ -141,6 +141,18 @@ impl Lane {
         Running::start(&mut self.command(line)).end()
     }
 
+    /// A run some hours from now.
+    #[track_caller]
+    pub(crate) fn later(&self, hours: u32, line: &str) -> Run {
+        let run = self.command(line);
+        let mut command = self.scratch.program("faketime");
+        command
+            .args(["-f", &format!("+{hours}h")])
+            .arg(run.get_program())
+            .args(run.get_args());
+        Running::start(&mut command).end()
+    }
+
     /// An order for a name, with more options.
     pub(crate) fn order(name: &str, more: &str) -> String {
         format!("issue acme {name} --server {SERVER} --ca-file ca.pem --agree-tos {more}")

@@ -10,6 +10,7 @@
     reason = "tests run programs and fail by panicking"
 )]
 
+mod caddy;
 #[path = "../common/mod.rs"]
 mod common;
 mod issue;

@@ -51,12 +51,7 @@ fn timer(lane: &Lane, hours: u32) -> Run {
     let words = unit
         .lines()
         .find_map(|line| line.strip_prefix("ExecStart=@certroll@ @profiles@"));
-    let mut command = lane.scratch.program("faketime");
-    command
-        .args(["-f", &format!("+{hours}h")])
-        .args([lane.command("").get_program()])
-        .args(lane.command(words.unwrap()).get_args());
-    Running::start(&mut command).end()
+    lane.later(hours, words.unwrap())
 }
 
 #[test]

@@ -1,20 +1,18 @@
 //! What is kept of identities and accounts, in the state directory below `acme`, 0600 in folders of 0700.
 
-use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::asked::Asked;
+use super::{
+    asked::Asked,
+    store::{make_dir, path, put, read, writer},
+};
 use crate::{
     error::{Error, Result},
-    hex::hex,
-    host::{ACME, Edit, Host, Permit, Place, Writer},
+    host::{ACME, Edit, Host, Place},
     identity::{Identity, Input},
-    journal::{Store, create_dir},
+    journal::Store,
     state::{Attrs, Bytes, Content, HostPath, State},
 };
-
-/// Accounts, one file for each server; no identity's name begins with a dot.
-const ACCOUNTS: &str = "/acme/.accounts";
 
 /// The link to the pair in force.
 const LIVE: &str = "live";
@@ -274,59 +272,4 @@ pub fn issued(host: &dyn Host) -> Result<Vec<Folder>> {
     let mut all = Folder::all(host)?;
     all.retain(|folder| !matches!(folder.asked(host), Err(Error::Unknown { .. })));
     Ok(all)
-}
-
-/// Reads the account that is kept for a server.
-pub(super) fn account<T: DeserializeOwned>(host: &dyn Host, server: &str) -> Result<Option<T>> {
-    read(host, &account_at(server))
-}
-
-/// Keeps the account for a server, durable on return.
-pub(super) fn keep_account<T: Serialize>(
-    host: &mut dyn Host,
-    server: &str,
-    account: &T,
-) -> Result<()> {
-    let writer = &mut writer(host);
-    make_dir(writer, &path(ACME))?;
-    make_dir(writer, &path(ACCOUNTS))?;
-    put(host, &account_at(server), account)
-}
-
-fn account_at(server: &str) -> HostPath {
-    let digest = hex(digest::digest(&digest::SHA256, server.as_bytes()).as_ref());
-    path(ACCOUNTS).join(&format!("{}.json", &digest[..16]))
-}
-
-fn read<T: DeserializeOwned>(host: &dyn Host, at: &HostPath) -> Result<Option<T>> {
-    let state = host.load(at)?;
-    let Some(bytes) = state.bytes() else {
-        return Ok(None);
-    };
-    let read = serde_json::from_slice(bytes.reveal());
-    read.map(Some).map_err(|error| Error::Stored {
-        path: at.to_string(),
-        message: error.to_string(),
-    })
-}
-
-fn put<T: Serialize>(host: &mut dyn Host, at: &HostPath, what: &T) -> Result<()> {
-    let bytes = serde_json::to_vec_pretty(what).unwrap_or_default();
-    Store::put(&mut writer(host), at, Bytes::from(bytes))
-}
-
-fn make_dir(writer: &mut Writer<'_>, at: &HostPath) -> Result<()> {
-    if writer.host().load(at)? != State::Absent {
-        return Ok(());
-    }
-    writer.edit(&create_dir(at))?;
-    writer.sync(&[Place::State(at.clone())])
-}
-
-fn writer(host: &mut dyn Host) -> Writer<'_> {
-    Writer::new(host, Permit::default(), String::new())
-}
-
-fn path(text: &str) -> HostPath {
-    HostPath::new(text).unwrap_or_default()
 }

@@ -4,6 +4,7 @@
 //! Asked          what an identity is: names, server, how its server is answered       asked.rs      stored
 //! before::check  what would fail anyway is found out before an order counts           before.rs
 //! obtain         account -> order -> authorizations -> certificate                     order.rs
+//!   prove        the server looks at one name after the other                            prove.rs
 //!   present      what the server looks for, put there and taken away again             present.rs
 //! Folder         each step kept before the next, so that a killed run is taken up      folder.rs
 //! due            when the next one is due                                              due.rs        pure
@@ -20,7 +21,10 @@ mod folder;
 mod order;
 mod present;
 mod problem;
+mod prove;
 mod renewal;
+mod request;
+mod store;
 mod wire;
 
 pub use asked::{Answering, Asked, External, KeyKind, Program, identity_name, server};

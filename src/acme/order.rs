@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AccountCredentials, AuthorizationStatus, ChallengeStatus, ChallengeType,
-    ExternalAccountKey, Identifier, NewAccount, NewOrder, Order, OrderStatus,
+    Account, AccountCredentials, ExternalAccountKey, Identifier, NewAccount, NewOrder, Order,
+    OrderStatus,
 };
-use rcgen::{CertificateParams, DistinguishedName, KeyPair, RsaKeySize};
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::{
-    asked::{Answering, Asked, KeyKind},
+    asked::Asked,
     before,
-    folder::{self, Begun, Folder},
-    present::{self, Presented, Proof},
+    folder::{Begun, Folder},
     problem,
+    request::{anchors, decode},
+    store,
     wire::Wire,
 };
 use crate::{
@@ -23,14 +22,13 @@ use crate::{
     identity::{Checks, Identity},
     journal::Store,
     preflight::Severity,
-    state::Bytes,
 };
 
 /// How often all is begun again where the server lost its place, or an order of an earlier run came to nothing.
 const ROUNDS: u32 = 5;
 
 /// How long a server may take to look for an answer, or to issue.
-const PATIENCE: Duration = Duration::from_mins(5);
+pub(super) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// How long to wait between two looks where the server names no time, and the longest that is waited where it does.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -82,37 +80,21 @@ pub fn obtain(
     }
 }
 
-/// Reads a file of trust anchors.
-pub(super) fn anchors(host: &dyn Host, path: &str) -> Result<Vec<Vec<u8>>> {
-    let bytes = host.read_input(path)?;
-    let all: Vec<_> = CertificateDer::pem_slice_iter(bytes.reveal()).collect();
-    let none = || Error::Input {
-        subject: format!("`{path}`"),
-        message: "holds no certificate in PEM".to_owned(),
-        hint: "give the root of the server".to_owned(),
-    };
-    let all: std::result::Result<Vec<_>, _> = all.into_iter().collect();
-    let all = all.map_err(|_| none())?;
-    if all.is_empty() {
-        return Err(none());
-    }
-    Ok(all.into_iter().map(|der| der.to_vec()).collect())
-}
-
 /// Returns the account that is kept for a server.
 pub(super) fn known(host: &dyn Host, wire: &Wire, server: &str) -> Result<Option<Account>> {
-    let Some(kept) = folder::account::<AccountCredentials>(host, server)? else {
+    let Some(kept) = store::account::<AccountCredentials>(host, server)? else {
         return Ok(None);
     };
     let builder = Account::builder_with_http(Box::new(wire.clone()));
     wire.drive(host, builder.from_credentials(kept)).map(Some)
 }
 
-struct Run<'a> {
-    wire: Wire,
-    folder: &'a Folder,
-    asked: &'a Asked,
-    say: &'a dyn Fn(&str),
+/// One order, from the account to the pair in force.
+pub(super) struct Run<'a> {
+    pub(super) wire: Wire,
+    pub(super) folder: &'a Folder,
+    pub(super) asked: &'a Asked,
+    pub(super) say: &'a dyn Fn(&str),
 }
 
 impl Run<'_> {
@@ -167,7 +149,7 @@ impl Run<'_> {
         let builder = Account::builder_with_http(Box::new(self.wire.clone()));
         let made = builder.create(&new, server.clone(), external.as_ref());
         let (account, credentials) = self.wire.drive(host, made)?;
-        folder::keep_account(host, server, &credentials)?;
+        store::keep_account(host, server, &credentials)?;
         Ok(account)
     }
 
@@ -204,103 +186,6 @@ impl Run<'_> {
         self.folder.save(host, "order.json", &begun)?;
         (self.say)(&format!("order {}", order.url()));
         Ok((order, begun))
-    }
-
-    /// Has the server look at each name in turn, and waits until it has seen them all.
-    fn prove(
-        &self,
-        host: &mut dyn Host,
-        account: &Account,
-        mut order: Order,
-        presented: &mut Option<(String, Presented)>,
-    ) -> Result<Order> {
-        let end = host.elapsed() + PATIENCE;
-        let kind = match self.asked.answering {
-            Answering::Http { .. } | Answering::Webroot { .. } | Answering::HttpHook(_) => {
-                ChallengeType::Http01
-            }
-            Answering::DnsHook(_) => ChallengeType::Dns01,
-            Answering::TlsAlpn { .. } => ChallengeType::TlsAlpn01,
-        };
-        loop {
-            match order.state().status {
-                OrderStatus::Pending => {}
-                OrderStatus::Invalid => return Err(self.invalid(host, order)?),
-                OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => {
-                    return Ok(order);
-                }
-            }
-            let mut all = order.authorizations();
-            while let Some(mut one) = {
-                let next = async { Ok(all.next().await) };
-                self.wire
-                    .drive(host, next)?
-                    .transpose()
-                    .map_err(|e| problem::told(&self.asked.server, e))?
-            } {
-                match one.status {
-                    AuthorizationStatus::Valid => continue,
-                    AuthorizationStatus::Pending => {}
-                    _ => break,
-                }
-                let name = one.identifier().identifier.authorized(false).to_string();
-                let server = &self.asked.server;
-                let mut challenge = one.challenge(kind.clone()).ok_or_else(|| Error::Server {
-                    server: server.clone(),
-                    message: format!("does not offer {kind:?} for `{name}`"),
-                    hint: "answer in another way: `certroll issue acme --help`".to_owned(),
-                })?;
-                let is_new = presented
-                    .as_ref()
-                    .is_none_or(|(token, _)| *token != challenge.token);
-                if is_new {
-                    if let Some((_, before)) = presented.take() {
-                        before.take_back(host)?;
-                    }
-                    let text = challenge.key_authorization();
-                    let proof = Proof {
-                        name: name.clone(),
-                        token: challenge.token.clone(),
-                        text: text.as_str().to_owned(),
-                        record: text.dns_value(),
-                        digest: text.digest().as_ref().to_vec(),
-                    };
-                    let put = present::present(host, &self.asked.answering, &proof)?;
-                    *presented = Some((challenge.token.clone(), put));
-                    if challenge.status == ChallengeStatus::Pending {
-                        (self.say)(&format!("the server looks for `{name}`"));
-                        self.wire.drive(host, challenge.set_ready())?;
-                    }
-                }
-                break;
-            }
-            self.pause(host, end, "looks for an answer")?;
-            let url = order.url().to_owned();
-            order = self.wire.drive(host, account.order(url))?;
-        }
-    }
-
-    /// Says why an order came to nothing, and forgets it.
-    fn invalid(&self, host: &mut dyn Host, mut order: Order) -> Result<Error> {
-        self.folder.drop(host, "order.json")?;
-        let server = &self.asked.server;
-        let mut all = order.authorizations();
-        while let Some(one) = {
-            let next = async { Ok(all.next().await) };
-            self.wire
-                .drive(host, next)?
-                .transpose()
-                .map_err(|e| problem::told(server, e))?
-        } {
-            let name = one.identifier().to_string();
-            if let Some(error) = one.challenges.iter().find_map(|known| known.error.as_ref()) {
-                return Ok(problem::refused(server, &format!(" `{name}`"), error));
-            }
-        }
-        Ok(match &order.state().error {
-            Some(error) => problem::refused(server, "", error),
-            None => problem::told(server, instant_acme::Error::Str("a reason")),
-        })
     }
 
     /// Sends the request for a certificate, waits for it, and returns it with its chain.
@@ -364,7 +249,7 @@ impl Run<'_> {
         checked
     }
 
-    fn pause(&self, host: &dyn Host, end: Duration, what: &str) -> Result<()> {
+    pub(super) fn pause(&self, host: &dyn Host, end: Duration, what: &str) -> Result<()> {
         if let Some(signal) = host.interrupted() {
             return Err(Error::Interrupted { signal });
         }
@@ -378,64 +263,4 @@ impl Run<'_> {
         host.sleep(self.wire.wait().unwrap_or(PAUSE.0).clamp(PAUSE.0, PAUSE.1));
         Ok(())
     }
-
-    /// Makes a new key.
-    fn key(&self) -> Result<Bytes> {
-        let made = match self.asked.key {
-            KeyKind::P256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
-            KeyKind::P384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
-            KeyKind::Rsa2048 => {
-                KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)
-            }
-            KeyKind::Rsa4096 => {
-                KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_4096)
-            }
-        };
-        let made = made.map_err(|error| self.unfit(&error))?;
-        Ok(Bytes::from(made.serialize_pem()))
-    }
-
-    /// Makes the request (RFC 2986): the names as SANs, and nothing else.
-    fn request(&self, host: &dyn Host, begun: &Begun) -> Result<Vec<u8>> {
-        let at = self.folder.file(begun.number, "key.pem");
-        let state = host.load(&at)?;
-        let pem = state.bytes().map(Bytes::text).unwrap_or_default();
-        let made = || -> std::result::Result<Vec<u8>, rcgen::Error> {
-            let key = KeyPair::from_pem(&pem)?;
-            let mut params = CertificateParams::new(self.asked.names.clone())?;
-            params.distinguished_name = DistinguishedName::new();
-            Ok(params.serialize_request(&key)?.der().to_vec())
-        };
-        made().map_err(|error| self.unfit(&error))
-    }
-
-    fn unfit(&self, error: &rcgen::Error) -> Error {
-        Error::Input {
-            subject: format!("identity `{}`", self.folder.name()),
-            message: error.to_string(),
-            hint: String::new(),
-        }
-    }
-}
-
-/// Decodes base64url (RFC 4648 section 5), padded or not.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let (mut out, mut held, mut bits) = (Vec::new(), 0_u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'-' | b'+' => 62,
-            b'_' | b'/' => 63,
-            _ => return None,
-        };
-        held = held << 6 | u32::from(value);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            out.push((held >> bits & 0xff) as u8);
-        }
-    }
-    (!out.is_empty()).then_some(out)
 }

@@ -9,7 +9,7 @@ use super::{
     asked::Asked,
     due::{Due, Validity, due},
     folder::{Folder, Missed},
-    order,
+    order, request,
     wire::Wire,
 };
 use crate::{
@@ -123,7 +123,7 @@ pub fn ask(host: &mut dyn Host, folder: &Folder) -> Result<()> {
     let anchors = asked
         .ca_file
         .as_ref()
-        .map(|path| order::anchors(host, path));
+        .map(|path| request::anchors(host, path));
     let wire = Wire::new(&asked.server, anchors.transpose()?.unwrap_or_default());
     let Some(account) = order::known(host, &wire, &asked.server)? else {
         return Ok(());

@@ -76,7 +76,7 @@ pub fn remove(host: &dyn Host) -> Result<Plan> {
         if before == State::Absent {
             continue;
         }
-        changes.push(gone(at, hook.what.kind(), before));
+        changes.push(Change::removal(at, hook.what.kind(), before));
         let of_links = parent.name().strip_suffix(".wants").is_some();
         let is_ours = |name: &str| {
             let at = parent.join(name);
@@ -85,7 +85,7 @@ pub fn remove(host: &dyn Host) -> Result<Plan> {
         let left = host.list(&parent)?.unwrap_or_default();
         if of_links && left.iter().all(|entry| is_ours(&entry.name)) {
             let before = host.read(&parent)?;
-            changes.push(gone(parent, "directory", before));
+            changes.push(Change::removal(parent, "directory", before));
         }
     }
     Ok(plan(host, changes))
@@ -161,19 +161,6 @@ fn steps(host: &dyn Host, said: &Said) -> Result<Vec<Step>> {
         });
     }
     Ok(steps)
-}
-
-fn gone(path: HostPath, kind: &'static str, before: State) -> Change {
-    Change {
-        staging: path.parent().unwrap_or_default(),
-        path,
-        kind: kind.into(),
-        before,
-        after: State::Absent,
-        sensitivity: Sensitivity::Public,
-        identity: false,
-        in_place: false,
-    }
 }
 
 fn plan(host: &dyn Host, changes: Vec<Change>) -> Plan {

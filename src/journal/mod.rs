@@ -376,6 +376,16 @@ pub struct Gist {
     /// The oldest generation that it takes back.
     #[serde(default)]
     pub undoes: Option<u64>,
+    /// Whom it sends requests.
+    #[serde(default)]
+    pub far: Vec<Asked>,
+}
+
+/// Whom a request goes to.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Asked {
+    /// The peer, as pins name it.
+    pub peer: String,
 }
 
 /// What is read of a journal's first line, and learns from the later ones what became of it.

@@ -58,11 +58,24 @@ pub enum Answering {
     HttpHook(Program),
     /// DNS-01 (RFC 8555 section 8.4), answered by a program's doing.
     DnsHook(Program),
+    /// DNS-01, answered by an update of the zone (RFC 2136).
+    DnsUpdate(Update),
     /// TLS-ALPN-01 (RFC 8737), answered by this program on a port.
     TlsAlpn {
         /// The port.
         port: u16,
     },
+}
+
+/// A DNS server that takes updates of its zones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Update {
+    /// The primary server, `HOST` or `HOST:PORT`.
+    pub server: String,
+    /// A file with the key that updates are signed with (TSIG, RFC 8945).
+    pub key_file: String,
+    /// How long an update takes to be seen, in seconds.
+    pub wait: u64,
 }
 
 /// A program that puts what a server looks for in place, and takes it away again.
@@ -111,10 +124,14 @@ impl Asked {
                         .to_owned(),
                 });
             }
-            if name.starts_with("*.") && !matches!(self.answering, Answering::DnsHook(_)) {
+            let is_dns = matches!(
+                self.answering,
+                Answering::DnsHook(_) | Answering::DnsUpdate(_)
+            );
+            if name.starts_with("*.") && !is_dns {
                 return Err(Error::Usage {
                     message: format!("`{name}` is proved by DNS alone (RFC 8555 section 7.1.3)"),
-                    hint: "answer by DNS: `--dns-hook PROGRAM`".to_owned(),
+                    hint: "answer by DNS: `--dns-update SERVER --dns-key FILE`, or `--dns-hook PROGRAM`".to_owned(),
                 });
             }
         }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::asked::{Answering, Program};
+use super::{
+    asked::{Answering, Program},
+    zone,
+};
 use crate::{
     error::{Error, Result},
     host::{Command, Deciding, Edit, Host, Permit, Place, Stand, Standing, Writer, staged_name},
@@ -42,6 +45,8 @@ pub(super) enum Presented {
     File(HostPath, Vec<HostPath>),
     /// A program that knows.
     Hook(Command),
+    /// A record of a DNS server.
+    Record(zone::Added),
 }
 
 /// Returns the path that an answer of HTTP-01 is asked under.
@@ -74,6 +79,10 @@ pub(super) fn present(host: &mut dyn Host, how: &Answering, proof: &Proof) -> Re
         Answering::DnsHook(program) => {
             let at = format!("_acme-challenge.{}", proof.name);
             hook(host, program, &["dns-01", &at, &proof.record])
+        }
+        Answering::DnsUpdate(to) => {
+            let at = format!("_acme-challenge.{}", proof.name);
+            zone::add(host, to, at, &proof.record).map(Presented::Record)
         }
     }
 }
@@ -111,6 +120,7 @@ impl Presented {
                 Ok(())
             }
             Self::Hook(command) => run(host, &command),
+            Self::Record(record) => zone::remove(host, &record),
         }
     }
 }

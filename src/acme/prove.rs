@@ -29,7 +29,7 @@ impl Run<'_> {
             Answering::Http { .. } | Answering::Webroot { .. } | Answering::HttpHook(_) => {
                 ChallengeType::Http01
             }
-            Answering::DnsHook(_) => ChallengeType::Dns01,
+            Answering::DnsHook(_) | Answering::DnsUpdate(_) => ChallengeType::Dns01,
             Answering::TlsAlpn { .. } => ChallengeType::TlsAlpn01,
         };
         loop {

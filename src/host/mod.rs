@@ -372,6 +372,14 @@ pub trait Host: Tree {
         Err(no_web(&call.url))
     }
 
+    /// Sends a message to a DNS server, `HOST` or `HOST:PORT`, and returns its answer. It changes nothing on this host.
+    ///
+    /// # Errors
+    /// [`Error::Server`] where there is no answer, with the reason.
+    fn dns(&self, server: &str, _message: &[u8]) -> Result<Vec<u8>> {
+        Err(no_web(server))
+    }
+
     /// Answers on a port of all addresses until what is returned is dropped.
     ///
     /// # Errors

@@ -100,7 +100,7 @@ impl Lane {
             _dns: dns,
         };
         listens(8055);
-        lane.start();
+        lane.start(8053);
         lane
     }
 
@@ -109,13 +109,11 @@ impl Lane {
         Self::with(&json!({}), &[name])
     }
 
-    /// Starts the server, with none of what an earlier one knew; one request in five has its nonce refused.
-    pub(crate) fn start(&mut self) {
+    /// Starts the server, with none of what an earlier one knew, which looks names up on a port; one request in five has its nonce refused.
+    pub(crate) fn start(&mut self, resolver: u16) {
         self.server = None;
-        let mut pebble = words(
-            &self.scratch,
-            "pebble -config pebble.json -dnsserver 127.0.0.1:8053",
-        );
+        let line = format!("pebble -config pebble.json -dnsserver 127.0.0.1:{resolver}");
+        let mut pebble = words(&self.scratch, &line);
         pebble
             .env("PEBBLE_WFE_NONCEREJECT", "20")
             .env("PEBBLE_AUTHZREUSE", "0")
@@ -184,7 +182,7 @@ pub(crate) fn live(id: &str, file: &str) -> String {
     format!("S/acme/{id}/live/{file}")
 }
 
-fn words(scratch: &Scratch, line: &str) -> Command {
+pub(crate) fn words(scratch: &Scratch, line: &str) -> Command {
     let mut words = line.split_whitespace();
     let mut command = scratch.program("setpriv");
     command
@@ -193,7 +191,7 @@ fn words(scratch: &Scratch, line: &str) -> Command {
     command
 }
 
-fn listens(port: u16) {
+pub(crate) fn listens(port: u16) {
     until(&format!("port {port}"), || {
         TcpStream::connect(("127.0.0.1", port)).is_ok()
     });

@@ -19,4 +19,5 @@ mod lane;
 mod nginx;
 mod refused;
 mod story;
+mod update;
 mod watcher;

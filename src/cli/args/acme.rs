@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    acme::{Answering, Asked, External, KeyKind, Program, server},
+    acme::{Answering, Asked, External, KeyKind, Program, Update, server},
     error::Result,
 };
 
@@ -39,10 +39,16 @@ pub(crate) struct Acme {
     /// Have PROGRAM see to the TXT record of DNS-01
     #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["http_port", "alpn_port"])]
     dns_hook: Option<String>,
+    /// Have the DNS server HOST[:PORT] take the TXT record of DNS-01 by an update (RFC 2136)
+    #[arg(long, value_name = "SERVER", requires = "dns_key", conflicts_with_all = ["http_port", "webroot", "http_hook", "dns_hook", "alpn_port"])]
+    dns_update: Option<String>,
+    /// The key of updates in FILE, as tsig-keygen(8) writes it
+    #[arg(long, value_name = "FILE", requires = "dns_update")]
+    dns_key: Option<String>,
     /// Answer TLS-ALPN-01 on this port: what comes to port 443 from outside must arrive there
     #[arg(long, value_name = "PORT", conflicts_with = "http_port")]
     alpn_port: Option<u16>,
-    /// Seconds that what a hook puts in place takes to be seen
+    /// Seconds that what a hook or an update puts in place takes to be seen
     #[arg(long, value_name = "SECS", default_value_t = 0)]
     hook_wait: u64,
     /// Trust the server's root in FILE too, PEM
@@ -99,6 +105,12 @@ impl Acme {
             Answering::HttpHook(program(hook))
         } else if let Some(hook) = &self.dns_hook {
             Answering::DnsHook(program(hook))
+        } else if let (Some(server), Some(key)) = (&self.dns_update, &self.dns_key) {
+            Answering::DnsUpdate(Update {
+                server: server.clone(),
+                key_file: key.clone(),
+                wait: self.hook_wait,
+            })
         } else if let Some(port) = self.alpn_port {
             Answering::TlsAlpn { port }
         } else {

@@ -11,6 +11,7 @@ pub(crate) enum Issue {
   certroll issue acme www.example.org --server letsencrypt-staging --agree-tos
   certroll issue acme www.example.org --server letsencrypt-staging --agree-tos --webroot /var/www/html
   certroll issue acme '*.example.org' --server letsencrypt-staging --agree-tos --dns-hook /usr/local/sbin/dns-record
+  certroll issue acme '*.example.org' --server letsencrypt-staging --agree-tos --dns-update ns1.example.org --dns-key /etc/tsig.key
 
 Try with a server's staging first: its limits are wide, and its leaves are trusted by nobody. Then again with
 `--server letsencrypt`. The pair lies in the state directory, in acme/NAME/live; the end of the run says how a rollout

@@ -28,6 +28,7 @@ use crate::{
 mod callers;
 mod clock;
 mod commands;
+mod dns;
 mod edits;
 mod files;
 mod holders;
@@ -334,6 +335,10 @@ impl Host for SystemHost {
 
     fn web(&self, call: &WebCall) -> Result<WebReply> {
         http::web::ask(call, || self.trust_anchors())
+    }
+
+    fn dns(&self, server: &str, message: &[u8]) -> Result<Vec<u8>> {
+        dns::ask(server, message)
     }
 
     fn stand(&self, port: u16, stand: &Stand) -> Result<Box<dyn Standing>> {

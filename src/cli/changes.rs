@@ -99,6 +99,18 @@ fn finish(receipt: &Receipt, printer: &Printer) -> ExitCode {
     receipt.outcome.exit()
 }
 
+/// Finishes a run that told and proved nothing: the plan, and with it the steps for people, was shown the moment before.
+fn finish_at_once(receipt: &Receipt, printer: &Printer) -> ExitCode {
+    printer.result(receipt, || {
+        let shown = Receipt {
+            steps: Vec::new(),
+            ..receipt.clone()
+        };
+        text::receipt(&shown, printer.verbose())
+    });
+    receipt.outcome.exit()
+}
+
 pub(crate) fn apply(
     host: &mut dyn Host,
     request: &Request,
@@ -143,8 +155,14 @@ pub(crate) fn apply(
         return Ok(finish(&receipt, printer));
     }
     agreed(&prepared.plan, host, go, printer)?;
+    let plan = &prepared.plan;
+    let at_once = plan.commands.is_empty() && plan.promises.is_empty() && plan.far.is_empty();
     let receipt = carry_out(host, prepared.plan, prepared.keep, printer)?;
-    Ok(finish(&receipt, printer))
+    Ok(if at_once && !printer.quiet() {
+        finish_at_once(&receipt, printer)
+    } else {
+        finish(&receipt, printer)
+    })
 }
 
 pub(crate) fn rollback(

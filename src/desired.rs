@@ -8,11 +8,13 @@ use crate::{
     effective::ReadBack,
     far::{self, Login},
     host::{Command, Tree},
+    identity::Certificate,
     peer::Fingerprint,
     preflight::Finding,
     probe::Want,
     starttls::Protocol,
     state::{Bytes, Content, HostPath, Sensitivity, Wanted},
+    watch::Place,
 };
 
 /// What to do where a target is a symbolic link although a file is wanted.
@@ -65,6 +67,16 @@ pub trait Rewrite: fmt::Debug + Any {
     /// # Errors
     /// What stands in the way.
     fn rewrite(&self, before: Option<&Bytes>, given: &Given) -> Result<Rewritten, Finding>;
+
+    /// Returns the certificates that a content holds where this writes them, each with its place, for monitoring.
+    ///
+    /// # Errors
+    /// Why they cannot be told.
+    fn certificates(
+        &self,
+        content: &Bytes,
+        given: &Given,
+    ) -> Result<Vec<(Place, Vec<Certificate>)>, Finding>;
 
     /// Tells whether another one makes the same of whatever is there; false where that is not known.
     fn is_same(&self, _other: &dyn Any) -> bool {
@@ -369,6 +381,8 @@ pub struct Desired {
     pub never_touch: Vec<String>,
     /// Seconds that all probes together may take after the services are back.
     pub deadline: u64,
+    /// Days before the end of a certificate in which the end is a warning: the most that a profile asks for; 0: as usual.
+    pub warn_days: u64,
     /// Files and units found to use the identity, for people.
     pub consumers: Vec<String>,
     /// How the platforms' default identities are told: subjects (as `CN=*, O=Proformatique`), or paths of their leaves.

@@ -38,6 +38,7 @@ pub mod host;
 pub mod identity;
 pub mod journal;
 pub mod keystore;
+pub mod notify;
 pub mod peer;
 pub mod pins;
 
@@ -47,6 +48,7 @@ mod prepare;
 pub mod probe;
 pub mod profile;
 pub mod receipt;
+pub mod record;
 pub mod render;
 pub mod resource;
 pub mod rollback;
@@ -56,6 +58,7 @@ pub mod service;
 pub mod source;
 pub mod starttls;
 pub mod state;
+pub mod watch;
 pub mod yaml;
 
 pub use prepare::{Prepared, prepare};

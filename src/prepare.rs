@@ -17,6 +17,7 @@ use crate::{
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
     state::{Bytes, HostPath},
+    watch::{self, Held},
 };
 
 mod anchors;
@@ -37,6 +38,10 @@ pub struct Prepared {
     pub plan: Plan,
     /// What is kept once it is final.
     pub keep: Keep,
+    /// Where its certificates are, for monitoring.
+    pub held: Vec<Held>,
+    /// Days before the end of a certificate in which the end is a warning.
+    pub warn_days: i64,
 }
 
 /// What a request asks of this host, before its targets are read.
@@ -76,7 +81,7 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
     }
     let checks = Checks {
         now: host.now(),
-        warn_days: Checks::WARN_DAYS,
+        warn_days: warn_days(&desired),
         anchors: &anchors,
         names: &[],
     };
@@ -157,9 +162,21 @@ fn forward(host: &dyn Host, request: &Request) -> Result<Prepared> {
         previous: request.previous.clone(),
         pair: Some(identity),
     };
+    let (held, warn_days) = (watch::held(&desired.targets), warn_days(&desired));
     let (plan, sent) = assemble(host, &resolved, desired, goal)?;
     keep.far = sent;
-    Ok(Prepared { plan, keep })
+    Ok(Prepared {
+        plan,
+        keep,
+        held,
+        warn_days,
+    })
+}
+
+/// Returns the days of warning before the end: as usual, or more where a profile asks for it.
+fn warn_days(desired: &Desired) -> i64 {
+    let asked = i64::try_from(desired.warn_days).unwrap_or(i64::MAX / 86_400);
+    asked.clamp(Checks::WARN_DAYS, i64::MAX / 86_400)
 }
 
 /// Refuses a profile whose platform is not here: its paths would come out of nothing.

@@ -242,6 +242,14 @@ pub fn name(
     }
 }
 
+/// Returns the names of all rollouts: those remembered, and those of `rollouts.d`.
+///
+/// # Errors
+/// [`Error::Stored`] or [`Error::Io`] where they cannot be told.
+pub fn all(host: &dyn Host) -> Result<Vec<String>> {
+    names(host, &Store::rollouts(host)?.rollouts)
+}
+
 fn names(host: &dyn Host, known: &BTreeMap<String, Remembered>) -> Result<Vec<String>> {
     let dir = HostPath::new(ROLLOUTS_D).unwrap_or_default();
     let files = host.list(&dir)?.unwrap_or_default();

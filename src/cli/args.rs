@@ -12,11 +12,13 @@ mod acme;
 mod issue;
 mod peers;
 mod stores;
+mod watch;
 
 pub(crate) use acme::{Acme, Renew};
 pub(crate) use issue::Issue;
 pub(crate) use peers::{Pin, Probing};
 pub(crate) use stores::{Keystore, NewStore, Opened, StoreFormat};
+pub(crate) use watch::{Shape, Watching};
 
 /// Rolls a certificate across every service of a host, proves by handshake that each one serves it, or puts
 /// everything back.
@@ -131,6 +133,9 @@ fatal finding stands in the way.")]
         /// Write the rollout to FILE as a shell script of openssl and curl, where there is something to do
         #[arg(long, value_name = "FILE")]
         emit_script: Option<String>,
+        /// Write the plan to FILE as a page of HTML, which needs no network and no script
+        #[arg(long, value_name = "FILE")]
+        html: Option<String>,
     },
     /// Do what `plan` shows, prove it by handshake, or put everything back
     #[command(after_help = "Examples:
@@ -151,10 +156,13 @@ Asks before it changes anything; without a terminal it needs --yes.")]
         #[arg(long)]
         defer: bool,
     },
-    /// Show drift, what is owed, steps for people, and what every endpoint presents; changes nothing
+    /// Show drift, what is owed, steps for people, every certificate's end, and what endpoints present; changes nothing
+    #[command(after_help = watch::AFTER)]
     Status {
         #[command(flatten)]
         rollout: Rollout,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Say why it does not work: verdict, evidence, the command that shows it, the fix; changes nothing
     #[command(after_help = "Examples:
@@ -210,13 +218,16 @@ What somebody else changed is kept and named. The rollout is forgotten;
         #[arg(long)]
         abandon: bool,
     },
-    /// List the generations
+    /// List the generations: how each ended, who ran it and why, how long it took, which leaf went and which came
     History,
     /// Show what one generation did
     Show {
         /// Number of the generation
         #[arg(value_name = "N")]
         generation: u64,
+        /// Write it to FILE as a page of HTML too, which needs no network and no script
+        #[arg(long, value_name = "FILE")]
+        html: Option<String>,
     },
     /// Forget a rollout: its files stay as they are, its generations and remembered identity go
     Forget {
@@ -301,6 +312,13 @@ hour, then two, up to a day, is shown by `status`, and fails the unit.")]
         /// Name of its unit
         unit: String,
     },
+}
+
+impl Command {
+    /// Tells whether its own options ask for a JSON document, as `--json` does.
+    pub(crate) fn wants_json(&self) -> bool {
+        matches!(self, Self::Status { watching, .. } if watching.format == Shape::Json)
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -117,7 +117,7 @@ pub(super) fn each(
 /// Applies one rollout again, unless the very same was just tried in vain, or nothing is left but a proof of what is
 /// silent. Where all stands, findings about an identity in force (an expired one) are `status`'s to tell.
 fn one(host: &mut dyn Host, hook: &str, request: &Request, printer: &Printer) -> Result<Receipt> {
-    let Prepared { plan, mut keep } = prepare(host, request)?;
+    let Prepared { plan, mut keep, .. } = prepare(host, request)?;
     let now = super::look::converged(host, &plan);
     if plan.is_empty() {
         return Ok(now);

@@ -1,23 +1,27 @@
-//! The commands that only look: plan, status, history, show.
+//! The command that only looks: plan, and what it saves.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::{print::Printer, text};
+use super::{
+    page::{Page, page},
+    print::Printer,
+    text,
+};
 use crate::{
     Prepared,
     error::{Error, ExitCode, Result},
     host::{Deciding, Host},
     identity::Input,
-    journal::{Intent, Status, Store, other_format},
+    journal::{Store, other_format},
     plan::{Plan, View},
-    prepare, probe,
+    prepare,
     receipt::{Outcome, Receipt},
     rollouts::Request,
     script::script,
     source::Files,
+    watch,
 };
 
 /// A saved plan: an approval of what a request would do, never a program.
@@ -135,7 +139,7 @@ impl Saved {
 }
 
 /// Refuses to look at a host whose picture would be half of a rollout.
-fn refuse_open(host: &dyn Host) -> Result<()> {
+pub(crate) fn refuse_open(host: &dyn Host) -> Result<()> {
     let Some(generation) = Store::pending(host)? else {
         return Ok(());
     };
@@ -152,29 +156,51 @@ fn refuse_open(host: &dyn Host) -> Result<()> {
     })
 }
 
+/// Files that a plan is written to besides.
+#[derive(Debug, Default)]
+pub(crate) struct Written<'a> {
+    /// As an approval.
+    pub(crate) out: Option<&'a str>,
+    /// As a shell script.
+    pub(crate) script: Option<&'a str>,
+    /// As a page.
+    pub(crate) html: Option<&'a str>,
+}
+
 pub(crate) fn plan(
     host: &mut dyn Host,
     request: &Request,
-    out: Option<&str>,
-    script: Option<&str>,
+    written: &Written<'_>,
     printer: &Printer,
 ) -> Result<ExitCode> {
     refuse_open(host)?;
     let prepared = prepare(
         host,
         &Request {
-            consumers: out.is_none(),
+            consumers: written.out.is_none(),
             ..request.clone()
         },
     )?;
     let view = View::of(&prepared.plan, host);
-    if let Some(path) = out {
+    if let Some(path) = written.out {
         let saved =
             serde_json::to_vec_pretty(&Saved::of(request, view.clone())).unwrap_or_default();
         host.write_output(path, &saved)?;
     }
-    if let Some(path) = script {
+    if let Some(path) = written.script {
         emit(host, request, &prepared, path)?;
+    }
+    if let Some(path) = written.html {
+        let (before, after) = watch::lives(host, &prepared);
+        let text = page(Page {
+            plan: Some(&view),
+            receipt: None,
+            told: None,
+            before: &before,
+            after: after.as_ref(),
+            now: host.now(),
+        });
+        host.write_output(path, text.as_bytes())?;
     }
     printer.result(&view, || {
         if printer.quiet() {
@@ -216,10 +242,6 @@ fn emit(host: &dyn Host, request: &Request, prepared: &Prepared, path: &str) -> 
 
 /// Returns the receipt of a run that had nothing to do.
 pub(crate) fn converged(host: &dyn Host, plan: &Plan) -> Receipt {
-    let mut verdicts = Vec::new();
-    for (promise, seen) in plan.promises.iter().zip(&plan.baseline) {
-        verdicts.push(probe::judge(&promise.probe, &promise.want, seen, seen));
-    }
     Receipt {
         rollout: plan.rollout.clone(),
         outcome: Outcome::Converged,
@@ -228,10 +250,11 @@ pub(crate) fn converged(host: &dyn Host, plan: &Plan) -> Receipt {
         operator: host.operator(),
         profiles: plan.profiles.clone(),
         identity: plan.identity.clone(),
-        verdicts,
+        verdicts: watch::verdicts(plan),
         ..Receipt::empty()
     }
 }
+<<<<<<< HEAD
 
 pub(crate) fn status(
     host: &mut dyn Host,
@@ -446,3 +469,5 @@ pub(crate) fn show(host: &mut dyn Host, number: u64, printer: &Printer) -> Resul
     });
     Ok(ExitCode::Success)
 }
+=======
+>>>>>>> main

@@ -50,7 +50,7 @@ impl Printer {
             Color::Never => anstream::ColorChoice::Never,
         };
         Self {
-            json: cli.json,
+            json: cli.json || cli.command.wants_json(),
             quiet: cli.quiet,
             verbose: cli.verbose,
             color,
@@ -150,6 +150,11 @@ impl Printer {
         if !self.quiet && !self.json {
             self.stderr(&format!("{message}\n"));
         }
+    }
+
+    /// Says what went wrong beside the result.
+    pub(crate) fn warning(&self, message: &str) {
+        self.stderr(&format!("{} {message}\n", paint(YELLOW, "warning:")));
     }
 
     /// Asks on the terminal; none where there is none. A signal is a no.

@@ -28,6 +28,15 @@ pub(crate) fn time(seconds: i64) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
+/// Formats a time that something took, in seconds.
+pub(crate) fn took(seconds: i64) -> String {
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
 /// Renders a plan.
 pub(crate) fn plan(view: &View, verbose: bool) -> String {
     let mut out = String::new();
@@ -163,7 +172,8 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
     }
 }
 
-fn summary(view: &View) -> String {
+/// Sums a plan up in a line.
+pub(crate) fn summary(view: &View) -> String {
     let changes = |action: &str| view.changes.iter().filter(|c| c.action == action).count();
     let nothing = [
         view.changes.is_empty(),

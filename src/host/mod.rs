@@ -450,6 +450,19 @@ pub trait Host: Tree {
     /// [`Error::Io`] with the old file, if any, as it was.
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()>;
 
+    /// Returns where a place is on this machine, for another program to open.
+    fn location(&self, place: &Place) -> String {
+        place.path().to_string()
+    }
+
+    /// Writes a file as [`Host::write_output`] does, for every user to read (0644): what another program collects.
+    ///
+    /// # Errors
+    /// As there.
+    fn write_shared(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.write_output(path, bytes)
+    }
+
     /// Writes a file with some permission bits as [`Host::write_output`] does, but only where nothing is there.
     ///
     /// # Errors

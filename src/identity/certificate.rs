@@ -8,6 +8,7 @@ use x509_parser::{
     certificate::X509Certificate,
     extensions::{ExtendedKeyUsage, GeneralName, KeyUsage, ParsedExtension},
     prelude::FromDer,
+    x509::X509Name,
 };
 
 use crate::hex::hex;
@@ -211,6 +212,13 @@ impl Certificate {
     /// Returns the public key in the form in which it can be compared.
     pub(super) fn public(&self) -> Option<Public> {
         Public::from_spki(&self.spki)
+    }
+
+    /// Returns the most specific CN of the issuer, if it has one.
+    #[must_use]
+    pub fn issuer_cn(&self) -> Option<String> {
+        let (_, name) = X509Name::from_der(&self.issuer_der).ok()?;
+        dn::common_name(&name)
     }
 
     /// Returns what people call it: subject, else the first name, else its fingerprint.

@@ -30,7 +30,7 @@ mod signature;
 mod trust;
 
 pub use certificate::Certificate;
-pub use findings::{Checks, NAMES, date};
+pub use findings::{Checks, NAMES, date, warning_time};
 pub use key::Key;
 pub(crate) use pem::base64;
 pub use remark::Remark;

@@ -55,6 +55,7 @@ pub fn desired(
         one.add(&mut desired, ids)?;
         desired.profiles.push(profile.name.clone());
         desired.deadline = desired.deadline.max(profile.deadline);
+        desired.warn_days = desired.warn_days.max(profile.warn_days.unwrap_or_default());
         desired
             .settings
             .extend(settings.into_iter().map(|(name, value)| {

@@ -75,6 +75,8 @@ pub struct Profile {
     pub default_identity: Vec<Expr>,
     /// Seconds that all probes together may take.
     pub deadline: u64,
+    /// Days before the end of a certificate in which the end is a warning, where the platform needs more than is usual.
+    pub warn_days: Option<u64>,
     /// How the platform gets back to its own default, where the profile says so.
     pub revert: Option<Revert>,
     /// What is taken away, and how the default pair is made: of a profile that was turned into its own revert.

@@ -70,6 +70,7 @@ impl Profile {
             never_touch: top.texts("never_touch")?,
             default_identity: top.texts("default_identity")?,
             deadline: top.number("deadline")?.unwrap_or(DEADLINE),
+            warn_days: top.number("warn_days")?,
             revert: top
                 .node("revert")
                 .map(|n| Revert::parse(path, n))

@@ -7,10 +7,12 @@ use crate::{
     desired::{Given, Rewrite, Rewriting, Rewritten, Target},
     document::{Act, Edit, Edits, Format, Hop, Scalar, Wanted},
     error::Result,
+    identity::{Certificate, Input},
     preflight::{Finding, Severity},
     profile::{Fields, error_at, text_at},
     render::{Expr, shell_word},
     state::{Bytes, Content, HostPath, Sensitivity},
+    watch::Place,
     yaml::{Node, Value},
 };
 
@@ -294,6 +296,29 @@ impl Rewrite for Edited {
             }
         };
         Ok(Rewritten { bytes, lines: None })
+    }
+
+    fn certificates(
+        &self,
+        content: &Bytes,
+        _: &Given,
+    ) -> Result<Vec<(Place, Vec<Certificate>)>, Finding> {
+        let mut found = Vec::new();
+        for (key, text) in self.edits.texts(content.reveal()) {
+            if !text.contains("-----BEGIN CERTIFICATE-----") {
+                continue;
+            }
+            let path = self.path.to_string();
+            let input = Input {
+                name: format!("{path} ({key})"),
+                bytes: text.into(),
+            };
+            let read = input.certificates();
+            let read = read
+                .map_err(|e| Finding::host(Severity::Warning, "document-refused", e.to_string()))?;
+            found.push((Place::Document { path, key }, read));
+        }
+        Ok(found)
     }
 
     fn is_same(&self, other: &dyn Any) -> bool {

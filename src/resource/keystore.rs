@@ -7,12 +7,13 @@ use crate::{
     desired::{Given, Rewrite, Rewriting, Rewritten, Target},
     error::{Error, Result},
     identity::{Certificate, Identity, Input},
-    keystore::{Chance, Encryption, Fault, Format, Passwords, Wanted, WantedKey},
+    keystore::{self, Chance, Encryption, Fault, Format, Passwords, Store, Wanted, WantedKey},
     preflight::{Finding, Severity},
     profile::Fields,
     render::Expr,
     source::password_in,
     state::{Bytes, Content, HostPath, Sensitivity},
+    watch::Place,
     yaml::Node,
 };
 
@@ -190,14 +191,7 @@ impl Rewrite for Filled {
     }
 
     fn rewrite(&self, before: Option<&Bytes>, given: &Given) -> Result<Rewritten, Finding> {
-        let password = |path: &HostPath| {
-            let bytes = file(path, given, "keystore-password")?;
-            password_in(path.as_str(), bytes).map_err(|error| unfit("keystore-password", &error))
-        };
-        let passwords = Passwords {
-            store: password(&self.password)?,
-            key: self.key_password.as_ref().map(password).transpose()?,
-        };
+        let passwords = self.passwords(given)?;
         let mut trusted = Vec::new();
         for (alias, from) in &self.trusted {
             let found = match from {
@@ -239,9 +233,43 @@ impl Rewrite for Filled {
             lines: Some(settled.lines),
         })
     }
+
+    fn certificates(
+        &self,
+        content: &Bytes,
+        given: &Given,
+    ) -> Result<Vec<(Place, Vec<Certificate>)>, Finding> {
+        let store = self.passwords(given)?.store;
+        let store =
+            Store::read(content.reveal(), Some(&store)).map_err(|fault| self.finding(fault))?;
+        let ours = |alias: &str| {
+            let key = self.key.as_ref().map(|key| key.alias.as_str());
+            let mut all = self.trusted.iter().map(|(alias, _)| alias.as_str());
+            key.is_some_and(|own| own.eq_ignore_ascii_case(alias))
+                || all.any(|own| own.eq_ignore_ascii_case(alias))
+        };
+        // A certificate is in the clear beside the key, which is not needed.
+        Ok(keystore::leaves(
+            self.path.as_str(),
+            &store.entries(None),
+            &ours,
+        ))
+    }
 }
 
 impl Filled {
+    /// Returns the passwords, from the files that hold them.
+    fn passwords(&self, given: &Given) -> Result<Passwords, Finding> {
+        let password = |path: &HostPath| {
+            let bytes = file(path, given, "keystore-password")?;
+            password_in(path.as_str(), bytes).map_err(|error| unfit("keystore-password", &error))
+        };
+        Ok(Passwords {
+            store: password(&self.password)?,
+            key: self.key_password.as_ref().map(password).transpose()?,
+        })
+    }
+
     fn finding(&self, fault: Fault) -> Finding {
         let message = format!("`{}` {}", self.path, fault.message);
         if fault.is_password {

@@ -417,7 +417,16 @@ impl Host for SystemHost {
     }
 
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        callers::write(path, bytes)
+        callers::write(path, bytes, 0o600)
+    }
+
+    fn location(&self, place: &Place) -> String {
+        let shown = self.shown(place);
+        std::path::absolute(&shown).map_or(shown, |path| path.to_string_lossy().into_owned())
+    }
+
+    fn write_shared(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        callers::write(path, bytes, 0o644)
     }
 
     fn write_new(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {

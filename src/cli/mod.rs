@@ -24,13 +24,10 @@ mod pin;
 pub(crate) mod print;
 mod probe;
 mod profiles;
-<<<<<<< HEAD
+mod record;
 mod renew;
 mod renewals;
-=======
-mod record;
 mod status;
->>>>>>> main
 pub(crate) mod text;
 mod usage;
 

@@ -40,6 +40,7 @@ pub(crate) fn show(host: &mut dyn Host, request: &Request, printer: &Printer) ->
         .filter(|s| !s.is_done(host.tree()))
         .map(|s| s.text.as_str())
         .collect();
+    let renewals = super::renewals::told(host, &plan.rollout)?;
     let document = json!({
         "format": "certroll/status/1",
         "rollout": view.rollout,
@@ -53,6 +54,7 @@ pub(crate) fn show(host: &mut dyn Host, request: &Request, printer: &Printer) ->
         "certificates": watched.certificates,
         "unread": watched.unread,
         "last": watched.last,
+        "renewals": renewals.document,
     });
     printer.result(&document, || {
         let mut out = head(&view, plan.is_empty());
@@ -63,6 +65,7 @@ pub(crate) fn show(host: &mut dyn Host, request: &Request, printer: &Printer) ->
                 .map(|line| format!("{line}\n"))
                 .collect();
         }
+        out.push_str(&renewals.text);
         for verdict in &watched.endpoints {
             let word = if verdict.good { "good" } else { "BAD " };
             let _ = writeln!(out, "{word} {}: {}", verdict.probe, verdict.found);
@@ -76,7 +79,7 @@ pub(crate) fn show(host: &mut dyn Host, request: &Request, printer: &Printer) ->
         }
         out
     });
-    Ok(if plan.is_empty() && !expires_soon {
+    Ok(if plan.is_empty() && !expires_soon && !renewals.missed {
         ExitCode::Success
     } else {
         ExitCode::Differences

@@ -284,11 +284,12 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
     },
     /// Renew what `issue acme` had issued where it is due, and roll it out with proof
     #[command(after_help = "Examples:
-  certroll renew                                  what is due, as the timer of `hooks install` does every hour
-  certroll renew --force www.example.org          now
+  certroll renew                            what is due, as the timer does
+  certroll renew --force www.example.org    now
 
-Due is what the server says (RFC 9773), else when a third of the lifetime is left. What fails is tried again after an
-hour, then two, up to a day, is shown by `status`, and fails the unit.")]
+Due is what the server says (RFC 9773), else when a third of the lifetime is
+left. What fails is tried again after an hour, then two, up to a day, is shown
+by `status`, and fails the unit.")]
     Renew(Renew),
     /// Have the host call certroll when it must: at boot, after renewals and upgrades, and when files change
     Hooks {

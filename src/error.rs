@@ -168,6 +168,16 @@ pub enum Error {
     /// Peers that are not the ones pinned: nothing was sent to them.
     #[error("{}", wrong_peers(.0))]
     WrongPeer(Vec<crate::pins::Mismatch>),
+    /// A server that gives no answer, or refuses: its own words.
+    #[error("`{server}` {message}")]
+    Server {
+        /// Its URL, or what of it was asked.
+        server: String,
+        /// What it said, or why it said nothing.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// The run was interrupted by a signal.
     #[error("interrupted by {signal}")]
     Interrupted {
@@ -217,6 +227,7 @@ impl Error {
             | Self::Unproved { .. }
             | Self::NotPlanned { .. }
             | Self::Tried { .. }
+            | Self::Server { .. }
             | Self::Interrupted { .. } => ExitCode::Failed,
             Self::Parse { .. } | Self::Unknown { .. } | Self::Usage { .. } | Self::Input { .. } => {
                 ExitCode::Usage
@@ -260,7 +271,10 @@ impl Error {
             Self::Unknown { what: "pin", .. } => Some("no pins are kept: `certroll pin add HOST:PORT --fingerprint TEXT`".to_owned()),
             Self::Unknown { what: "generation", .. } => Some("there is none yet: nothing was changed by certroll".to_owned()),
             Self::Unknown { .. } | Self::Run { .. } | Self::Interrupted { .. } => None,
-            Self::Parse { hint, .. } | Self::Usage { hint, .. } | Self::Input { hint, .. } => {
+            Self::Parse { hint, .. }
+            | Self::Usage { hint, .. }
+            | Self::Input { hint, .. }
+            | Self::Server { hint, .. } => {
                 (!hint.is_empty()).then(|| hint.clone())
             }
             Self::Findings(findings) => {

@@ -20,6 +20,7 @@
 //! [`prepare()`] is the line as far as preflight, [`rollout()`] the rest.
 
 mod acl;
+pub mod acme;
 pub mod apply;
 pub mod cli;
 pub mod demo;

@@ -8,6 +8,8 @@
 mod common;
 #[path = "bad_input/hosts.rs"]
 mod hosts;
+#[path = "bad_input/orders.rs"]
+mod orders;
 #[path = "bad_input/words.rs"]
 mod words;
 

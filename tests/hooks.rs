@@ -44,7 +44,7 @@ fn hooks_are_shown_written_once_and_removed_without_a_trace() {
     let run = scratch.on_root("hooks install --yes").exits(0);
     assert!(
         run.out
-            .contains("plan: 8 to create, 0 to change, 0 to remove; "),
+            .contains("plan: 11 to create, 0 to change, 0 to remove; "),
         "{run:#?}"
     );
     let unit = scratch.read(&format!("{UNITS}/certroll-recover.service"));

@@ -8,6 +8,7 @@ use crate::{
     source::Files,
 };
 
+mod acme;
 mod issue;
 mod peers;
 mod serve;
@@ -16,6 +17,7 @@ mod stores;
 mod trust;
 mod watch;
 
+pub(crate) use acme::{Acme, Renew};
 pub(crate) use issue::{Issue, Made, MadeByCa};
 pub(crate) use peers::{Pin, Probing};
 pub(crate) use serve::{Backend, Serve};
@@ -305,6 +307,15 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
         #[command(subcommand)]
         command: Sni,
     },
+    /// Renew what `issue acme` had issued where it is due, and roll it out with proof
+    #[command(after_help = "Examples:
+  certroll renew                            what is due, as the timer does
+  certroll renew --force www.example.org    now
+
+Due is what the server says (RFC 9773), else when a third of the lifetime is
+left. What fails is tried again after an hour, then two, up to a day, is shown
+by `status`, and fails the unit.")]
+    Renew(Renew),
     /// Have the host call certroll when it must: at boot, after renewals and upgrades, and when files change
     Hooks {
         #[command(subcommand)]

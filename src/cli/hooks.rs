@@ -72,9 +72,24 @@ fn again(
         return Ok(ExitCode::Success);
     }
     changes::enter(host, Go { yes: true, wait }, printer)?;
+    let names: Vec<String> = Store::rollouts(host)?.rollouts.into_keys().collect();
+    let (worst, rows) = each(host, hook, request, names, printer);
+    let document: Value = json!({ "format": "certroll/hook/1", "hook": hook, "rollouts": rows });
+    printer.result(&document, String::new);
+    Ok(worst)
+}
+
+/// Applies rollouts again, and returns the worst exit code with a document for each. The caller has entered.
+pub(super) fn each(
+    host: &mut dyn Host,
+    hook: &str,
+    request: &Request,
+    names: Vec<String>,
+    printer: &Printer,
+) -> (ExitCode, Vec<Value>) {
     let mut worst = ExitCode::Success;
     let mut rows = Vec::new();
-    for name in Store::rollouts(host)?.rollouts.into_keys() {
+    for name in names {
         let request = Request {
             name: Some(name.clone()),
             ..request.clone()
@@ -96,9 +111,7 @@ fn again(
             break;
         }
     }
-    let document: Value = json!({ "format": "certroll/hook/1", "hook": hook, "rollouts": rows });
-    printer.result(&document, String::new);
-    Ok(worst)
+    (worst, rows)
 }
 
 /// Applies one rollout again, unless the very same was just tried in vain, or nothing is left but a proof of what is

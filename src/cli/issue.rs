@@ -6,11 +6,18 @@ use crate::{
     host::Host,
 };
 
+mod acme;
 mod made;
 
-pub(crate) fn run(host: &mut dyn Host, command: &Issue, printer: &Printer) -> Result<ExitCode> {
+pub(crate) fn run(
+    host: &mut dyn Host,
+    command: &Issue,
+    state: Option<&str>,
+    printer: &Printer,
+) -> Result<ExitCode> {
     match command {
         Issue::SelfSigned(asked) => made::self_signed(host, asked, printer),
         Issue::Ca(asked) => made::by_ca(host, asked, printer),
+        Issue::Acme(asked) => acme::run(host, asked, state, printer),
     }
 }

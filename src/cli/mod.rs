@@ -25,6 +25,8 @@ pub(crate) mod print;
 mod probe;
 mod profiles;
 mod record;
+mod renew;
+mod renewals;
 pub(crate) mod serve;
 mod sni;
 mod status;
@@ -147,7 +149,8 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Hooks { command } => {
             hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
         }
-        Command::Issue { command } => issue::run(host, command, printer),
+        Command::Issue { command } => issue::run(host, command, cli.state.as_deref(), printer),
+        Command::Renew(renew) => renew::run(host, renew, profiles_dir, printer),
         Command::Trust { command } => trust::run(host, command, printer),
         Command::Profiles { command } => match command {
             Profiles::List => {

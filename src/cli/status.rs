@@ -48,6 +48,7 @@ pub(crate) fn show(
         .filter(|s| !s.is_done(host.tree()))
         .map(|s| s.text.as_str())
         .collect();
+    let renewals = super::renewals::told(host, &plan.rollout)?;
     let document = json!({
         "format": "certroll/status/1",
         "rollout": view.rollout,
@@ -61,12 +62,14 @@ pub(crate) fn show(
         "certificates": watched.certificates,
         "unread": watched.unread,
         "last": watched.last,
+        "renewals": renewals.document,
     });
     printer.result(&document, || {
         let mut out = head(&view, plan.is_empty(), printer.quiet());
         if printer.quiet() {
             return out;
         }
+        out.push_str(&renewals.text);
         for verdict in &watched.endpoints {
             let word = if verdict.good { "good" } else { "BAD " };
             let _ = writeln!(out, "{word} {}: {}", verdict.probe, verdict.found);
@@ -80,7 +83,7 @@ pub(crate) fn show(
         }
         out
     });
-    Ok(if plan.is_empty() && !expires_soon {
+    Ok(if plan.is_empty() && !expires_soon && !renewals.missed {
         ExitCode::Success
     } else {
         ExitCode::Differences

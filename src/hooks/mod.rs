@@ -78,7 +78,12 @@ pub fn remove(host: &dyn Host) -> Result<Plan> {
         }
         changes.push(Change::removal(at, hook.what.kind(), before));
         let of_links = parent.name().strip_suffix(".wants").is_some();
-        if of_links && host.list(&parent)?.is_some_and(|left| left.len() == 1) {
+        let is_ours = |name: &str| {
+            let at = parent.join(name);
+            changes.iter().any(|change: &Change| change.path == at)
+        };
+        let left = host.list(&parent)?.unwrap_or_default();
+        if of_links && left.iter().all(|entry| is_ours(&entry.name)) {
             let before = host.read(&parent)?;
             changes.push(Change::removal(parent, "directory", before));
         }
@@ -175,9 +180,15 @@ fn plan(host: &dyn Host, changes: Vec<Change>) -> Plan {
 /// What has systemd know its units, and start those that wait for something: the same for the way back, where a pattern
 /// names what is there, be it nothing (systemctl(1)).
 const TELL_SYSTEMD: [&[&str]; 3] = [
-    &["systemctl", "stop", "certroll-hooks.*"],
+    &["systemctl", "stop", "certroll-hooks.*", "certroll-renew.t*"],
     &["systemctl", "daemon-reload"],
-    &["systemctl", "--all", "start", "certroll-hooks.*"],
+    &[
+        "systemctl",
+        "--all",
+        "start",
+        "certroll-hooks.*",
+        "certroll-renew.t*",
+    ],
 ];
 
 fn tell(argv: &[&str]) -> Service {

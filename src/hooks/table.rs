@@ -87,6 +87,24 @@ pub(super) const HOOKS: &[Hook] = &[
         what: What::Link("../certroll-hooks.timer"),
     },
     Hook {
+        at: "/etc/systemd/system/certroll-renew.service",
+        needs: UNITS,
+        watches: false,
+        what: What::Unit(include_str!("certroll-renew.service")),
+    },
+    Hook {
+        at: "/etc/systemd/system/certroll-renew.timer",
+        needs: UNITS,
+        watches: false,
+        what: What::Unit(include_str!("certroll-renew.timer")),
+    },
+    Hook {
+        at: "/etc/systemd/system/timers.target.wants/certroll-renew.timer",
+        needs: UNITS,
+        watches: false,
+        what: What::Link("../certroll-renew.timer"),
+    },
+    Hook {
         at: "/etc/systemd/system/certroll-hooks.path",
         needs: UNITS,
         watches: true,

@@ -19,12 +19,14 @@ pub mod fake;
 mod look;
 pub mod system;
 pub(crate) mod visit;
+mod web;
 mod writer;
 
 pub use call::{Call, Load, Reply};
 pub use dial::{Dial, Presented};
 pub use look::{Deciding, Footing, Holder, Question};
-pub(crate) use writer::staged_name;
+pub use web::{Stand, Standing, WebCall, WebReply};
+pub(crate) use writer::{ACME, staged_name};
 pub use writer::{Permit, Writer};
 
 /// The most that is read of one file (16 MiB): no certificate, key or configuration comes near it.
@@ -364,6 +366,31 @@ pub trait Host: Tree {
         Err(no_wire(&call.dial))
     }
 
+    /// Asks a server of the web, which has to show a chain to a trust anchor where it is asked over TLS. Redirects are not
+    /// followed, and no proxy of the environment is asked. It changes nothing on this host.
+    ///
+    /// # Errors
+    /// [`Error::Server`] where there is no answer, with the reason.
+    fn web(&self, call: &WebCall) -> Result<WebReply> {
+        Err(no_web(&call.url))
+    }
+
+    /// Sends a message to a DNS server, `HOST` or `HOST:PORT`, and returns its answer. It changes nothing on this host.
+    ///
+    /// # Errors
+    /// [`Error::Server`] where there is no answer, with the reason.
+    fn dns(&self, server: &str, _message: &[u8]) -> Result<Vec<u8>> {
+        Err(no_web(server))
+    }
+
+    /// Answers on a port of all addresses until what is returned is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the port cannot be had: nothing answers.
+    fn stand(&self, port: u16, _stand: &Stand) -> Result<Box<dyn Standing>> {
+        Err(no_web(&format!("port {port}")))
+    }
+
     /// Returns the addresses of a name in the order that the resolver of the host gives them.
     fn resolve(&self, name: &str) -> Vec<IpAddr>;
 
@@ -449,5 +476,13 @@ fn no_wire(dial: &Dial) -> Error {
         subject: format!("`{}`", dial.address),
         want: "an answer".to_owned(),
         found: "is on a host without a wire".to_owned(),
+    }
+}
+
+fn no_web(subject: &str) -> Error {
+    Error::Server {
+        server: subject.to_owned(),
+        message: "is on a host without a wire".to_owned(),
+        hint: String::new(),
     }
 }

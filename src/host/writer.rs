@@ -32,6 +32,9 @@ pub struct Permit {
 /// Files of the state directory that belong to no generation; each is replaced by way of its name with `.new`.
 const SHARED: [&str; 4] = ["/digest.key", "/pending", "/pins.json", "/rollouts.json"];
 
+/// Where accounts and identities of ACME are in the state directory: no generation's, and no part of the host.
+pub(crate) const ACME: &str = "/acme";
+
 /// The name under which the n-th change of a generation is staged; the backward way has its own.
 pub(crate) fn staged_name(generation: u64, index: usize, backward: bool) -> String {
     let way = if backward { "u" } else { "" };
@@ -99,6 +102,8 @@ impl Permit {
         let whole = path.as_str().strip_suffix(".new").unwrap_or(path.as_str());
         SHARED.contains(&whole)
             || whole == "/generations"
+            || whole == ACME
+            || path.is_within(&HostPath::new(ACME).unwrap_or_default())
             || (self.generation != 0 && generation_of(path) == Some(self.generation))
     }
 }

@@ -19,7 +19,7 @@ use std::{
     fs::{self, File},
     io::{Read as _, Seek as _},
     os::unix::{
-        fs::{MetadataExt as _, PermissionsExt as _},
+        fs::{FileExt as _, MetadataExt as _, PermissionsExt as _},
         process::ExitStatusExt as _,
     },
     path::{Path, PathBuf},
@@ -119,6 +119,19 @@ impl Running {
             .args(["-s", name, &self.id().to_string()])
             .status();
         assert!(status.unwrap().success(), "kill -s {name}");
+    }
+
+    /// What it wrote so far, standard output first.
+    pub(crate) fn said(&self) -> String {
+        let mut said = Vec::new();
+        for file in [&self.out, &self.err] {
+            let (mut piece, mut at) = ([0; 4 << 10], 0);
+            while let Ok(read @ 1..) = file.read_at(&mut piece, at) {
+                said.extend_from_slice(&piece[..read]);
+                at += read as u64;
+            }
+        }
+        String::from_utf8_lossy(&said).into_owned()
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

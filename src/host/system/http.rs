@@ -29,6 +29,8 @@ use crate::{
     identity::base64,
 };
 
+pub(super) mod web;
+
 /// The most that is read of an answer's body.
 const MOST_BODY: u64 = 64 << 10;
 

@@ -17,7 +17,7 @@ use rustix::{
 
 use super::{
     Call, Command, Deciding, Dial, Edit, Entry, Footing, Holder, Host, Output, Place, Presented,
-    Question, Reply, Tree, User,
+    Question, Reply, Stand, Standing, Tree, User, WebCall, WebReply,
 };
 use crate::{
     error::{Error, On as _, Result},
@@ -29,6 +29,7 @@ mod backend;
 mod callers;
 mod clock;
 mod commands;
+mod dns;
 mod edits;
 mod files;
 mod holders;
@@ -36,6 +37,7 @@ mod http;
 mod ids;
 mod mounts;
 mod network;
+mod stand;
 mod state_dir;
 mod sync;
 mod trust;
@@ -340,6 +342,18 @@ impl Host for SystemHost {
 
     fn send(&mut self, call: &Call) -> Result<Reply> {
         http::exchange(call)
+    }
+
+    fn web(&self, call: &WebCall) -> Result<WebReply> {
+        http::web::ask(call, || self.trust_anchors())
+    }
+
+    fn dns(&self, server: &str, message: &[u8]) -> Result<Vec<u8>> {
+        dns::ask(server, message)
+    }
+
+    fn stand(&self, port: u16, stand: &Stand) -> Result<Box<dyn Standing>> {
+        stand::stand(port, stand)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

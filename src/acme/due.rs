@@ -1,0 +1,115 @@
+//! When the next pair is due. Pure.
+
+/// From when to when a leaf is valid, in seconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// Its start.
+    pub from: i64,
+    /// Its end.
+    pub to: i64,
+}
+
+/// When a renewal is due, and who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// In seconds since the epoch.
+    pub at: i64,
+    /// Whether the server asked for it (RFC 9773).
+    pub by_server: bool,
+}
+
+/// Returns when a renewal is due.
+///
+/// Inside the window that the server suggests, at a place that `jitter` chooses (RFC 9773 section 4.2); else when `share` of
+/// the lifetime is left, and up to a tenth of that share earlier, so that not all leaves of a day are renewed in one
+/// minute. `jitter` is any number that stays the same for one leaf, so that the answer does.
+#[must_use]
+pub fn due(validity: Validity, window: Option<(i64, i64)>, share: f64, jitter: u32) -> Due {
+    let fraction = f64::from(jitter) / (f64::from(u32::MAX) + 1.0);
+    if let Some((start, end)) = window.filter(|(start, end)| start < end) {
+        return Due {
+            at: start + portion(end - start, fraction),
+            by_server: true,
+        };
+    }
+    let left = portion(validity.to - validity.from, share);
+    Due {
+        at: validity.to - left - portion(left, fraction / 10.0),
+        by_server: false,
+    }
+}
+
+/// Returns a share of a time.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "the lifetime of a leaf is far below 2^52 seconds"
+)]
+fn portion(time: i64, share: f64) -> i64 {
+    (time as f64 * share) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3600;
+    const DAY: i64 = 24 * HOUR;
+
+    #[test]
+    fn a_renewal_is_due_by_the_servers_window_and_else_by_the_share_that_is_left() {
+        let (none, half, all) = (0, 1 << 31, u32::MAX);
+        // Lifetime, window, share, jitter; when, by whom.
+        let table = [
+            (90 * DAY, None, 1.0 / 3.0, none, 60 * DAY, false),
+            (90 * DAY, None, 1.0 / 3.0, half, 58 * DAY + 12 * HOUR, false),
+            (90 * DAY, None, 1.0 / 3.0, all, 57 * DAY, false),
+            (90 * DAY, None, 0.5, none, 45 * DAY, false),
+            (47 * DAY, None, 1.0 / 3.0, none, 31 * DAY + 8 * HOUR, false),
+            // Six days (160 hours): two and more are left.
+            (
+                160 * HOUR,
+                None,
+                1.0 / 3.0,
+                none,
+                106 * HOUR + 40 * 60,
+                false,
+            ),
+            (
+                160 * HOUR,
+                None,
+                1.0 / 3.0,
+                all,
+                101 * HOUR + 20 * 60,
+                false,
+            ),
+            (90 * DAY, Some((10, 20)), 1.0 / 3.0, none, 10, true),
+            (90 * DAY, Some((10, 20)), 1.0 / 3.0, half, 15, true),
+            (
+                90 * DAY,
+                Some((70 * DAY, 72 * DAY)),
+                1.0 / 3.0,
+                half,
+                71 * DAY,
+                true,
+            ),
+            // A window that ends before it begins is none (RFC 9773 section 4.2).
+            (90 * DAY, Some((20, 10)), 1.0 / 3.0, none, 60 * DAY, false),
+        ];
+        for (lifetime, window, share, jitter, at, by_server) in table {
+            let from = 1_000_000;
+            let validity = Validity {
+                from,
+                to: from + lifetime,
+            };
+            let window = window.map(|(start, end)| (from + start, from + end));
+            let found = due(validity, window, share, jitter);
+            let off = (found.at - from - at).abs();
+            assert!(
+                off <= 1,
+                "{lifetime} {window:?} {jitter}: {found:?}, off by {off}"
+            );
+            assert_eq!(found.by_server, by_server, "{lifetime} {window:?}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What is kept of identities and accounts, in the state directory below `acme`, 0600 in folders of 0700.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    asked::Asked,
+    store::{make_dir, path, put, read, writer},
+};
+use crate::{
+    error::{Error, Result},
+    host::{ACME, Edit, Host, Place},
+    identity::{Identity, Input},
+    journal::Store,
+    state::{Attrs, Bytes, Content, HostPath, State},
+};
+
+/// The link to the pair in force.
+const LIVE: &str = "live";
+
+/// The folder of one identity.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    name: String,
+    at: HostPath,
+}
+
+/// An attempt that came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missed {
+    /// When, in seconds since the epoch.
+    pub when: i64,
+    /// How many there were in a row.
+    pub count: u32,
+    /// Why, in one line.
+    pub message: String,
+}
+
+/// An order that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Begun {
+    /// What it is for.
+    pub(super) asked: Asked,
+    /// The folder of its pair: its key is there.
+    pub(super) number: u64,
+    /// Its URL; none where the server was not asked yet.
+    pub(super) url: Option<String>,
+}
+
+impl Folder {
+    /// Returns the folder of an identity by its name.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where that is no name.
+    pub fn of(name: &str) -> Result<Self> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
+            return Err(Error::Usage {
+                message: format!("`{name}` is not the name of an identity"),
+                hint: "names are letters, digits, `-`, `_` and `.`".to_owned(),
+            });
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            at: path(ACME).join(name),
+        })
+    }
+
+    /// Returns all folders, that of a first order that came to nothing as well.
+    ///
+    /// # Errors
+    /// As [`Host::load_list`].
+    fn all(host: &dyn Host) -> Result<Vec<Self>> {
+        if host.load(&path(ACME))? == State::Absent {
+            return Ok(Vec::new());
+        }
+        let entries = host.load_list(&path(ACME))?;
+        let folders = entries
+            .iter()
+            .filter_map(|entry| Self::of(&entry.name).ok());
+        Ok(folders.collect())
+    }
+
+    /// Tells whether a rollout with these sources follows the pair in force.
+    #[must_use]
+    pub fn is_in(&self, sources: &[HostPath]) -> bool {
+        let live = [self.live("key.pem"), self.live("fullchain.pem")];
+        sources
+            .iter()
+            .any(|path| live.iter().any(|own| path.as_str().ends_with(own.as_str())))
+    }
+
+    /// Returns the name of the identity.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the path of a file of the pair in force, in the state directory.
+    #[must_use]
+    pub fn live(&self, file: &str) -> HostPath {
+        self.at.join(LIVE).join(file)
+    }
+
+    /// Returns what was asked for.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] where nothing was; [`Error::Stored`] where it is damaged.
+    pub fn asked(&self, host: &dyn Host) -> Result<Asked> {
+        let known = || -> Result<Vec<String>> {
+            Ok(Self::all(host)?
+                .into_iter()
+                .map(|folder| folder.name)
+                .collect())
+        };
+        match self.load(host, "asked.json")? {
+            Some(asked) => Ok(asked),
+            None => Err(Error::Unknown {
+                what: "identity",
+                name: self.name.clone(),
+                known: known()?,
+            }),
+        }
+    }
+
+    /// Returns the pair in force; none where there is none yet.
+    ///
+    /// # Errors
+    /// As [`Identity::assemble`].
+    pub fn identity(&self, host: &dyn Host) -> Result<Option<Identity>> {
+        let Some(number) = self.number(host)? else {
+            return Ok(None);
+        };
+        self.pair(host, number).map(Some)
+    }
+
+    /// Returns the number of the pair in force.
+    pub(super) fn number(&self, host: &dyn Host) -> Result<Option<u64>> {
+        let link = host.load(&self.at.join(LIVE))?;
+        Ok(link.link().and_then(|to| to.parse().ok()))
+    }
+
+    /// Returns a file of a numbered pair.
+    pub(super) fn file(&self, number: u64, name: &str) -> HostPath {
+        self.pair_at(number).join(name)
+    }
+
+    fn pair_at(&self, number: u64) -> HostPath {
+        self.at.join(&format!("{number:06}"))
+    }
+
+    /// Reads a numbered pair.
+    pub(super) fn pair(&self, host: &dyn Host, number: u64) -> Result<Identity> {
+        let mut inputs = Vec::new();
+        for name in ["key.pem", "fullchain.pem"] {
+            let at = self.file(number, name);
+            if let Some(bytes) = host.load(&at)?.bytes() {
+                inputs.push(Input {
+                    name: at.to_string(),
+                    bytes: bytes.clone(),
+                });
+            }
+        }
+        Identity::assemble(&inputs, None).map(|(identity, _)| identity)
+    }
+
+    /// Begins a new pair: its folder, with its key in it.
+    pub(super) fn begin(&self, host: &mut dyn Host, asked: &Asked, key: Bytes) -> Result<Begun> {
+        self.make(host)?;
+        let newest = self.numbers(host)?.into_iter().max().unwrap_or_default();
+        let begun = Begun {
+            asked: asked.clone(),
+            number: newest + 1,
+            url: None,
+        };
+        make_dir(&mut writer(host), &self.pair_at(begun.number))?;
+        let key_at = self.file(begun.number, "key.pem");
+        Store::put(&mut writer(host), &key_at, key)?;
+        self.save(host, "order.json", &begun)?;
+        Ok(begun)
+    }
+
+    /// Has the link lead to a numbered pair, and removes all but that and the one before.
+    pub(super) fn put_in_force(&self, host: &mut dyn Host, number: u64) -> Result<()> {
+        let before = self.number(host)?;
+        let (link, new) = (self.at.join(LIVE), self.at.join("live.new"));
+        let writer = &mut writer(host);
+        if writer.host().load(&new)? != State::Absent {
+            writer.edit(&Edit::Remove {
+                at: Place::State(new.clone()),
+            })?;
+        }
+        let owner = writer.host().effective_uid();
+        writer.edit(&Edit::Create {
+            at: Place::State(new.clone()),
+            state: State::Present {
+                content: Content::Link(format!("{number:06}")),
+                attrs: Attrs {
+                    uid: owner,
+                    gid: rustix::process::getegid().as_raw(),
+                    mode: 0o777,
+                    ..Attrs::default()
+                },
+            },
+        })?;
+        writer.edit(&Edit::Rename {
+            from: Place::State(new),
+            to: Place::State(link.clone()),
+        })?;
+        writer.sync(&[Place::State(link)])?;
+        for old in self.numbers(writer.host())? {
+            if old != number && Some(old) != before {
+                Store::remove_all(writer, &self.pair_at(old))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn numbers(&self, host: &dyn Host) -> Result<Vec<u64>> {
+        let entries = host.load_list(&self.at)?;
+        Ok(entries
+            .iter()
+            .filter_map(|entry| entry.name.parse().ok())
+            .collect())
+    }
+
+    /// Makes the folder, where it is not there.
+    fn make(&self, host: &mut dyn Host) -> Result<()> {
+        let writer = &mut writer(host);
+        make_dir(writer, &path(ACME))?;
+        make_dir(writer, &self.at)
+    }
+
+    /// Reads one of its documents.
+    ///
+    /// # Errors
+    /// [`Error::Stored`] where it is damaged.
+    pub fn load<T: DeserializeOwned>(&self, host: &dyn Host, file: &str) -> Result<Option<T>> {
+        read(host, &self.at.join(file))
+    }
+
+    /// Writes one of its documents, durable on return.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the older one as it was.
+    pub fn save<T: Serialize>(&self, host: &mut dyn Host, file: &str, what: &T) -> Result<()> {
+        self.make(host)?;
+        put(host, &self.at.join(file), what)
+    }
+
+    /// Removes one of its documents, where it is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the document as it was.
+    pub fn drop(&self, host: &mut dyn Host, file: &str) -> Result<()> {
+        let at = self.at.join(file);
+        if host.load(&at)? == State::Absent {
+            return Ok(());
+        }
+        let writer = &mut writer(host);
+        writer.edit(&Edit::Remove {
+            at: Place::State(at.clone()),
+        })?;
+        writer.sync(&[Place::State(at)])
+    }
+}
+
+/// Returns the folders of all identities that were issued.
+///
+/// # Errors
+/// As [`Host::load_list`].
+pub fn issued(host: &dyn Host) -> Result<Vec<Folder>> {
+    let mut all = Folder::all(host)?;
+    all.retain(|folder| !matches!(folder.asked(host), Err(Error::Unknown { .. })));
+    Ok(all)
+}

@@ -1,0 +1,38 @@
+//! Identities from an ACME server (RFC 8555): asked for once, kept, and asked for again in time.
+//!
+//! ```text
+//! Asked          what an identity is: names, server, how the server is answered    asked.rs     stored
+//! before::check  what would fail anyway is found out before an order counts        before.rs
+//! obtain         account -> order -> authorizations -> certificate                 order.rs
+//!   prove        the server looks at one name after the other                      prove.rs
+//!   present      what it looks for, put there and taken away again                 present.rs, zone.rs
+//! Folder         each step kept before the next, so that a killed run is taken up  folder.rs, store.rs
+//! due            when the next one is due                                          due.rs       pure
+//! Stands         how an identity stands, the server's word about it included       renewal.rs
+//! ```
+//!
+//! An identity is a folder `acme/NAME` of the state directory. Each pair has a numbered folder of its own; the link `live`
+//! leads to the one in force, and is replaced in one rename, so that whoever follows `live/key.pem` and
+//! `live/fullchain.pem` never reads halves of two pairs. A rollout follows these files as it follows any other.
+
+mod asked;
+mod before;
+mod due;
+mod folder;
+mod order;
+mod present;
+mod problem;
+mod prove;
+mod renewal;
+mod request;
+mod store;
+mod update;
+mod wire;
+mod zone;
+
+pub use asked::{Answering, Asked, External, KeyKind, Program, Update, identity_name, server};
+pub use before::check;
+pub use due::{Due, Validity, due};
+pub use folder::{Folder, Missed, issued};
+pub use order::{Issued, obtain};
+pub use renewal::{Stands, ask, missed, pause};

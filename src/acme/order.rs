@@ -1,0 +1,266 @@
+//! One identity from its server: each step is kept before the next, so that a run that was killed is taken up again.
+
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AccountCredentials, ExternalAccountKey, Identifier, NewAccount, NewOrder, Order,
+    OrderStatus,
+};
+
+use super::{
+    asked::Asked,
+    before,
+    folder::{Begun, Folder},
+    problem,
+    request::{anchors, decode},
+    store,
+    wire::Wire,
+};
+use crate::{
+    error::{Error, Result},
+    host::{Host, Permit, Writer},
+    identity::{Checks, Identity},
+    journal::Store,
+    preflight::Severity,
+};
+
+/// How often all is begun again where the server lost its place, or an order of an earlier run came to nothing.
+const ROUNDS: u32 = 5;
+
+/// How long a server may take to look for an answer, or to issue.
+pub(super) const PATIENCE: Duration = Duration::from_mins(5);
+
+/// How long to wait between two looks where the server names no time, and the longest that is waited where it does.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// A pair that was issued and is in force.
+#[derive(Debug)]
+pub struct Issued {
+    /// The pair.
+    pub identity: Identity,
+    /// What could not be checked from here beforehand.
+    pub unseen: Vec<String>,
+}
+
+/// Has a server issue an identity, and puts it in force. The caller holds the lock, so that there is no second order.
+///
+/// # Errors
+/// [`Error::Server`] in the server's own words; as [`before::check`] where nothing was ordered; [`Error::Findings`] where
+/// what was issued is unfit. The pair in force stays as it was.
+pub fn obtain(
+    host: &mut dyn Host,
+    folder: &Folder,
+    asked: &Asked,
+    say: &dyn Fn(&str),
+) -> Result<Issued> {
+    let anchors = asked.ca_file.as_ref().map(|path| anchors(host, path));
+    let mut run = Run {
+        wire: Wire::new(&asked.server, anchors.transpose()?.unwrap_or_default()),
+        folder,
+        asked,
+        say,
+    };
+    let unseen = before::check(host, asked)?;
+    for line in &unseen {
+        say(line);
+    }
+    let mut round = 1;
+    loop {
+        let resumed = run.begun(host)?.is_some_and(|begun| begun.url.is_some());
+        match run.once(host) {
+            Ok(identity) => return Ok(Issued { identity, unseen }),
+            Err(error) => {
+                let is_stale = resumed && run.begun(host)?.is_none();
+                if round == ROUNDS || !(is_stale || problem::is_lost_nonce(&error)) {
+                    return Err(error);
+                }
+            }
+        }
+        round += 1;
+    }
+}
+
+/// Returns the account that is kept for a server.
+pub(super) fn known(host: &dyn Host, wire: &Wire, server: &str) -> Result<Option<Account>> {
+    let Some(kept) = store::account::<AccountCredentials>(host, server)? else {
+        return Ok(None);
+    };
+    let builder = Account::builder_with_http(Box::new(wire.clone()));
+    wire.drive(host, builder.from_credentials(kept)).map(Some)
+}
+
+/// One order, from the account to the pair in force.
+pub(super) struct Run<'a> {
+    pub(super) wire: Wire,
+    pub(super) folder: &'a Folder,
+    pub(super) asked: &'a Asked,
+    pub(super) say: &'a dyn Fn(&str),
+}
+
+impl Run<'_> {
+    fn once(&mut self, host: &mut dyn Host) -> Result<Identity> {
+        let account = self.account(host)?;
+        let (order, begun) = self.order(host, &account)?;
+        let url = order.url().to_owned();
+        let mut presented = None;
+        let proved = self.prove(host, &account, order, &mut presented);
+        if let Some((_, presented)) = presented {
+            let taken = presented.take_back(host);
+            if let (Ok(_), Err(error)) = (&proved, taken) {
+                (self.say)(&format!("left in place: {error}"));
+            }
+        }
+        let order = proved?;
+        let chain = self.issue(host, &account, order, &begun, &url)?;
+        self.keep(host, &begun, &chain)
+    }
+
+    fn begun(&self, host: &dyn Host) -> Result<Option<Begun>> {
+        let begun: Option<Begun> = self.folder.load(host, "order.json")?;
+        Ok(begun.filter(|begun| begun.asked == *self.asked))
+    }
+
+    /// Returns the account for the server, which is made where there is none.
+    fn account(&self, host: &mut dyn Host) -> Result<Account> {
+        let server = &self.asked.server;
+        if let Some(account) = known(host, &self.wire, server)? {
+            return Ok(account);
+        }
+        (self.say)(&format!("making an account with {server}"));
+        let contact = self.asked.contact.as_ref().map(|at| format!("mailto:{at}"));
+        let contact: Vec<&str> = contact.as_deref().into_iter().collect();
+        let new = NewAccount {
+            contact: &contact,
+            terms_of_service_agreed: true,
+            only_return_existing: false,
+        };
+        let external = match &self.asked.external {
+            Some(external) => {
+                let key = host.read_input(&external.key_file)?;
+                let key = decode(key.text().trim()).ok_or_else(|| Error::Input {
+                    subject: format!("`{}`", external.key_file),
+                    message: "holds no key in base64url".to_owned(),
+                    hint: "write the HMAC key into it as the server gave it".to_owned(),
+                })?;
+                Some(ExternalAccountKey::new(external.kid.clone(), &key))
+            }
+            None => None,
+        };
+        let builder = Account::builder_with_http(Box::new(self.wire.clone()));
+        let made = builder.create(&new, server.clone(), external.as_ref());
+        let (account, credentials) = self.wire.drive(host, made)?;
+        store::keep_account(host, server, &credentials)?;
+        Ok(account)
+    }
+
+    /// Takes up the order of an earlier run, or makes one.
+    fn order(&self, host: &mut dyn Host, account: &Account) -> Result<(Order, Begun)> {
+        let mut begun = match self.begun(host)? {
+            Some(begun) => begun,
+            None => self.folder.begin(host, self.asked, self.key()?)?,
+        };
+        if let Some(url) = &begun.url {
+            (self.say)(&format!("taking up order {url}"));
+            return match self.wire.drive(host, account.order(url.clone())) {
+                Ok(order) => Ok((order, begun)),
+                Err(error) if problem::is_lost_nonce(&error) => Err(error),
+                Err(error) => {
+                    // Servers forget orders; another is made for the next round.
+                    self.folder.drop(host, "order.json")?;
+                    Err(error)
+                }
+            };
+        }
+        let identifiers: Vec<Identifier> = self
+            .asked
+            .names
+            .iter()
+            .map(|name| {
+                name.parse()
+                    .map_or_else(|_| Identifier::Dns(name.clone()), Identifier::Ip)
+            })
+            .collect();
+        let new = NewOrder::new(&identifiers);
+        let order = self.wire.drive(host, account.new_order(&new))?;
+        begun.url = Some(order.url().to_owned());
+        self.folder.save(host, "order.json", &begun)?;
+        (self.say)(&format!("order {}", order.url()));
+        Ok((order, begun))
+    }
+
+    /// Sends the request for a certificate, waits for it, and returns it with its chain.
+    fn issue(
+        &self,
+        host: &mut dyn Host,
+        account: &Account,
+        mut order: Order,
+        begun: &Begun,
+        url: &str,
+    ) -> Result<String> {
+        let end = host.elapsed() + PATIENCE;
+        loop {
+            match order.state().status {
+                OrderStatus::Ready => {
+                    let request = self.request(host, begun)?;
+                    self.wire.drive(host, order.finalize_csr(&request))?;
+                }
+                OrderStatus::Valid => break,
+                OrderStatus::Pending | OrderStatus::Processing => {
+                    self.pause(host, end, "issues")?;
+                    order = self.wire.drive(host, account.order(url.to_owned()))?;
+                }
+                OrderStatus::Invalid => return Err(self.invalid(host, order)?),
+            }
+        }
+        let chain = self.wire.drive(host, order.certificate())?;
+        chain.ok_or_else(|| problem::told(&self.asked.server, instant_acme::Error::Str("a chain")))
+    }
+
+    /// Checks what was issued, and puts it in force.
+    fn keep(&self, host: &mut dyn Host, begun: &Begun, chain: &str) -> Result<Identity> {
+        let at = self.folder.file(begun.number, "fullchain.pem");
+        let mut writer = Writer::new(host, Permit::default(), String::new());
+        Store::put(&mut writer, &at, chain.to_owned())?;
+        let checked = self.folder.pair(host, begun.number).and_then(|identity| {
+            // A wildcard covers what it stands for, and not itself (RFC 9525 section 6.3).
+            let names = self.asked.names.iter();
+            let covered: Vec<String> = names.map(|name| name.replace('*', "any")).collect();
+            let checks = Checks {
+                now: host.now(),
+                warn_days: 0,
+                anchors: &host.trust_anchors(),
+                names: &covered,
+            };
+            let findings = identity.findings(&checks);
+            if findings
+                .iter()
+                .any(|finding| finding.severity == Severity::Fatal)
+            {
+                return Err(Error::Findings(findings));
+            }
+            Ok(identity)
+        });
+        if checked.is_ok() {
+            self.folder.put_in_force(host, begun.number)?;
+            self.folder.save(host, "asked.json", self.asked)?;
+            self.folder.drop(host, "missed.json")?;
+        }
+        self.folder.drop(host, "order.json")?;
+        checked
+    }
+
+    pub(super) fn pause(&self, host: &dyn Host, end: Duration, what: &str) -> Result<()> {
+        if let Some(signal) = host.interrupted() {
+            return Err(Error::Interrupted { signal });
+        }
+        if host.elapsed() > end {
+            return Err(Error::Server {
+                server: self.asked.server.clone(),
+                message: format!("still {what} after {} s", PATIENCE.as_secs()),
+                hint: "try again later: the order is kept and will be taken up".to_owned(),
+            });
+        }
+        host.sleep(self.wire.wait().unwrap_or(PAUSE.0).clamp(PAUSE.0, PAUSE.1));
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Proof of names: the server looks at one after the other, and is shown what it looks for.
+
+use instant_acme::{
+    Account, AuthorizationStatus, ChallengeStatus, ChallengeType, Order, OrderStatus,
+};
+
+use super::{
+    asked::Answering,
+    order::{PATIENCE, Run},
+    present::{self, Presented, Proof},
+    problem,
+};
+use crate::{
+    error::{Error, Result},
+    host::Host,
+};
+
+impl Run<'_> {
+    /// Has the server look at each name in turn, and waits until it has seen them all.
+    pub(super) fn prove(
+        &self,
+        host: &mut dyn Host,
+        account: &Account,
+        mut order: Order,
+        presented: &mut Option<(String, Presented)>,
+    ) -> Result<Order> {
+        let end = host.elapsed() + PATIENCE;
+        let kind = match self.asked.answering {
+            Answering::Http { .. } | Answering::Webroot { .. } | Answering::HttpHook(_) => {
+                ChallengeType::Http01
+            }
+            Answering::DnsHook(_) | Answering::DnsUpdate(_) => ChallengeType::Dns01,
+            Answering::TlsAlpn { .. } => ChallengeType::TlsAlpn01,
+        };
+        loop {
+            match order.state().status {
+                OrderStatus::Pending => {}
+                OrderStatus::Invalid => return Err(self.invalid(host, order)?),
+                OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => {
+                    return Ok(order);
+                }
+            }
+            let mut all = order.authorizations();
+            while let Some(mut one) = {
+                let next = async { Ok(all.next().await) };
+                self.wire
+                    .drive(host, next)?
+                    .transpose()
+                    .map_err(|e| problem::told(&self.asked.server, e))?
+            } {
+                match one.status {
+                    AuthorizationStatus::Valid => continue,
+                    AuthorizationStatus::Pending => {}
+                    _ => break,
+                }
+                let name = one.identifier().identifier.authorized(false).to_string();
+                let server = &self.asked.server;
+                let mut challenge = one.challenge(kind.clone()).ok_or_else(|| Error::Server {
+                    server: server.clone(),
+                    message: format!("does not offer {kind:?} for `{name}`"),
+                    hint: "answer in another way: `certroll issue acme --help`".to_owned(),
+                })?;
+                let is_new = presented
+                    .as_ref()
+                    .is_none_or(|(token, _)| *token != challenge.token);
+                if is_new {
+                    if let Some((_, before)) = presented.take() {
+                        before.take_back(host)?;
+                    }
+                    let text = challenge.key_authorization();
+                    let proof = Proof {
+                        name: name.clone(),
+                        token: challenge.token.clone(),
+                        text: text.as_str().to_owned(),
+                        record: text.dns_value(),
+                        digest: text.digest().as_ref().to_vec(),
+                    };
+                    let put = present::present(host, &self.asked.answering, &proof)?;
+                    *presented = Some((challenge.token.clone(), put));
+                    if challenge.status == ChallengeStatus::Pending {
+                        (self.say)(&format!("the server looks for `{name}`"));
+                        self.wire.drive(host, challenge.set_ready())?;
+                    }
+                }
+                break;
+            }
+            self.pause(host, end, "looks for an answer")?;
+            let url = order.url().to_owned();
+            order = self.wire.drive(host, account.order(url))?;
+        }
+    }
+
+    /// Says why an order came to nothing, and forgets it.
+    pub(super) fn invalid(&self, host: &mut dyn Host, mut order: Order) -> Result<Error> {
+        self.folder.drop(host, "order.json")?;
+        let server = &self.asked.server;
+        let mut all = order.authorizations();
+        while let Some(one) = {
+            let next = async { Ok(all.next().await) };
+            self.wire
+                .drive(host, next)?
+                .transpose()
+                .map_err(|e| problem::told(server, e))?
+        } {
+            let name = one.identifier().to_string();
+            if let Some(error) = one.challenges.iter().find_map(|known| known.error.as_ref()) {
+                return Ok(problem::refused(server, &format!(" `{name}`"), error));
+            }
+        }
+        Ok(match &order.state().error {
+            Some(error) => problem::refused(server, "", error),
+            None => problem::told(server, instant_acme::Error::Str("a reason")),
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! The protocol's library asks for requests in its own time; here each is made through the host, one after the other.
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
+use ureq::http::{Request, Response};
+
+use super::problem;
+use crate::{
+    error::{Error, Result},
+    host::{Host, WebCall, WebReply},
+};
+
+/// The longest that one request may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How often a request is made again where no answer comes, or one that blames the server (5xx).
+const TRIES: u32 = 3;
+
+/// A request that waits to be made, and what came of it.
+#[derive(Debug, Default)]
+struct Slot {
+    request: Option<Request<Vec<u8>>>,
+    reply: Option<WebReply>,
+    /// Why there was no reply: told instead of what the library makes of that.
+    failed: Option<Error>,
+    /// What the last reply asks to wait, in seconds.
+    wait: Option<u64>,
+}
+
+/// The one place where the library's futures are driven.
+#[derive(Debug, Clone)]
+pub(super) struct Wire {
+    server: String,
+    anchors: Vec<Vec<u8>>,
+    slot: Arc<Mutex<Slot>>,
+}
+
+impl Wire {
+    pub(super) fn new(server: &str, anchors: Vec<Vec<u8>>) -> Self {
+        Self {
+            server: server.to_owned(),
+            anchors,
+            slot: Arc::default(),
+        }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what the last reply asked to wait.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        self.slot().wait.map(Duration::from_secs)
+    }
+
+    /// Drives a future to its end, making the requests that it waits for.
+    ///
+    /// # Errors
+    /// [`Error::Server`] in the server's own words.
+    pub(super) fn drive<T>(
+        &self,
+        host: &dyn Host,
+        future: impl Future<Output = std::result::Result<T, instant_acme::Error>>,
+    ) -> Result<T> {
+        let mut future = pin!(future);
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            if let Poll::Ready(ended) = future.as_mut().poll(&mut context) {
+                let failed = self.slot().failed.take();
+                return ended
+                    .map_err(|error| failed.unwrap_or_else(|| problem::told(&self.server, error)));
+            }
+            let request = self.slot().request.take();
+            let Some(request) = request else {
+                return Err(problem::told(
+                    &self.server,
+                    instant_acme::Error::Str("a request"),
+                ));
+            };
+            let made = self.make(host, request);
+            let mut slot = self.slot();
+            match made {
+                Ok(reply) => {
+                    slot.wait = reply
+                        .header("retry-after")
+                        .and_then(|text| text.parse().ok());
+                    slot.reply = Some(reply);
+                }
+                Err(error) => slot.failed = Some(error),
+            }
+        }
+    }
+
+    fn make(&self, host: &dyn Host, request: Request<Vec<u8>>) -> Result<WebReply> {
+        let (head, body) = request.into_parts();
+        let fields = head.headers.iter().filter_map(|(name, value)| {
+            let value = value.to_str().ok()?;
+            Some((name.as_str().to_owned(), value.to_owned()))
+        });
+        let call = WebCall {
+            method: head.method.as_str().to_owned(),
+            url: head.uri.to_string(),
+            headers: fields.filter(|(name, _)| name != "user-agent").collect(),
+            body,
+            anchors: self.anchors.clone(),
+            limit: LIMIT,
+        };
+        let mut tries = 1;
+        loop {
+            let reply = host.web(&call);
+            let again = reply.as_ref().map_or(true, |reply| reply.status >= 500);
+            if !again || tries == TRIES || host.interrupted().is_some() {
+                return reply.and_then(|reply| refuse_strange(&call.url, reply));
+            }
+            host.sleep(Duration::from_secs(u64::from(tries)));
+            tries += 1;
+        }
+    }
+}
+
+/// Refuses an answer that says it failed in another way than a problem document (RFC 7807): of a proxy, say.
+fn refuse_strange(url: &str, reply: WebReply) -> Result<WebReply> {
+    let kind = reply.header("content-type").unwrap_or_default();
+    let is_strange = reply.status >= 300 && !kind.starts_with("application/problem+json");
+    if !is_strange {
+        return Ok(reply);
+    }
+    let text = String::from_utf8_lossy(&reply.body);
+    let first: String = text.trim().chars().take(200).collect();
+    Err(Error::Server {
+        server: url.to_owned(),
+        message: format!("answers with {}: {first:?}", reply.status),
+        hint: "that is not how an ACME server refuses: is the URL right, or is a proxy in between?"
+            .to_owned(),
+    })
+}
+
+impl HttpClient for Wire {
+    fn request(
+        &self,
+        request: Request<BodyWrapper<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = std::result::Result<BytesResponse, instant_acme::Error>> + Send>>
+    {
+        let wire = self.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            // The one way to a body's bytes that the library shows.
+            let mut body = BytesResponse::from(Response::new(body)).body;
+            let body = body
+                .into_bytes()
+                .await
+                .map_err(instant_acme::Error::Other)?;
+            wire.slot().request = Some(Request::from_parts(head, body.to_vec()));
+            let reply = poll_fn(|_| {
+                let mut slot = wire.slot();
+                if slot.failed.is_some() {
+                    return Poll::Ready(Err(instant_acme::Error::Str("an answer")));
+                }
+                slot.reply
+                    .take()
+                    .map_or(Poll::Pending, |reply| Poll::Ready(Ok(reply)))
+            });
+            let reply = reply.await?;
+            let mut response = Response::builder().status(reply.status);
+            for (name, value) in &reply.headers {
+                response = response.header(name, value);
+            }
+            let response = response.body(BodyWrapper::<Bytes>::from(reply.body))?;
+            Ok(BytesResponse::from(response))
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! A record in a zone of a DNS server that takes updates: added, and removed again.
+
+use std::time::Duration;
+
+use super::{
+    asked::Update,
+    update::{self, Key, Record},
+};
+use crate::{
+    error::{Error, Result},
+    host::Host,
+};
+
+/// A record that was added.
+#[derive(Debug)]
+pub(super) struct Added {
+    to: Update,
+    zone: String,
+    name: String,
+    value: String,
+}
+
+/// Adds a record to the zone that its name is in: the nearest that the server takes it for.
+///
+/// # Errors
+/// [`Error::Server`] where it takes it for none; [`Error::Input`] where the key is none.
+pub(super) fn add(host: &dyn Host, to: &Update, name: String, value: &str) -> Result<Added> {
+    let record = Record {
+        name: &name,
+        value,
+        added: true,
+    };
+    let mut said = "no zone";
+    for zone in update::zones(&name) {
+        match change(host, to, &zone, record)? {
+            None => {
+                host.sleep(Duration::from_secs(to.wait));
+                return Ok(Added {
+                    to: to.clone(),
+                    zone,
+                    value: value.to_owned(),
+                    name,
+                });
+            }
+            Some(code) => said = code,
+        }
+    }
+    Err(refused(to, said, &name))
+}
+
+/// Removes a record that was added.
+///
+/// # Errors
+/// As [`add`], with the record still there.
+pub(super) fn remove(host: &dyn Host, added: &Added) -> Result<()> {
+    let record = Record {
+        name: &added.name,
+        value: &added.value,
+        added: false,
+    };
+    match change(host, &added.to, &added.zone, record)? {
+        None => Ok(()),
+        Some(said) => Err(refused(&added.to, said, &added.name)),
+    }
+}
+
+fn change(
+    host: &dyn Host,
+    to: &Update,
+    zone: &str,
+    record: Record<'_>,
+) -> Result<Option<&'static str>> {
+    let key = Key::read(&to.key_file, &host.read_input(&to.key_file)?)?;
+    let random = host.random()?;
+    let id = u16::from_be_bytes([random[0], random[1]]);
+    let message = update::message(id, zone, record, &key, host.now());
+    Ok(update::answer(id, &host.dns(&to.server, &message)?))
+}
+
+fn refused(to: &Update, said: &str, name: &str) -> Error {
+    Error::Server {
+        server: to.server.clone(),
+        message: format!("does not take an update of `{name}`: {said}"),
+        hint: "NOTAUTH: it has no such zone, does not know the key, or its clock is another; REFUSED: the key may not".to_owned(),
+    }
+}

@@ -75,7 +75,7 @@ pub fn main() -> process::ExitCode {
 }
 
 fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
-    let profiles_dir = cli.profiles.as_deref();
+    let dir = cli.profiles.as_deref();
     match &cli.command {
         Command::Plan {
             rollout,
@@ -84,13 +84,13 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             emit_script,
             html,
         } => {
-            let mut request = rollout.request(profiles_dir)?;
+            let mut request = rollout.request(dir)?;
             request.revert = *revert;
             let files = [out, emit_script, html].map(Option::as_deref);
             look::plan(host, &request, &look::Written::to(files), printer)
         }
         Command::Revert(revert) => {
-            let request = revert.request(profiles_dir)?;
+            let request = revert.request(dir)?;
             changes::apply(host, &request, None, revert.go, printer)
         }
         Command::Apply {
@@ -99,23 +99,20 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             go,
             defer,
         } => {
-            let mut request = rollout.request(profiles_dir)?;
+            let mut request = rollout.request(dir)?;
             request.deferred = *defer;
             changes::apply(host, &request, plan.as_deref(), *go, printer)
         }
         Command::Status { rollout, watching } => {
-            status::show(host, &rollout.request(profiles_dir)?, watching, printer)
+            status::show(host, &rollout.request(dir)?, watching, printer)
         }
         Command::Doctor {
             rollout,
             log: Some(log),
         } if rollout.name.is_none() => doctor::log(host, log, printer),
-        Command::Doctor { rollout, log } => doctor::examine(
-            host,
-            &rollout.request(profiles_dir)?,
-            log.as_deref(),
-            printer,
-        ),
+        Command::Doctor { rollout, log } => {
+            doctor::examine(host, &rollout.request(dir)?, log.as_deref(), printer)
+        }
         Command::Rollback {
             generation,
             name,
@@ -145,22 +142,20 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Pin { command } => pin::run(host, command, printer),
         Command::Keystore { command } => keystore::run(host, command, printer),
         Command::Serve { command } => serve::run(host, command, printer),
-        Command::Sni { command } => sni::run(host, command, profiles_dir, printer),
-        Command::Hooks { command } => {
-            hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
-        }
+        Command::Sni { command } => sni::run(host, command, dir, printer),
+        Command::Hooks { command } => hooks::run(host, command, cli.state.as_deref(), dir, printer),
         Command::Issue { command } => issue::run(host, command, cli.state.as_deref(), printer),
-        Command::Renew(renew) => renew::run(host, renew, profiles_dir, printer),
+        Command::Renew(renew) => renew::run(host, renew, dir, printer),
         Command::Trust { command } => trust::run(host, command, printer),
         Command::Profiles { command } => match command {
             Profiles::List => {
-                let listed = profiles::list(host, profiles_dir)?;
+                let listed = profiles::list(host, dir)?;
                 let document = json!({ "format": "certroll/profiles/1", "profiles": listed });
                 printer.result(&document, || profiles::list_text(&listed));
                 Ok(ExitCode::Success)
             }
             Profiles::Show { name } => {
-                let shown = profiles::show(&crate::profile::load(name, host, profiles_dir)?);
+                let shown = profiles::show(&crate::profile::load(name, host, dir)?);
                 let document = json!({ "format": "certroll/profile/1", "profile": shown });
                 printer.result(&document, || profiles::show_text(&shown));
                 Ok(ExitCode::Success)

@@ -215,7 +215,7 @@ pub enum ProbeKind {
         /// What to do where it did not.
         hint: Option<Expr>,
         /// What must not stand in the answer.
-        lacks: Option<LacksSpec>,
+        lacks: Option<Box<LacksSpec>>,
     },
     /// What a document of ours says is what every daemon that reads it will see.
     Effective {

@@ -394,10 +394,8 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
                     let member = |(key, value): &(yaml::Key, Node)| {
                         Ok((key.name.clone(), fields::text(path, "lacks", value)?))
                     };
-                    Some((
-                        way,
-                        node.entries().iter().map(member).collect::<Result<_>>()?,
-                    ))
+                    let members = node.entries().iter().map(member).collect::<Result<_>>()?;
+                    Some(Box::new((way, members)))
                 }
                 (way, None) if way.is_empty() => None,
                 (_, None) => return Err(fields.error("`in` without `lacks`", "")),

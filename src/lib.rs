@@ -50,6 +50,7 @@ pub mod render;
 pub mod resource;
 pub mod rollback;
 pub mod rollouts;
+pub mod rotation;
 pub mod script;
 pub mod service;
 pub mod source;

@@ -37,6 +37,8 @@ pub struct Request {
     pub consumers: bool,
     /// Take the platform back to its own default instead.
     pub revert: bool,
+    /// Go no further than this phase of a rotation, and as far.
+    pub until: Option<String>,
 }
 
 /// What is meant: nothing left to look up.
@@ -52,6 +54,8 @@ pub struct Resolved {
     pub obligations: Vec<String>,
     /// Units that a reload did not suffice for.
     pub restart: BTreeSet<String>,
+    /// Whether an identity was given, by flags or by a source that is followed: then a rotation goes to its end.
+    pub goes_on: bool,
 }
 
 /// An entry of `/etc/certroll/rollouts.d`: paths in it are the root's.
@@ -172,6 +176,7 @@ fn find(host: &dyn Host, request: &Request) -> Result<(Resolved, Option<RolloutF
         },
         allow: request.allow.clone(),
         identity: before.identity,
+        rotation: before.rotation.clone(),
         ..Remembered::default()
     };
     let file = if has_files {
@@ -190,6 +195,7 @@ fn find(host: &dyn Host, request: &Request) -> Result<(Resolved, Option<RolloutF
         generation: before.generation,
         obligations: before.obligations.clone(),
         restart: before.restart.clone(),
+        goes_on: has_files || file.is_some(),
     };
     Ok((resolved, file, before))
 }

@@ -96,6 +96,9 @@ Exits with 0 if there is nothing to do, 5 if there are differences, 2 or 1 if a 
         /// Show what `revert` would do instead
         #[arg(long, conflicts_with_all = ["cert", "key", "chain", "password_file"])]
         revert: bool,
+        /// Go as far as this phase of a rotation, and no further
+        #[arg(long, value_name = "PHASE", conflicts_with = "revert")]
+        until: Option<String>,
         /// Save the plan to FILE, for `apply --plan FILE`
         #[arg(long, value_name = "FILE")]
         out: Option<String>,
@@ -113,8 +116,11 @@ Asks before it changes anything; without a terminal it needs --yes.")]
     Apply {
         #[command(flatten)]
         rollout: Rollout,
+        /// Go as far as this phase of a rotation, and no further [default: all, where an identity is given]
+        #[arg(long, value_name = "PHASE")]
+        until: Option<String>,
         /// Apply the plan saved in FILE, if the host and the inputs still give the same
-        #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "profile", "cert", "key", "set"])]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "profile", "cert", "key", "set", "until"])]
         plan: Option<String>,
         #[command(flatten)]
         go: Go,

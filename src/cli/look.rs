@@ -38,6 +38,8 @@ pub struct Saved {
     allow: Vec<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     revert: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
     /// What was shown.
     pub(crate) plan: View,
     #[serde(skip)]
@@ -66,6 +68,7 @@ impl Saved {
             set: request.set.clone(),
             allow: request.allow.clone(),
             revert: request.revert,
+            until: request.until.clone(),
             plan,
             path: String::new(),
         }
@@ -130,6 +133,7 @@ impl Saved {
             deferred: false,
             consumers: false,
             revert: self.revert,
+            until: self.until.clone(),
         }
     }
 }
@@ -140,10 +144,14 @@ fn refuse_open(host: &dyn Host) -> Result<()> {
         return Ok(());
     };
     let message = match Store::open_generation(host, generation) {
-        Ok(open) => format!(
-            "a run of rollout `{}` by {} did not end ({:?})",
-            open.intent.rollout, open.intent.operator, open.status
-        ),
+        Ok(open) => {
+            let phase = open.intent.phase();
+            let phase = phase.map_or_else(String::new, |phase| format!(" in phase {phase}"));
+            format!(
+                "a run of rollout `{}` by {} did not end{phase} ({:?})",
+                open.intent.rollout, open.intent.operator, open.status
+            )
+        }
         Err(error) => error.to_string(),
     };
     Err(Error::Open {
@@ -245,6 +253,7 @@ pub(crate) fn status(
         .filter(|s| !s.is_done(host.tree()))
         .map(|s| s.text.as_str())
         .collect();
+    let rotation = plan.phase.as_ref().filter(|phase| phase.is_unfinished());
     let document = json!({
         "format": "certroll/status/1",
         "rollout": view.rollout,
@@ -255,6 +264,7 @@ pub(crate) fn status(
         "findings": view.findings,
         "steps": steps,
         "expires_soon": expires_soon,
+        "rotation": rotation,
     });
     printer.result(&document, || {
         let mut out = format!(
@@ -272,6 +282,15 @@ pub(crate) fn status(
             view.identity.fingerprint,
             text::time(view.identity.not_after)
         );
+        if let Some(phase) = rotation {
+            let _ = writeln!(
+                out,
+                "rotation {}\n  hint: go on: `certroll apply {} --until {}`",
+                phase.standing(),
+                view.rollout,
+                phase.phases.last().map_or("", String::as_str)
+            );
+        }
         for verdict in &verdicts {
             let _ = writeln!(
                 out,
@@ -289,7 +308,7 @@ pub(crate) fn status(
         }
         out
     });
-    Ok(if plan.is_empty() && !expires_soon {
+    Ok(if plan.is_empty() && !expires_soon && rotation.is_none() {
         ExitCode::Success
     } else {
         ExitCode::Differences

@@ -76,11 +76,13 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Plan {
             rollout,
             revert,
+            until,
             out,
             emit_script,
         } => {
             let mut request = rollout.request(profiles_dir)?;
             request.revert = *revert;
+            request.until.clone_from(until);
             look::plan(
                 host,
                 &request,
@@ -95,12 +97,14 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         }
         Command::Apply {
             rollout,
+            until,
             plan,
             go,
             defer,
         } => {
             let mut request = rollout.request(profiles_dir)?;
             request.deferred = *defer;
+            request.until.clone_from(until);
             changes::apply(host, &request, plan.as_deref(), *go, printer)
         }
         Command::Status { rollout } => look::status(host, &rollout.request(profiles_dir)?, printer),

@@ -42,6 +42,13 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
             time(identity.not_after)
         );
     }
+    if let Some(phase) = &view.phase {
+        let rest = match phase.rest() {
+            [] => String::new(),
+            rest => format!("; then {}, each planned when it is due", rest.join(", ")),
+        };
+        let _ = writeln!(out, "{} {}{rest}", paint(BOLD, "phase"), phase.title());
+    }
     findings(&mut out, view);
     for change in &view.changes {
         render_change(&mut out, change);
@@ -154,8 +161,9 @@ fn summary(view: &View) -> String {
         view.owed.is_empty(),
         view.requests.is_empty(),
         view.pins.is_empty(),
+        view.phase.as_ref().is_none_or(|phase| !phase.owed),
     ];
-    if nothing == [true; 4] {
+    if nothing == [true; 5] {
         let wanted = if view.reverts {
             "the platform is at its own default"
         } else {
@@ -219,6 +227,10 @@ pub(crate) fn receipt(receipt: &Receipt, verbose: bool) -> String {
 }
 
 fn last_line(receipt: &Receipt) -> String {
+    let phase = match &receipt.phase {
+        Some(phase) => format!("phase {phase}, "),
+        None => String::new(),
+    };
     let proved = receipt
         .verdicts
         .iter()
@@ -228,26 +240,29 @@ fn last_line(receipt: &Receipt) -> String {
         Outcome::Converged => (GREEN, format!("nothing to do, {proved} probes good")),
         Outcome::Committed => (
             GREEN,
-            format!("generation {}, {proved} probes good", receipt.generation),
+            format!(
+                "{phase}generation {}, {proved} probes good",
+                receipt.generation
+            ),
         ),
         Outcome::Placed => (
             GREEN,
             format!(
-                "generation {}, switched and durable; not proved live here and now",
+                "{phase}generation {}, switched and durable; not proved live here and now",
                 receipt.generation
             ),
         ),
         Outcome::RolledBack => (
             YELLOW,
             format!(
-                "generation {}, everything as it was before",
+                "{phase}generation {}, everything as it was before",
                 receipt.generation
             ),
         ),
         Outcome::Stuck => (
             RED,
             format!(
-                "generation {} is open, a person is needed",
+                "{phase}generation {} is open, a person is needed",
                 receipt.generation
             ),
         ),

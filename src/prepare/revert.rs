@@ -18,6 +18,7 @@ use crate::{
     profile::{self, IdentityContext, Profile},
     rollback,
     rollouts::{self, Request, Resolved},
+    rotation::Turn,
     state::{Content, HostPath, Sensitivity, State},
 };
 
@@ -85,6 +86,7 @@ fn own() -> IdentityContext {
         }),
         forms: BTreeMap::new(),
         covers: Box::new(|name| name == "localhost"),
+        turn: Turn::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     Setting, StepSpec, collect,
     far::{FarSpec, remark},
     fields,
+    phases::{phases, settle},
 };
 use crate::{
     desired::{Action, Manager},
@@ -49,7 +50,7 @@ impl Profile {
             facts: facts.iter().map(|(name, _)| name.clone()).collect(),
         };
         let exprs = collect::expressions(path, &root)?;
-        let profile = Self {
+        let mut profile = Self {
             name,
             title: top.need("title")?.text,
             source: top.need("source")?.text,
@@ -74,10 +75,17 @@ impl Profile {
                 .node("revert")
                 .map(|n| Revert::parse(path, n))
                 .transpose()?,
+            phases: phases(&mut top)?,
             back: None,
             tables,
             renderer: Renderer::new(dir, files, &exprs, &names)?,
         };
+        settle(
+            path,
+            &profile.phases,
+            &mut profile.resources,
+            &mut profile.probes,
+        )?;
         profile.check_references(&names)?;
         top.done()?;
         Ok(profile)
@@ -345,6 +353,7 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
         "readable",
         "effective",
         "says",
+        "call",
         "https",
         "http",
     ];
@@ -375,6 +384,7 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
             command: fields.texts("says")?,
             limit: fields.number("limit")?.unwrap_or(SAYS_LIMIT),
         },
+        ["call"] => call(&mut fields)?,
         [scheme @ ("https" | "http")] => ProbeKind::Http {
             tls: *scheme == "https",
             peer: fields.need(if *scheme == "https" { "https" } else { "http" })?,
@@ -401,10 +411,36 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
     let spec = ProbeSpec {
         when: fields.when()?,
         each: fields.text("each")?,
+        phase_name: fields.text("phase")?,
+        phase: 0,
         what,
     };
     fields.done()?;
     Ok(spec)
+}
+
+/// Reads a call: with what it is accepted, and whether it is refused without.
+fn call(fields: &mut Fields<'_>) -> Result<ProbeKind> {
+    let with = fields.texts("accepted_with")?;
+    let refused = fields.flag("refused_without")?;
+    match with.as_slice() {
+        [] if refused => {}
+        [one] if one.text == "identity" => {}
+        [_, _] => {}
+        _ => {
+            return Err(fields.error(
+                "`call` wants `accepted_with: identity` or `[CERT, KEY]`, or `refused_without: true`",
+                "",
+            ));
+        }
+    }
+    Ok(ProbeKind::Call {
+        endpoint: fields.need("call")?,
+        addresses: fields.texts("addresses")?,
+        get: fields.text("get")?,
+        with,
+        refused,
+    })
 }
 
 pub(super) fn step(path: &str, node: &Node) -> Result<StepSpec> {

@@ -7,10 +7,11 @@ use crate::{
     desired::{Given, Rewrite, Rewriting, Rewritten, Target},
     error::{Error, Result},
     identity::{Certificate, Identity, Input},
-    keystore::{Chance, Encryption, Fault, Format, Passwords, Wanted, WantedKey},
+    keystore::{Chance, Encryption, Fault, Format, Outdated, Passwords, Wanted, WantedKey},
     preflight::{Finding, Severity},
     profile::Fields,
     render::Expr,
+    rotation::{Turn, label},
     source::password_in,
     state::{Bytes, Content, HostPath, Sensitivity},
     yaml::Node,
@@ -38,6 +39,8 @@ struct Entries {
 #[derive(Debug)]
 struct Trusted {
     alias: Expr,
+    /// Whether that is the name of labels.
+    labels: bool,
     from: From,
 }
 
@@ -86,14 +89,22 @@ impl Kind for Keystore {
 impl Trusted {
     fn parse(file: &str, node: &Node) -> Result<Self> {
         let mut fields = Fields::new(file, "trusted entry", node)?;
-        let alias = fields.need("alias")?;
+        let (alias, labels) = match (fields.text("alias")?, fields.text("name")?) {
+            (Some(alias), None) => (alias, false),
+            (None, Some(name)) => (name, true),
+            _ => return Err(fields.error("want one of `alias` and `name`", "")),
+        };
         let from = match (fields.word("form", FORMS)?, fields.text("file")?) {
             (Some(form), None) => From::Form(form),
             (None, Some(path)) => From::File(path),
             _ => return Err(fields.error("want one of `form` and `file`", "")),
         };
         fields.done()?;
-        Ok(Self { alias, from })
+        Ok(Self {
+            alias,
+            labels,
+            from,
+        })
     }
 }
 
@@ -106,7 +117,11 @@ impl Ask for Entries {
         let path = at.path(&self.path)?;
         let mut given = Vec::new();
         for trusted in &self.trusted {
-            let alias = at.renderer.text(&trusted.alias, at.scope)?;
+            let alias = if trusted.labels {
+                Alias::Labels(super::trust::name(&trusted.alias, at)?)
+            } else {
+                Alias::Is(at.renderer.text(&trusted.alias, at.scope)?)
+            };
             let source = match &trusted.from {
                 From::File(file) => Certificates::Of(at.path(file)?),
                 From::Form(form) => Certificates::These(certificates(form, trusted, at)?),
@@ -118,6 +133,7 @@ impl Ask for Entries {
             path: path.clone(),
             key: self.alias.as_ref().map(|a| key(a, at)).transpose()?,
             trusted: given,
+            turn: at.identity.turn.clone(),
             password: password(&self.password_file)?,
             key_password: self.key_password_file.as_ref().map(password).transpose()?,
             format: self.format,
@@ -165,11 +181,21 @@ fn key(alias: &Expr, at: &Asking<'_>) -> Result<WantedKey> {
 struct Filled {
     path: HostPath,
     key: Option<WantedKey>,
-    trusted: Vec<(String, Certificates)>,
+    trusted: Vec<(Alias, Certificates)>,
+    turn: Turn,
     password: HostPath,
     key_password: Option<HostPath>,
     format: Format,
     encryption: Encryption,
+}
+
+/// What trusted certificates are called.
+#[derive(Debug)]
+enum Alias {
+    /// This; those that follow the first have a number.
+    Is(String),
+    /// Each its own label of this name.
+    Labels(String),
 }
 
 #[derive(Debug)]
@@ -212,9 +238,10 @@ impl Rewrite for Filled {
                 }
             };
             for (n, certificate) in found.into_iter().enumerate() {
-                let alias = match n {
-                    0 => alias.clone(),
-                    n => format!("{alias}-{}", n + 1),
+                let alias = match (alias, n) {
+                    (Alias::Labels(name), _) => label(name, &certificate.sha256),
+                    (Alias::Is(alias), 0) => alias.clone(),
+                    (Alias::Is(alias), n) => format!("{alias}-{}", n + 1),
                 };
                 trusted.push((alias, certificate));
             }
@@ -222,6 +249,7 @@ impl Rewrite for Filled {
         let wanted = Wanted {
             key: self.key.clone(),
             trusted,
+            outdated: self.outdated(),
             format: self.format,
             encryption: self.encryption,
         };
@@ -242,6 +270,21 @@ impl Rewrite for Filled {
 }
 
 impl Filled {
+    /// Returns what goes once old trust does.
+    fn outdated(&self) -> Outdated {
+        if self.turn.keeps {
+            return Outdated::default();
+        }
+        let labels = |(alias, _): &(Alias, _)| match alias {
+            Alias::Labels(name) => Some(name.clone()),
+            Alias::Is(_) => None,
+        };
+        Outdated {
+            names: self.trusted.iter().filter_map(labels).collect(),
+            leaves: self.turn.gone.clone(),
+        }
+    }
+
     fn finding(&self, fault: Fault) -> Finding {
         let message = format!("`{}` {}", self.path, fault.message);
         if fault.is_password {

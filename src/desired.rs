@@ -309,6 +309,35 @@ pub enum Probe {
 }
 
 impl Probe {
+    /// Tells whether another asks the same, whoever is accepted as the one who answers.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Http {
+                    tls,
+                    peer,
+                    path,
+                    logins,
+                    accept: _,
+                    is,
+                },
+                Self::Http {
+                    tls: other_tls,
+                    peer: other_peer,
+                    path: other_path,
+                    logins: other_logins,
+                    accept: _,
+                    is: other_is,
+                },
+            ) => {
+                (tls, peer, path, logins, is)
+                    == (other_tls, other_peer, other_path, other_logins, other_is)
+            }
+            _ => self == other,
+        }
+    }
+
     /// Returns what it must see where an identity is to be served.
     #[must_use]
     pub fn want(&self, served: &Want) -> Want {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     apply,
     error::{Error, Result, backticked},
+    far::Far,
     host::Host,
     identity::{Identity, Input, date},
     journal::{DigestKey, Entry, Generation, Intent, Record, Remembered, Status, Store},
@@ -93,17 +94,7 @@ pub fn plan(
     };
     let units = service::observe(host, &services)?;
     findings.extend(service::findings(&services, &units));
-    let promise = |(promise, seen): (&Promise, &crate::probe::Observation)| Promise {
-        probe: promise.probe.clone(),
-        want: Want::Baseline(seen.clone()),
-        after: far::after(promise, oldest, &far.far),
-    };
-    let promises: Vec<Promise> = oldest
-        .promises
-        .iter()
-        .zip(&oldest.baseline)
-        .map(promise)
-        .collect();
+    let promises = promises(&back, &far.far);
     let baseline = if live {
         promises
             .iter()
@@ -113,7 +104,8 @@ pub fn plan(
         Vec::new()
     };
     let pins = pins::load(host)?;
-    let earlier: Vec<Move> = back.iter().flat_map(|i| i.pins.iter().cloned()).collect();
+    let mut earlier: Vec<Move> = back.iter().flat_map(|i| i.pins.iter().cloned()).collect();
+    earlier.retain(|m| !far.left.contains(&m.peer));
     let moves = pins.back(&earlier);
     findings.extend(pins.left_behind(&promises, &earlier));
     let plan = Plan {
@@ -139,6 +131,30 @@ pub fn plan(
         remembered,
         far: far.keep,
     }))
+}
+
+/// Returns what proves that some generations are taken back: each of their probes sees what the oldest that has it saw
+/// before, but for those of a request that is left alone.
+fn promises(back: &[&Intent], far: &[Far]) -> Vec<Promise> {
+    let mut promises: Vec<Promise> = Vec::new();
+    let mut known = 0;
+    for intent in back {
+        for (promise, seen) in intent.promises.iter().zip(&intent.baseline) {
+            let earlier = promises.iter().take(known);
+            if earlier.into_iter().any(|p| p.probe.is_same(&promise.probe)) {
+                continue;
+            }
+            if let Some(after) = far::after(promise, intent, far) {
+                promises.push(Promise {
+                    probe: promise.probe.clone(),
+                    want: Want::Baseline(seen.clone()),
+                    after,
+                });
+            }
+        }
+        known = promises.len();
+    }
+    promises
 }
 
 /// Returns the name of the rollout that is to be taken back: the one that is given, or the only one there is.

@@ -15,6 +15,8 @@ mod faults;
 mod settings;
 #[path = "appliance/site.rs"]
 mod site;
+#[path = "appliance/two.rs"]
+mod two;
 #[path = "appliance/whole.rs"]
 mod whole;
 

@@ -211,15 +211,41 @@ fn daemons_end_with_a_parent_that_was_killed() {
     }
 }
 
-#[test]
-fn the_story_of_a_server_that_is_pinned_holds_in_time_and_leaves_nothing_behind() {
+/// Runs a demo to its end, and looks for lines in their order.
+fn tell(name: &str, lines: &[&str]) {
     let start = Instant::now();
-    let (code, text, errors, temp) = Running::start(&["checkpoint"]).end();
+    let (code, text, errors, temp) = Running::start(&[name]).end();
     let took = start.elapsed();
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{text}");
     assert!(took < LIMIT, "took {took:?}");
     let mut rest = text.as_str();
-    for line in [
+    for line in lines {
+        let Some(at) = rest.find(line) else {
+            panic!("`{line}` is missing, or not in its place:\n{text}");
+        };
+        rest = &rest[at + line.len()..];
+    }
+    assert!(!text.contains("PRIVATE KEY"), "a key was printed");
+    nothing_is_left(&temp);
+}
+
+/// Interrupts a demo, once for each line, as soon as that line is read.
+fn interrupt(name: &str, lines: &[&str]) {
+    for until in lines {
+        let mut demo = Running::start(&[name]);
+        demo.read_until(until);
+        demo.signal(Signal::SIGINT);
+        let (code, text, errors, temp) = demo.end();
+        assert_eq!(code, Some(1), "{until}: {text}{errors}");
+        assert!(errors.contains("interrupted by SIGINT"), "{errors}");
+        assert!(!text.contains("every claim held"), "{text}");
+        nothing_is_left(&temp);
+    }
+}
+
+#[test]
+fn the_story_of_a_server_that_is_pinned_holds_in_time_and_leaves_nothing_behind() {
+    let lines = [
         "\"fingerprint-sha256\": \"",
         "a client that pins it has logged in",
         "  127.0.0.1:443: SHA-256 ",
@@ -233,14 +259,8 @@ fn the_story_of_a_server_that_is_pinned_holds_in_time_and_leaves_nothing_behind(
         "`127.0.0.1:443` is not the peer that is pinned: nothing was sent to it",
         "got 0 requests and 0 logins",
         "every claim held: 3 logins at the server, none in its place, ",
-    ] {
-        let Some(at) = rest.find(line) else {
-            panic!("`{line}` is missing, or not in its place:\n{text}");
-        };
-        rest = &rest[at + line.len()..];
-    }
-    assert!(!text.contains("PRIVATE KEY"), "a key was printed");
-    nothing_is_left(&temp);
+    ];
+    tell("checkpoint", &lines);
 
     let (code, text, errors, temp) = Running::start(&["checkpoint", "--json"]).end();
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{text}");
@@ -252,27 +272,15 @@ fn the_story_of_a_server_that_is_pinned_holds_in_time_and_leaves_nothing_behind(
 
 #[test]
 fn an_interrupted_story_of_a_server_that_is_pinned_fails_and_leaves_nothing_behind() {
-    for until in ["== The plan", "running: tellpm", "refused the connection"] {
-        let mut demo = Running::start(&["checkpoint"]);
-        demo.read_until(until);
-        demo.signal(Signal::SIGINT);
-        let (code, text, errors, temp) = demo.end();
-        assert_eq!(code, Some(1), "{until}: {text}{errors}");
-        assert!(errors.contains("interrupted by SIGINT"), "{errors}");
-        assert!(!text.contains("every claim held"), "{text}");
-        nothing_is_left(&temp);
-    }
+    interrupt(
+        "checkpoint",
+        &["== The plan", "running: tellpm", "refused the connection"],
+    );
 }
 
 #[test]
 fn the_story_of_an_appliance_holds_in_time_and_leaves_nothing_behind() {
-    let start = Instant::now();
-    let (code, text, errors, temp) = Running::start(&["speechmatics"]).end();
-    let took = start.elapsed();
-    assert_eq!((code, errors.as_str()), (Some(0), ""), "{text}");
-    assert!(took < LIMIT, "took {took:?}");
-    let mut rest = text.as_str();
-    for line in [
+    let lines = [
         "the appliance serves ",
         "plain HTTP answers",
         "> POST https://127.0.0.1:",
@@ -285,26 +293,11 @@ fn the_story_of_an_appliance_holds_in_time_and_leaves_nothing_behind() {
         "/v1/security/sslcertificate: 200, with a key",
         "every claim held: ",
         "3 keys among them, none in the clear",
-    ] {
-        let Some(at) = rest.find(line) else {
-            panic!("`{line}` is missing, or not in its place:\n{text}");
-        };
-        rest = &rest[at + line.len()..];
-    }
-    assert!(!text.contains("PRIVATE KEY"), "a key was printed");
-    nothing_is_left(&temp);
+    ];
+    tell("speechmatics", &lines);
 }
 
 #[test]
 fn an_interrupted_story_of_an_appliance_fails_and_leaves_nothing_behind() {
-    for until in ["== The plan", "sending POST"] {
-        let mut demo = Running::start(&["speechmatics"]);
-        demo.read_until(until);
-        demo.signal(Signal::SIGINT);
-        let (code, text, errors, temp) = demo.end();
-        assert_eq!(code, Some(1), "{until}: {text}{errors}");
-        assert!(errors.contains("interrupted by SIGINT"), "{errors}");
-        assert!(!text.contains("every claim held"), "{text}");
-        nothing_is_left(&temp);
-    }
+    interrupt("speechmatics", &["== The plan", "sending POST"]);
 }

@@ -6,6 +6,8 @@
     reason = "tests start servers and call them, and one that cannot go on says so"
 )]
 
+#[path = "rotate/calls.rs"]
+mod calls;
 mod common;
 #[path = "common/nginx.rs"]
 mod nginx;

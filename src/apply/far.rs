@@ -6,7 +6,7 @@ use super::{Journal, record};
 use crate::{
     error::{Error, Result},
     far::{self, Answer, Back, Far, Outcome},
-    host::{Place, Writer},
+    host::{Entry, Host, Place, Writer},
     journal::{Event, Generation, Intent, Store},
 };
 
@@ -128,7 +128,14 @@ pub(super) fn irreversible(intent: &Intent) -> Vec<String> {
     intent.far.iter().filter_map(never).collect()
 }
 
-/// Returns where the pair is kept that a generation sent.
-pub(super) fn sent_key(generation: u64) -> Place {
-    Place::State(Store::file(generation, "far/new-key.pem"))
+/// Returns where a generation keeps keys of a side: `new-` what it sent, `old-` what its peers had before.
+///
+/// # Errors
+/// As [`Host::load_list`].
+pub(super) fn keys(host: &dyn Host, generation: u64, side: &str) -> Result<Vec<Place>> {
+    let dir = Store::file(generation, "far");
+    let mut names = host.load_list(&dir)?;
+    names.retain(|e| e.name.starts_with(side) && e.name.ends_with("key.pem"));
+    let place = |entry: &Entry| Place::State(dir.join(&entry.name));
+    Ok(names.iter().map(place).collect())
 }

@@ -1,8 +1,8 @@
 //! What is kept of older generations, and for how long.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::undo::clear;
+use super::{far, undo::clear};
 use crate::{
     error::Result,
     host::{Place, Writer},
@@ -74,12 +74,19 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
                 }
             }
         }
-        // What an appliance had before cannot be asked of it, and is kept as the copies of files are.
-        let previous = Place::State(Store::file(number, "far/old-key.pem"));
-        if writer.host().load(previous.path())? != State::Absent {
-            kept.previous += 1;
-            if kept.previous > 1 && clear(writer, &previous)? {
-                gone.push(previous);
+        // What an appliance had before cannot be asked of it, and is kept as the copies of files are: the newest of each.
+        let mut previous = Vec::new();
+        if !intent.far.is_empty() {
+            previous = far::keys(writer.host(), number, "old-")?;
+        }
+        if !previous.is_empty() {
+            let peers = intent.far.into_iter().map(|asked| asked.peer);
+            let first = peers.filter(|peer| kept.previous.insert(peer.clone()));
+            if first.count() == 0 {
+                for key in previous {
+                    clear(writer, &key)?;
+                    gone.push(key);
+                }
             }
         }
         let key = Store::file(number, "identity/key.pem");
@@ -87,7 +94,8 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
             // One that was taken back in its own run was never in force, and is not the one before either.
             let never = status == Status::RolledBack;
             if never || !kept.keeps(intent.identity.fingerprint, undone) {
-                for key in [Place::State(key), super::far::sent_key(number)] {
+                let sent = far::keys(writer.host(), number, "new-")?;
+                for key in sent.into_iter().chain([Place::State(key)]) {
                     if clear(writer, &key)? {
                         gone.push(key);
                     }
@@ -112,8 +120,8 @@ struct Kept {
     befores: usize,
     /// The leaf to which the rotation leads that the newest of them is a phase of.
     rotation: Option<String>,
-    /// Generations that keep the pair that an appliance had before.
-    previous: usize,
+    /// Appliances of which a generation keeps the pair that they had before.
+    previous: BTreeSet<String>,
     /// Fingerprint of the leaf in force.
     in_force: String,
     /// Fingerprint of the newest leaf but that one.

@@ -111,11 +111,10 @@ impl Undo<'_, '_, '_> {
         record(self.writer, generation, &Event::RolledBack)?;
         pins::settle(self.writer, &generation.intent.pins, pins::Pins::drop_next)?;
         // The key of an identity that is not in force; where it cannot be removed now, the next commit does it.
-        let key = Place::State(Store::file(
-            generation.intent.generation,
-            "identity/key.pem",
-        ));
-        for key in [key, far::sent_key(generation.intent.generation)] {
+        let number = generation.intent.generation;
+        let key = Place::State(Store::file(number, "identity/key.pem"));
+        let sent = far::keys(self.writer.host(), number, "new-").unwrap_or_default();
+        for key in sent.into_iter().chain([key]) {
             if let Ok(true) = clear(self.writer, &key) {
                 // It must not come back with the next power cut.
                 drop(self.writer.sync(&[key]));

@@ -204,7 +204,7 @@ pub(crate) fn rollback(
         Some(name) => rollback::plan(host, name, to, allow)?,
         None => None,
     };
-    let Some(back) = back.filter(|back| !back.plan.is_empty()) else {
+    let Some(back) = back.filter(|back| !back.plan.is_empty() || back.plan.is_blocked()) else {
         let of = name
             .map(|name| format!(" of rollout `{name}`"))
             .unwrap_or_default();

@@ -12,7 +12,7 @@ mod plan;
 mod send;
 
 pub(crate) use plan::{Peers, Planned, Previous, plan};
-pub(crate) use send::{Outcome, call, password, send};
+pub(crate) use send::{Outcome, calls, password, send};
 
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,35 +164,29 @@ impl Request {
 
     /// Returns the same request with the pair of before instead of the new one.
     fn with_previous(&self) -> Self {
-        let swapped = |secret: &Secret| match secret {
-            Secret::Kept(name) => Secret::Kept(swapped(name)),
-            other => other.clone(),
-        };
-        let body = match &self.body {
-            Body::Form(parts) => {
-                let parts = parts.iter();
-                Body::Form(parts.map(|(name, s)| (name.clone(), swapped(s))).collect())
-            }
-            other => other.clone(),
-        };
-        Self {
-            body,
-            ..self.clone()
+        let mut request = self.clone();
+        for name in request.kept_mut() {
+            *name = name.replacen("new-", "old-", 1);
         }
+        request
+    }
+
+    /// Returns the names of the kept files that it carries.
+    pub(crate) fn kept_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let parts = match &mut self.body {
+            Body::Form(parts) => parts.as_mut_slice(),
+            Body::Nothing | Body::Json(_) | Body::Secret(..) => &mut [],
+        };
+        parts.iter_mut().filter_map(|(_, secret)| match secret {
+            Secret::Kept(name) => Some(name),
+            Secret::File(_) | Secret::Public(_) => None,
+        })
     }
 
     /// Tells whether it carries a pair.
     #[must_use]
     pub fn has_pair(&self) -> bool {
         matches!(&self.body, Body::Form(parts) if parts.iter().any(|(_, s)| matches!(s, Secret::Kept(_))))
-    }
-}
-
-/// The other of `new-...` and `old-...`.
-fn swapped(name: &str) -> String {
-    match name.strip_prefix("new-") {
-        Some(form) => format!("old-{form}"),
-        None => name.replacen("old-", "new-", 1),
     }
 }
 
@@ -216,18 +210,10 @@ impl Far {
         }
     }
 
-    /// Returns the resource that takes this one back, with the pairs swapped; none where nothing does.
+    /// Tells whether another is about the same resource of the same peer.
     #[must_use]
-    pub fn reversed(&self) -> Option<Self> {
-        let Back::By(back) = &self.back else {
-            return None;
-        };
-        Some(Self {
-            ask: back.with_previous(),
-            back: Back::By(self.ask.with_previous()),
-            sent: Standing::default(),
-            ..self.clone()
-        })
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.peer == other.peer && self.what == other.what
     }
 
     /// Tells whether its way back carries a pair.

@@ -6,7 +6,7 @@ use super::{Back, Far, Wanted};
 use crate::{
     desired::{Desired, Probe},
     error::{Error, Result},
-    host::{Dial, Host},
+    host::{Call, Dial, Host},
     identity::{Form, Identity, Input, Trust},
     peer::{Accept, Fingerprint},
     pins::{self, Leaf, Mismatch, Pins},
@@ -142,15 +142,15 @@ fn presented(host: &dyn Host, pins: &Pins, name: &str) -> Result<Fingerprint, Re
             };
         }
     }
-    let dial: Dial = super::call(host, name, &[], "/")
-        .map_err(|error| silent(name, &probe::reason(&error)))?
-        .dial;
-    let dial = Dial {
-        accept: Accept::Any,
-        ..dial
+    let any = |call: Call| {
+        let dial = Dial {
+            accept: Accept::Any,
+            ..call.dial
+        };
+        Ok((host.handshake(&dial)?, dial))
     };
-    let seen = host
-        .handshake(&dial)
+    let (seen, dial) = super::calls(host, name, &[], "/")
+        .and_then(|calls| calls.make(any))
         .map_err(|error| silent(name, &probe::reason(&error)))?;
     let Some(leaf) = seen.certificates.first().map(|der| Leaf::of(der)) else {
         return Err(silent(name, "presented no certificate"));
@@ -233,11 +233,7 @@ pub(crate) fn plan(
         }
     }
     planned.findings.extend(irreversible(&planned.far));
-    if planned
-        .far
-        .iter()
-        .any(|far| far.ask.has_pair() || far.back_has_pair())
-    {
+    if planned.far.iter().any(Far::has_pair) {
         planned
             .keep
             .extend(pair.into_iter().flat_map(|p| files("new", p)));

@@ -9,9 +9,10 @@ use super::{Answer, Body, Far, Login, Request, Secret};
 use crate::{
     error::{Error, Result},
     host::{Call, Dial, Host, Load, Reply, Writer},
+    identity::base64,
     journal::Store,
     peer::Accept,
-    pins,
+    pins, source,
     state::Bytes,
 };
 
@@ -44,6 +45,7 @@ pub(crate) fn send(
     request: &Request,
 ) -> Result<Outcome> {
     let load = load(writer.host(), generation, &request.body)?;
+    let carried = carried(writer.host(), request, &load)?;
     let mut logins: Vec<Option<&Login>> = far.logins.iter().map(Some).collect();
     if logins.is_empty() {
         logins.push(None);
@@ -51,13 +53,24 @@ pub(crate) fn send(
     let mut outcome = None;
     for login in logins {
         let login = login.map(|l| Ok((l.user.clone(), password(writer.host(), &l.password)?)));
-        let call = Call {
-            login: login.transpose()?,
-            load: load.clone(),
-            method: request.method.clone(),
-            ..call(writer.host(), &far.peer, &far.accept, &request.path)?
-        };
-        let reply = match writer.send(&far.peer, &call) {
+        let login = login.transpose()?;
+        let mut secrets = carried.clone();
+        secrets.extend(
+            login
+                .iter()
+                .flat_map(|(user, password)| shown(user, password)),
+        );
+        let calls = calls(writer.host(), &far.peer, &far.accept, &request.path)?;
+        let sent = calls.make(|call| {
+            let call = Call {
+                login: login.clone(),
+                load: load.clone(),
+                method: request.method.clone(),
+                ..call
+            };
+            writer.send(&far.peer, &call)
+        });
+        let reply = match sent {
             Ok(reply) => reply,
             Err(error @ Error::NotPlanned { .. }) => return Err(error),
             Err(error) => {
@@ -68,9 +81,8 @@ pub(crate) fn send(
                 });
             }
         };
-        let heard = heard(&reply, &call.load);
         let wants_login = matches!(reply, Reply::Answer { status: 401, .. });
-        outcome = Some(heard);
+        outcome = Some(heard(&reply, &secrets));
         if !wants_login {
             break;
         }
@@ -81,60 +93,100 @@ pub(crate) fn send(
     })
 }
 
-/// Makes a `GET` of a path at a peer over TLS.
+/// A call at each address of a peer.
+#[derive(Debug)]
+pub(crate) struct Calls(Call, Vec<Call>);
+
+impl Calls {
+    /// Makes one after the other until one is taken.
+    ///
+    /// # Errors
+    /// What the last one failed with.
+    pub(crate) fn make<T>(self, mut attempt: impl FnMut(Call) -> Result<T>) -> Result<T> {
+        let mut made = attempt(self.0);
+        for call in self.1 {
+            if made.is_ok() {
+                break;
+            }
+            made = attempt(call);
+        }
+        made
+    }
+}
+
+/// Prepares to `GET` a path at a peer over TLS.
 ///
 /// # Errors
 /// [`Error::Unproved`] where its name does not resolve.
-pub(crate) fn call(
+pub(crate) fn calls(
     host: &dyn Host,
     peer: &str,
     accept: &[crate::peer::Fingerprint],
     path: &str,
-) -> Result<Call> {
+) -> Result<Calls> {
     let (_, peer) = pins::key(peer)?;
-    let address: Option<IpAddr> = match peer.name.parse() {
-        Ok(address) => Some(address),
-        Err(_) => host.resolve(&peer.name).first().copied(),
+    let addresses = match peer.name.parse::<IpAddr>() {
+        Ok(address) => vec![address],
+        Err(_) => host.resolve(&peer.name),
     };
-    let address = address.ok_or_else(|| Error::Unproved {
+    let mut calls = addresses.into_iter().map(|address| {
+        let address = SocketAddr::new(address, peer.port);
+        Call {
+            dial: Dial {
+                accept: Accept::Only(accept.to_vec()),
+                ..Dial::new(address, peer.protocol, &peer.name, LIMIT)
+            },
+            tls: true,
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            login: None,
+            load: Load::Nothing,
+        }
+    });
+    let one = calls.next().ok_or_else(|| Error::Unproved {
         subject: format!("`{peer}`"),
         want: "an address".to_owned(),
         found: "does not resolve".to_owned(),
     })?;
-    let address = SocketAddr::new(address, peer.port);
-    Ok(Call {
-        dial: Dial {
-            accept: Accept::Only(accept.to_vec()),
-            ..Dial::new(address, peer.protocol, &peer.name, LIMIT)
-        },
-        tls: true,
-        method: "GET".to_owned(),
-        path: path.to_owned(),
-        login: None,
-        load: Load::Nothing,
-    })
+    Ok(Calls(one, calls.collect()))
 }
 
 /// Reads a password.
 ///
 /// # Errors
-/// As [`Host::read_input`]; [`Error::Input`] where it is empty.
+/// As [`Host::read_input`]; [`Error::Input`] where its first line is empty.
 pub(crate) fn password(host: &dyn Host, secret: &Secret) -> Result<Bytes> {
-    let path = match secret {
-        Secret::Public(text) => return Ok(text.clone().into()),
-        Secret::File(path) | Secret::Kept(path) => path,
-    };
-    let bytes = host.read_input(path)?;
-    let line = bytes.reveal().split(|b| *b == b'\n').next();
-    let line = line.unwrap_or_default().trim_ascii_end();
-    if line.is_empty() {
-        return Err(Error::Input {
-            subject: format!("`{path}`"),
-            message: "has no password in its first line".to_owned(),
-            hint: String::new(),
-        });
+    match secret {
+        Secret::Public(text) => Ok(text.clone().into()),
+        Secret::File(path) | Secret::Kept(path) => {
+            source::password_in(path, &host.read_input(path)?)
+        }
     }
-    Ok(line.to_vec().into())
+}
+
+/// Returns the texts of a request that no answer may repeat where people read it: a secret, and each line of a file.
+fn carried(host: &dyn Host, request: &Request, load: &Load) -> Result<Vec<Bytes>> {
+    Ok(match (&request.body, load) {
+        (Body::Secret(_, secret), _) => {
+            let value = password(host, secret)?;
+            let quoted = serde_json::to_string(&*value.text()).unwrap_or_default();
+            vec![quoted.trim_matches('"').to_owned().into(), value]
+        }
+        (_, Load::Form(files)) => {
+            let lines = files.iter().flat_map(|(_, file)| {
+                let lines = file.reveal().split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+                lines.filter(|l| !l.is_empty()).map(|l| l.to_vec().into())
+            });
+            lines.collect()
+        }
+        _ => Vec::new(),
+    })
+}
+
+/// Returns the forms in which a login may be repeated: the password, and both as they are sent (RFC 7617).
+fn shown(user: &str, password: &Bytes) -> [Bytes; 2] {
+    let both = [user.as_bytes(), b":", password.reveal()].concat();
+    [password.clone(), base64(&both).to_string().into()]
 }
 
 fn load(host: &dyn Host, generation: u64, body: &Body) -> Result<Load> {
@@ -173,7 +225,7 @@ fn kept(host: &dyn Host, generation: u64, secret: &Secret) -> Result<Bytes> {
 
 /// Says what a reply means. Any answer but a 2xx is a refusal, and so is one whose JSON says that it was no success; a
 /// server that is being restarted has done nothing or something: that is not known.
-fn heard(reply: &Reply, load: &Load) -> Outcome {
+fn heard(reply: &Reply, secrets: &[Bytes]) -> Outcome {
     let (answer, told, again) = match reply {
         Reply::Empty => (
             Answer::Unknown,
@@ -186,7 +238,7 @@ fn heard(reply: &Reply, load: &Load) -> Outcome {
             false,
         ),
         Reply::Answer { status, body } => {
-            let said = said(body, load);
+            let said = said(body, secrets);
             let success = serde_json::from_str::<serde_json::Value>(body)
                 .ok()
                 .and_then(|v| v.get("success").cloned());
@@ -207,13 +259,9 @@ fn heard(reply: &Reply, load: &Load) -> Outcome {
 }
 
 /// Returns the beginning of a body in one line, unless it holds something of what was sent.
-fn said(body: &str, load: &Load) -> String {
-    let secret = match load {
-        Load::Nothing => false,
-        Load::Json(text) => echoes(body, &text.text()),
-        Load::Form(files) => files.iter().any(|(_, bytes)| echoes(body, &bytes.text())),
-    };
-    if secret || body.contains("PRIVATE KEY") {
+fn said(body: &str, secrets: &[Bytes]) -> String {
+    let told = |secret: &Bytes| body.contains(&*secret.text());
+    if secrets.iter().any(told) || body.contains("PRIVATE KEY") {
         return ", with a text that holds what was sent and is not shown".to_owned();
     }
     let plain: String = body
@@ -225,12 +273,4 @@ fn said(body: &str, load: &Load) -> String {
         "" => String::new(),
         text => format!(": {text}"),
     }
-}
-
-/// Tells whether a text repeats a line of another, or a word in its quotes.
-fn echoes(body: &str, sent: &str) -> bool {
-    let words = sent.split(['\n', '"']).map(str::trim);
-    words
-        .filter(|word| word.len() >= 6 && *word != "password")
-        .any(|word| body.contains(word))
 }

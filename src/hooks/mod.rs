@@ -76,11 +76,11 @@ pub fn remove(host: &dyn Host) -> Result<Plan> {
         if before == State::Absent {
             continue;
         }
-        changes.push(gone(at, hook.what.kind(), before));
+        changes.push(Change::removal(at, hook.what.kind(), before));
         let of_links = parent.name().strip_suffix(".wants").is_some();
         if of_links && host.list(&parent)?.is_some_and(|left| left.len() == 1) {
             let before = host.read(&parent)?;
-            changes.push(gone(parent, "directory", before));
+            changes.push(Change::removal(parent, "directory", before));
         }
     }
     Ok(plan(host, changes))
@@ -156,19 +156,6 @@ fn steps(host: &dyn Host, said: &Said) -> Result<Vec<Step>> {
         });
     }
     Ok(steps)
-}
-
-fn gone(path: HostPath, kind: &'static str, before: State) -> Change {
-    Change {
-        staging: path.parent().unwrap_or_default(),
-        path,
-        kind: kind.into(),
-        before,
-        after: State::Absent,
-        sensitivity: Sensitivity::Public,
-        identity: false,
-        in_place: false,
-    }
 }
 
 fn plan(host: &dyn Host, changes: Vec<Change>) -> Plan {

@@ -386,6 +386,16 @@ pub struct Gist {
     /// What is remembered of the rollout once it is final.
     #[serde(default)]
     pub remembered: Option<Remembered>,
+    /// Whom it sends requests.
+    #[serde(default)]
+    pub far: Vec<Asked>,
+}
+
+/// Whom a request goes to.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Asked {
+    /// The peer, as pins name it.
+    pub peer: String,
 }
 
 /// What is read of a journal's first line, and learns from the later ones what became of it.

@@ -55,6 +55,23 @@ pub struct Change {
     pub in_place: bool,
 }
 
+impl Change {
+    /// Returns the change that takes away what is there.
+    #[must_use]
+    pub fn removal(path: HostPath, kind: &'static str, before: State) -> Self {
+        Self {
+            staging: path.parent().unwrap_or_default(),
+            path,
+            kind: kind.into(),
+            before,
+            after: State::Absent,
+            sensitivity: Sensitivity::Public,
+            identity: false,
+            in_place: false,
+        }
+    }
+}
+
 /// A probe and what the plan promises that it will see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Promise {

@@ -102,8 +102,9 @@ impl Survey {
             return Ok(());
         }
         let before = self.resolved.remembered.identity;
-        if before > 0 {
-            let (identity, _) = rollouts::kept(host, before)?;
+        if before > 0
+            && let Ok((identity, _)) = rollouts::kept(host, before)
+        {
             rotation.old.insert(identity.fingerprint().to_owned());
         }
         let leaf = self.identity.fingerprint().to_owned();

@@ -131,7 +131,7 @@ fn default_pair(
             continue;
         }
         let holds_key = found.bytes().is_some_and(plan::holds_key);
-        let mut change = gone(path.clone(), "default", found);
+        let mut change = Change::removal(path.clone(), "default", found);
         change.identity = true;
         change.sensitivity = if holds_key {
             Sensitivity::Secret
@@ -160,19 +160,6 @@ fn default_pair(
         writes: vec![key.clone(), leaf.clone()],
     });
     Ok(())
-}
-
-fn gone(path: HostPath, kind: &'static str, before: State) -> Change {
-    Change {
-        staging: path.parent().unwrap_or_default(),
-        path,
-        kind: kind.into(),
-        before,
-        after: State::Absent,
-        sensitivity: Sensitivity::Public,
-        identity: false,
-        in_place: false,
-    }
 }
 
 /// Plans to take away what certroll or the document put there, and names what somebody else changed.
@@ -205,7 +192,7 @@ fn removals(host: &dyn Host, desired: &mut Desired, changes: &mut Vec<Change>) -
             (None, ..) => Some("is not what the platform's document puts there".to_owned()),
         };
         let Some(why) = why else {
-            changes.push(gone(path.clone(), "default", found));
+            changes.push(Change::removal(path.clone(), "default", found));
             continue;
         };
         let finding = Finding::host(

@@ -24,13 +24,16 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
         return "not asked: nothing is accepted of this peer".to_owned();
     }
     let ask = |login: Option<&Login>| -> Result<String> {
-        let mut call = far::call(host, peer, accept, path)?;
-        call.tls = *tls;
-        call.dial.limit = super::tls::LIMIT;
-        call.login = login
+        let login = login
             .map(|l| Ok::<_, Error>((l.user.clone(), far::password(host, &l.password)?)))
             .transpose()?;
-        Ok(match host.fetch(&call)? {
+        let reply = far::calls(host, peer, accept, path)?.make(|mut call| {
+            call.tls = *tls;
+            call.dial.limit = super::tls::LIMIT;
+            call.login.clone_from(&login);
+            host.fetch(&call)
+        });
+        Ok(match reply? {
             Reply::Answer { status, .. } => status.to_string(),
             Reply::Empty => "empty".to_owned(),
             Reply::Lost(why) => format!("broke off: {why}"),

@@ -80,6 +80,13 @@ impl Profile {
             tables,
             renderer: Renderer::new(dir, files, &exprs, &names)?,
         };
+        if let (Some(far), false) = (&profile.far, profile.phases.is_empty()) {
+            let message = "what is set on another machine cannot be rotated in phases";
+            return Err(far.peer.error(
+                message,
+                "leave out `phases`, or make it a profile of its own",
+            ));
+        }
         settle(
             path,
             &profile.phases,

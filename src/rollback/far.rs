@@ -1,8 +1,10 @@
 //! Far resources on the way back: the requests that lead to what was before, with the pairs that were kept.
 
+use std::collections::BTreeSet;
+
 use crate::{
-    error::Result,
-    far::{Back, Far},
+    error::{Error, Result},
+    far::{Back, Far, Request, Standing},
     host::Host,
     journal::{Intent, Store},
     plan::Promise,
@@ -16,6 +18,8 @@ pub(super) struct Backwards {
     pub(super) far: Vec<Far>,
     pub(super) keep: Vec<(String, Bytes)>,
     pub(super) findings: Vec<Finding>,
+    /// Peers of resources that nothing takes back.
+    pub(super) left: BTreeSet<String>,
 }
 
 /// Plans the requests back over some generations, the last first: each resource once, to what it was before the oldest.
@@ -24,69 +28,97 @@ pub(super) struct Backwards {
 /// As [`Host::load`].
 pub(super) fn backwards(host: &dyn Host, back: &[&Intent]) -> Result<Backwards> {
     let mut planned = Backwards::default();
-    let same = |a: &Far, b: &Far| a.peer == b.peer && a.what == b.what;
-    let newest_first = back.iter().rev().flat_map(|i| i.far.iter().rev());
+    let all: Vec<(u64, &Far)> = back
+        .iter()
+        .flat_map(|intent| intent.far.iter().map(|far| (intent.generation, far)))
+        .collect();
     let mut seen: Vec<&Far> = Vec::new();
-    for newest in newest_first {
-        if seen.iter().any(|known| same(known, newest)) {
+    for (last, newest) in all.iter().rev().copied() {
+        if seen.iter().any(|known| known.is_same(newest)) {
             continue;
         }
         seen.push(newest);
-        let oldest = back
-            .iter()
-            .flat_map(|i| &i.far)
-            .find(|far| same(far, newest));
-        let Some(reversed) = oldest.and_then(Far::reversed) else {
-            planned.findings.push(never(newest));
-            continue;
-        };
-        let forward = newest.reversed().map(|far| far.back);
-        let mut accept = reversed.accept.clone();
-        accept.extend(
-            newest
-                .accept
-                .iter()
-                .filter(|f| !reversed.accept.contains(f)),
-        );
-        planned.far.push(Far {
-            accept,
-            back: forward.unwrap_or_else(|| reversed.back.clone()),
-            ..reversed
-        });
-    }
-    let with_pair = |intent: &&&Intent| intent.far.iter().any(Far::has_pair);
-    let (oldest, newest) = (
-        back.iter().find(with_pair),
-        back.iter().rev().find(with_pair),
-    );
-    let forth = planned.far.iter().any(|far| far.ask.has_pair());
-    let back_again = planned.far.iter().any(Far::back_has_pair);
-    for (needed, from, intent, to) in [
-        (forth, "old", oldest, "new"),
-        (back_again, "new", newest, "old"),
-    ] {
-        let Some(intent) = intent.filter(|_| needed) else {
-            continue;
-        };
-        for form in ["key.pem", "fullchain.pem"] {
-            let at = Store::file(intent.generation, &format!("far/{from}-{form}"));
-            match host.load(&at)?.bytes() {
-                Some(bytes) => planned.keep.push((format!("{to}-{form}"), bytes.clone())),
-                None => planned.findings.push(gone(intent.generation)),
+        let oldest = all.iter().find(|(_, far)| far.is_same(newest));
+        match oldest.map(|(first, oldest)| one(host, (*first, oldest), (last, newest), &planned)) {
+            Some(Ok((far, keep))) => {
+                planned.far.push(far);
+                planned.keep.extend(keep);
             }
+            Some(Err(Refusal::Finding(finding))) => {
+                planned.findings.push(finding);
+                planned.left.insert(newest.peer.clone());
+            }
+            Some(Err(Refusal::Error(error))) => return Err(error),
+            None => {}
         }
     }
     planned.findings.dedup();
     Ok(planned)
 }
 
-/// Returns after how many of the requests back a promise of the oldest generation holds.
-pub(super) fn after(promise: &Promise, oldest: &Intent, far: &[Far]) -> usize {
-    let request = promise.after.checked_sub(1).and_then(|n| oldest.far.get(n));
-    let Some(request) = request else { return 0 };
-    far.iter()
-        .position(|one| one.peer == request.peer && one.what == request.what)
-        .map_or(0, |at| at + 1)
+enum Refusal {
+    Finding(Finding),
+    Error(Error),
+}
+
+/// Plans one resource back: the oldest generation's way back, and the newest's request as the way forth again, each with
+/// the pair that *it* worked with.
+fn one(
+    host: &dyn Host,
+    (first, oldest): (u64, &Far),
+    (last, newest): (u64, &Far),
+    planned: &Backwards,
+) -> Result<(Far, Vec<(String, Bytes)>), Refusal> {
+    let Back::By(back) = &oldest.back else {
+        return Err(Refusal::Finding(never(newest)));
+    };
+    let own = planned.far.len();
+    let (ask, mut keep) = carried(host, first, back, "new", own)?;
+    let (forth, more) = carried(host, last, &newest.ask, "old", own)?;
+    keep.extend(more);
+    let mut accept = oldest.accept.clone();
+    accept.extend(newest.accept.iter().filter(|f| !oldest.accept.contains(f)));
+    let far = Far {
+        accept,
+        ask,
+        back: Back::By(forth),
+        sent: Standing::default(),
+        ..oldest.clone()
+    };
+    Ok((far, keep))
+}
+
+/// Returns a request of a generation with the pair it carries under names of this one's own, as in `new-1-key.pem`.
+fn carried(
+    host: &dyn Host,
+    generation: u64,
+    request: &Request,
+    side: &str,
+    own: usize,
+) -> Result<(Request, Vec<(String, Bytes)>), Refusal> {
+    let mut request = request.clone();
+    let mut keep = Vec::new();
+    for name in request.kept_mut() {
+        let at = Store::file(generation, &format!("far/{name}"));
+        let state = host.load(&at).map_err(Refusal::Error)?;
+        let Some(bytes) = state.bytes() else {
+            return Err(Refusal::Finding(gone(generation)));
+        };
+        let form = name.rsplit('-').next().unwrap_or_default();
+        *name = format!("{side}-{own}-{form}");
+        keep.push((name.clone(), bytes.clone()));
+    }
+    Ok((request, keep))
+}
+
+/// Returns after how many of the requests back a promise of a generation holds; none where its request is not among them.
+pub(super) fn after(promise: &Promise, of: &Intent, far: &[Far]) -> Option<usize> {
+    let Some(n) = promise.after.checked_sub(1) else {
+        return Some(0);
+    };
+    let request = of.far.get(n)?;
+    let at = far.iter().position(|one| one.is_same(request))?;
+    Some(at + 1)
 }
 
 fn never(far: &Far) -> Finding {
@@ -105,5 +137,5 @@ fn gone(generation: u64) -> Finding {
         "the pair that generation {generation} worked with is no longer kept: keys of the identity in force and of the one before are"
     );
     Finding::host(Severity::Fatal, "pair-gone", message)
-        .hinted("give that identity again: `certroll apply --cert FILE --key FILE`")
+        .hinted("give that identity again: `certroll apply --cert FILE --key FILE`; `--allow pair-gone` takes the rest back and leaves this")
 }

@@ -22,7 +22,7 @@ peer() {
 }
 
 # first_line FILE, as it stands in a quoted string of curl's configuration or of JSON.
-first_line() { head -n 1 "$1" | sed 's/[[:space:]]*$//; s/[\\"]/\\&/g' | tr -d '\n'; }
+first_line() { head -n 1 "$1" | sed "s/$(printf '\r')\$//" | sed 's/[\\"]/\\&/g' | tr -d '\n'; }
 
 # password FILE: its first line is one that can be sent.
 password() {

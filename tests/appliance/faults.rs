@@ -80,6 +80,24 @@ fn a_refusal_that_repeats_the_key_is_not_shown() {
 }
 
 #[test]
+fn a_refusal_that_repeats_the_login_is_not_shown_however_short_the_password() {
+    for api in [Api::V1, Api::V2] {
+        let site = Site::new(api);
+        site.appliance.set_password(Some("x7"));
+        site.appliance.fault(Fault::EchoesLogin);
+        let file = site.password("admin.pw", "x7");
+        let more = format!("{} --set current_password_file={file}", Site::DEFAULT);
+        let run = site.apply("site", &more).exits(3);
+        assert!(run.out.contains("is not shown"), "{run:#?}");
+        let kept = site.scratch.sh("cat S/generations/*/*.json*");
+        for told in [&run.out, &run.err, &kept] {
+            let leak = told.contains("admin:x7") || told.contains("YWRtaW46eDc=");
+            assert!(!leak, "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_server_that_is_restarting_is_tried_again() {
     let (site, _, changes) = with(Fault::Busy(2), 0);
     let busy = format!("{UPLOAD} 503");

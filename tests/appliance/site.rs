@@ -63,13 +63,17 @@ impl Site {
 
     /// The words of a rollout of a pair, with settings.
     pub(crate) fn words(&self, command: &str, pair: &str, more: &str) -> Vec<String> {
+        Self::words_for(&self.appliance, command, pair, more)
+    }
+
+    fn words_for(appliance: &Appliance, command: &str, pair: &str, more: &str) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         let mut add = |text: &str| words.extend(text.split_whitespace().map(str::to_owned));
         add(command);
         add(&format!(
             "--profile speechmatics --cert {pair}.pem --key {pair}.key --set settle=1"
         ));
-        for (name, value) in self.appliance.settings() {
+        for (name, value) in appliance.settings() {
             add(&format!("--set {name}={value}"));
         }
         add(more);
@@ -78,7 +82,19 @@ impl Site {
 
     #[track_caller]
     pub(crate) fn rolls(&self, command: &str, pair: &str, more: &str) -> Run {
-        let words = self.words(command, pair, more);
+        self.rolls_on(&self.appliance, command, pair, more)
+    }
+
+    /// A rollout on an appliance that need not be this one.
+    #[track_caller]
+    pub(crate) fn rolls_on(
+        &self,
+        appliance: &Appliance,
+        command: &str,
+        pair: &str,
+        more: &str,
+    ) -> Run {
+        let words = Self::words_for(appliance, command, pair, more);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.run(&words)
     }
@@ -97,9 +113,21 @@ impl Site {
     pub(crate) const DEFAULT: &'static str =
         "--previous-cert default.pem --previous-key default.key";
 
-    /// The leaf that openssl sees on the n-th port of TLS, as a fingerprint.
-    pub(crate) fn served(&self, port: usize) -> String {
-        let port = self.appliance.tls[port];
+    /// Another appliance, with the same default pair; its leaf is pinned.
+    pub(crate) fn second(&self, api: Api) -> Appliance {
+        let (cert, key) = (
+            self.scratch.read("default.pem"),
+            self.scratch.read("default.key"),
+        );
+        let appliance = Appliance::start(api, (&cert, &key), DELAY).unwrap();
+        let said = self.scratch.fingerprint("default.pem");
+        self.run(&["pin", "add", &appliance.peer(), "--fingerprint", &said])
+            .exits(0);
+        appliance
+    }
+
+    /// The leaf that openssl sees on a port, as a fingerprint.
+    fn served(&self, port: u16) -> String {
         self.scratch.sh(&format!(
             "openssl s_client -connect 127.0.0.1:{port} </dev/null 2>/dev/null | openssl x509 > served.pem"
         ));
@@ -108,15 +136,28 @@ impl Site {
 
     #[track_caller]
     pub(crate) fn serves(&self, pair: &str) {
+        self.is_served_by(&self.appliance, pair);
+    }
+
+    #[track_caller]
+    pub(crate) fn is_served_by(&self, appliance: &Appliance, pair: &str) {
         let want = self.scratch.fingerprint(&format!("{pair}.pem"));
-        for port in 0..self.appliance.tls.len() {
-            assert_eq!(self.served(port), want, "port {port} does not serve {pair}");
+        for port in &appliance.tls {
+            assert_eq!(
+                self.served(*port),
+                want,
+                "port {port} does not serve {pair}"
+            );
         }
     }
 
     /// What changed it: method, path and status of each request that is no `GET`.
     pub(crate) fn changes(&self) -> Vec<String> {
-        let requests = self.appliance.requests();
+        Self::changes_of(&self.appliance)
+    }
+
+    pub(crate) fn changes_of(appliance: &Appliance) -> Vec<String> {
+        let requests = appliance.requests();
         let changes = requests.iter().filter(|r| r.method != "GET");
         changes
             .map(|r| format!("{} {} {}", r.method, r.path, r.status))

@@ -136,6 +136,7 @@ fn a_revert_resets_the_appliance_says_what_that_drops_and_is_taken_back_like_any
     site.run(&["rollback", "--profile", "speechmatics", "--yes"])
         .exits(0);
     site.serves("site");
+    assert!(!site.appliance.state().1, "plain HTTP is closed again");
 }
 
 #[test]

@@ -106,7 +106,7 @@ impl Pair {
                 "backend.example.com:8443",
                 format!("127.0.0.1:{}", self.backend),
             ),
-            ("deadline: 60", "deadline: 5".to_owned()),
+            ("deadline: 60", "deadline: 3".to_owned()),
         ]
         .into_iter()
         .fold(profile.to_owned(), |text, (from, to)| {

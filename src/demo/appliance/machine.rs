@@ -44,6 +44,8 @@ pub enum Fault {
     Refuses,
     /// It repeats in its refusal what it was sent.
     Echoes,
+    /// It repeats in its refusal the login, as it was sent and as it reads.
+    EchoesLogin,
     /// It answers so many requests with 503, and ignores them.
     Busy(usize),
     /// It speaks no TLS above 1.1.
@@ -335,6 +337,11 @@ impl Machine {
             }
             Fault::Echoes => {
                 return Said::Answer(400, json, String::from_utf8_lossy(&asked.body).into_owned());
+            }
+            Fault::EchoesLogin => {
+                let login = asked.authorization.clone().unwrap_or_default();
+                let password = self.password.clone().unwrap_or_default();
+                return Said::Answer(400, json, format!("{login} is admin:{password}"));
             }
             Fault::Redirects => {
                 return Said::Answer(307, "text/plain", format!("to http {}", asked.path));

@@ -5,26 +5,19 @@
 )]
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    fs::File,
-    io::Write as _,
-    net::IpAddr,
-    os::{fd::OwnedFd, unix::fs::FileExt as _},
-    path::Path,
-    time::Duration,
+    collections::HashMap, fs::File, net::IpAddr, os::fd::OwnedFd, path::Path, time::Duration,
 };
 
 use walkdir::WalkDir;
 
 use rustix::{
-    fs::{FlockOperation, Mode, OFlags, Statx},
-    io::Errno,
+    fs::{Mode, Statx},
     process::DumpableBehavior,
 };
 
 use super::{
-    Call, Command, Deciding, Dial, Edit, Entry, Footing, Holder, Host, LARGEST_FILE, Output, Place,
-    Presented, Question, Reply, Tree, User,
+    Call, Command, Deciding, Dial, Edit, Entry, Footing, Holder, Host, Output, Place, Presented,
+    Question, Reply, Tree, User,
 };
 use crate::{
     error::{Error, On as _, Result},
@@ -32,6 +25,7 @@ use crate::{
     state::{Bytes, HostPath, State},
 };
 
+mod callers;
 mod clock;
 mod commands;
 mod edits;
@@ -144,11 +138,6 @@ pub(crate) fn keep_memory_private() {
         // A kernel that refuses leaves what there was without it; nothing else depends on it.
         let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
-}
-
-/// Tells whether a path means a descriptor that this process was started with, as a shell's `<(...)` does.
-fn is_handed_over(path: &str) -> bool {
-    path.starts_with("/dev/fd/") || path.starts_with("/proc/self/fd/")
 }
 
 fn unknown(what: &'static str, name: &str) -> Error {
@@ -265,41 +254,7 @@ impl Host for SystemHost {
             self.mounts = Mounts::of_root(&self.root);
         }
         self.make_state()?;
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let path = format!("{}/lock", self.state_shown());
-        let fd = rustix::fs::openat(
-            self.state_base()?.as_fd(),
-            "lock",
-            flags,
-            Mode::from_raw_mode(0o600),
-        )
-        .on("open", &path)?;
-        let file = File::from(fd);
-        let start = self.elapsed();
-        loop {
-            let exclusive = FlockOperation::NonBlockingLockExclusive;
-            match rustix::io::retry_on_intr(|| rustix::fs::flock(&file, exclusive)) {
-                Ok(()) => break,
-                Err(Errno::WOULDBLOCK)
-                    if self.elapsed().saturating_sub(start) < wait
-                        && self.interrupted().is_none() =>
-                {
-                    self.sleep(Duration::from_millis(50));
-                }
-                Err(Errno::WOULDBLOCK) => {
-                    let holder = files::read_bounded(&file, LARGEST_FILE)
-                        .ok()
-                        .and_then(|b| b.text().trim().parse().ok());
-                    return Err(Error::Locked { path, pid: holder });
-                }
-                Err(errno) => return Err(errno).on("lock", path),
-            }
-        }
-        // The number is a courtesy for the message above; the kernel's lock is what counts. Always of one length: to cut a
-        // file off makes ext4 wait for the disk.
-        let holder = format!("{:<10}\n", std::process::id());
-        file.write_all_at(holder.as_bytes(), 0).on("write", &path)?;
-        self.lock = Some(file);
+        self.lock = Some(self.take_lock(wait)?);
         Ok(())
     }
 
@@ -421,85 +376,28 @@ impl Host for SystemHost {
     }
 
     fn read_input(&self, path: &str) -> Result<Bytes> {
-        let metadata = std::fs::metadata(path).on("read", path)?;
-        if metadata.is_dir() {
-            return Err(Error::Input {
-                subject: format!("`{path}`"),
-                message: "is a directory, want a file".to_owned(),
-                hint: format!("name the file: `ls {path}`"),
-            });
-        }
-        // A named pipe without a writer would hang; the shell's `<(...)` is one with a writer.
-        if !metadata.is_file() && !is_handed_over(path) {
-            return Err(Error::Input {
-                subject: format!("`{path}`"),
-                message: "is a device, pipe or socket, want a file".to_owned(),
-                hint: String::new(),
-            });
-        }
-        let file = File::open(path).on("read", path)?;
-        files::read_bounded(&file, LARGEST_FILE).map_err(|source| files::too_large(path, source))
+        callers::read(path)
     }
 
     fn list_input(&self, path: &str) -> Result<Vec<String>> {
-        let mut names = BTreeSet::new();
-        for entry in std::fs::read_dir(path).on("list", path)? {
-            names.extend(
-                entry
-                    .on("list", path)?
-                    .file_name()
-                    .to_str()
-                    .map(str::to_owned),
-            );
-        }
-        Ok(names.into_iter().collect())
+        callers::list(path)
     }
 
     fn writable_by_others(&self, file: Deciding<'_>) -> Result<Option<String>> {
-        let (path, also) = match file {
-            Deciding::Root(path) => return trust::open_to_others(&self.root, path.as_str(), None),
+        match file {
+            Deciding::Root(path) => trust::open_to_others(&self.root, path.as_str(), None),
             // What the caller's shell opened is nobody else's.
-            Deciding::Named(path) if is_handed_over(path) => return Ok(None),
-            Deciding::Profile(path) => (path, None),
-            Deciding::Named(path) => (path, clock::caller()),
-        };
-        let whole = std::path::absolute(path).on("look at", path)?;
-        let whole = whole.to_str().ok_or(Errno::ILSEQ).on("look at", path)?;
-        trust::open_to_others(&Base::open("/")?, whole, also)
+            Deciding::Named(path) if callers::is_handed_over(path) => Ok(None),
+            Deciding::Profile(path) => callers::open_to_others(path, None),
+            Deciding::Named(path) => callers::open_to_others(path, clock::caller()),
+        }
     }
 
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        output(path, bytes, 0o600, |staged| std::fs::rename(staged, path))
+        callers::write(path, bytes)
     }
 
     fn write_new(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
-        // A link is never laid over what is there, on any file system.
-        output(path, bytes, mode, |staged| {
-            std::fs::hard_link(staged, path)?;
-            std::fs::remove_file(staged)
-        })
+        callers::write_new(path, bytes, mode)
     }
-}
-
-/// Writes a file beside where it goes, syncs it, and puts it in its place.
-fn output(
-    path: &str,
-    bytes: &[u8],
-    mode: u32,
-    place: impl FnOnce(&str) -> std::io::Result<()>,
-) -> Result<()> {
-    let staged = format!("{path}.certroll-{}", std::process::id());
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    let mut file = options.open(&staged).on("create", &staged)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| place(&staged));
-    if written.is_err() {
-        // Best effort: the name is ours and new, and the error below is what matters.
-        drop(std::fs::remove_file(&staged));
-    }
-    written.on("write", path)
 }

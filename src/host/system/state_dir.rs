@@ -1,12 +1,20 @@
 //! The state directory: found where nobody else has a hand in it, or made.
 
-use std::{fs::File, path::Path};
+use std::{fs::File, os::unix::fs::FileExt as _, path::Path, time::Duration};
 
-use rustix::io::Errno;
+use rustix::{
+    fs::{FlockOperation, Mode, OFlags},
+    io::Errno,
+};
 
-use super::{SystemHost, edits, files::Base, trust};
+use super::{
+    SystemHost, edits,
+    files::{self, Base},
+    trust,
+};
 use crate::{
     error::{Error, On as _, Result},
+    host::{Host as _, LARGEST_FILE},
     state::{Attrs, Content, HostPath, State},
 };
 
@@ -54,6 +62,33 @@ impl SystemHost {
             source: Errno::NOENT.into(),
         };
         self.state.as_ref().ok_or_else(missing)
+    }
+
+    /// Takes the lock that one run holds at a time, waiting for another's.
+    pub(super) fn take_lock(&self, wait: Duration) -> Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o600);
+        let path = format!("{}/lock", self.state_shown());
+        let dir = self.state_base()?.as_fd();
+        let file = File::from(rustix::fs::openat(dir, "lock", flags, mode).on("open", &path)?);
+        let start = self.elapsed();
+        let exclusive = FlockOperation::NonBlockingLockExclusive;
+        while let Err(errno) = rustix::io::retry_on_intr(|| rustix::fs::flock(&file, exclusive)) {
+            if errno != Errno::WOULDBLOCK {
+                return Err(errno).on("lock", path);
+            }
+            if self.elapsed().saturating_sub(start) >= wait || self.interrupted().is_some() {
+                let holder = files::read_bounded(&file, LARGEST_FILE).ok();
+                let pid = holder.and_then(|bytes| bytes.text().trim().parse().ok());
+                return Err(Error::Locked { path, pid });
+            }
+            self.sleep(Duration::from_millis(50));
+        }
+        // The number is a courtesy for the message above; the kernel's lock is what counts. Always of one length: to cut a
+        // file off makes ext4 wait for the disk.
+        let holder = format!("{:<10}\n", std::process::id());
+        file.write_all_at(holder.as_bytes(), 0).on("write", &path)?;
+        Ok(file)
     }
 
     /// Makes the state directory and those above it, 0700 and 0755.

@@ -13,6 +13,9 @@ use crate::{
 /// The forms of a pair that a generation keeps for its requests.
 const FORMS: [&str; 2] = ["key", "fullchain"];
 
+/// The longest that a way back waits for a peer to settle, in seconds.
+const LONGEST_SETTLE: u64 = 600;
+
 impl One<'_> {
     pub(super) fn far(&self, desired: &mut Desired) -> Result<()> {
         let Some(far) = &self.profile.far else {
@@ -20,9 +23,10 @@ impl One<'_> {
         };
         let peer = self.peer(&far.peer)?;
         let settle = self.text(&far.settle, &self.scope)?;
-        let settle: u64 = settle.parse().map_err(|_| {
-            far.settle
-                .error(format!("`{settle}` is no number of seconds"), "")
+        let seconds = settle.parse().ok().filter(|s| *s <= LONGEST_SETTLE);
+        let settle = seconds.ok_or_else(|| {
+            let most = format!("wanted seconds, at most {LONGEST_SETTLE}");
+            far.settle.error(format!("`{settle}`: {most}"), "")
         })?;
         let logins = self.logins(far)?;
         for spec in &far.requests {

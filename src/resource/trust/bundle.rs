@@ -45,9 +45,18 @@ pub(super) fn read(text: &str) -> Result<Vec<Block>, String> {
     while let Some(begin) = rest.find("-----BEGIN ") {
         let end = rest[begin..]
             .find("-----END ")
-            .map(|i| begin + i)
+            .map(|i| begin + i + "-----END ".len())
             .ok_or_else(|| "is cut off: a block has no `END`".to_owned())?;
-        let past = rest[end..].find('\n').map_or(rest.len(), |i| end + i + 1);
+        let close = rest[end..]
+            .find("-----")
+            .map(|i| end + i + "-----".len())
+            .ok_or_else(|| "is cut off: a block has half an `END`".to_owned())?;
+        // With its line end, where nothing else is in the line.
+        let behind = &rest[close..];
+        let line = ["\r\n", "\n"]
+            .into_iter()
+            .find(|end| behind.starts_with(end));
+        let past = close + line.map_or(0, str::len);
         let pem = &rest[begin..past];
         blocks.push(Block {
             before: rest[..begin].to_owned(),
@@ -98,4 +107,61 @@ pub(super) fn add(blocks: &mut Vec<Block>, name: &str, certificate: &Certificate
         pem: certificate_pem(&certificate.der),
         sha256: certificate.sha256.clone(),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Block, read};
+
+    #[test]
+    fn what_is_read_is_written_back_byte_for_byte() {
+        let crl = "-----BEGIN X509 CRL-----\r\nAAAA\r\n-----END X509 CRL-----";
+        for text in [
+            String::new(),
+            "# nothing yet".to_owned(),
+            format!("a\n\n{crl}\r\nb\n# c\n{crl}"),
+            format!("{crl}{crl}\n\n\n"),
+        ] {
+            let blocks = read(&text).unwrap();
+            let again: String = blocks.iter().flat_map(|b| [&*b.before, &*b.pem]).collect();
+            assert_eq!(again, text);
+        }
+        for (text, why) in [
+            ("-----BEGIN X509 CRL-----\nAAAA\n", "is cut off"),
+            (
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+                "holds a private key",
+            ),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "holds a block that is no certificate",
+            ),
+        ] {
+            let found = read(text).unwrap_err();
+            assert!(found.contains(why), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_label_is_the_whole_line_above_a_block_and_goes_with_it_alone() {
+        let block = |before: &str| Block {
+            before: before.to_owned(),
+            pem: "PEM".to_owned(),
+            sha256: "ab".to_owned(),
+        };
+        for (before, label, left) in [
+            ("# a\n", Some("a"), ""),
+            ("text\n# a\r\n", Some("a"), "text\n"),
+            ("# b\n\n", None, "# b\n\n"),
+            ("x # a\n", None, "x # a\n"),
+            ("# a", None, "# a"),
+            ("# b\n", Some("b"), "# b\n"),
+        ] {
+            let mut one = block(before);
+            assert_eq!(one.label(), label, "{before:?}");
+            one.strip(|label| label == "a");
+            assert_eq!(one.before, left, "{before:?}");
+            assert!(one.pem.is_empty() && one.sha256.is_empty());
+        }
+    }
 }

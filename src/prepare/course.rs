@@ -136,7 +136,7 @@ impl Survey {
         &self,
         host: &dyn Host,
         request: &Request,
-        desired: Desired,
+        mut desired: Desired,
         phase: Option<(Phase, Rotation)>,
     ) -> Result<Prepared> {
         let identity = &self.identity;
@@ -157,6 +157,8 @@ impl Survey {
         for trust in &desired.trusts {
             outdated(host, trust, &mut changes)?;
         }
+        let standing = plan::Settled::all(host, &mut changes)?;
+        desired.findings.extend(standing);
         let goal = Goal {
             line: line(identity),
             want: probe::served(identity),

@@ -106,7 +106,10 @@ impl Pair {
                 "backend.example.com:8443",
                 format!("127.0.0.1:{}", self.backend),
             ),
-            ("deadline: 60", "deadline: 3".to_owned()),
+            (
+                "gateway.example.com:8080",
+                format!("127.0.0.1:{}", self.gateway),
+            ),
         ]
         .into_iter()
         .fold(profile.to_owned(), |text, (from, to)| {
@@ -114,6 +117,14 @@ impl Pair {
             text.replace(from, &to)
         });
         scratch.file("P/pair/profile.yaml", format!("profile: pair\n{profile}"));
+    }
+
+    /// Has the profile give up soon, where that is what is awaited.
+    pub(crate) fn gives_up_soon(&self) {
+        let profile = self.scratch.read("P/pair/profile.yaml");
+        let soon = profile.replace("deadline: 60", "deadline: 2");
+        assert_ne!(soon, profile);
+        self.scratch.file("P/pair/profile.yaml", soon);
     }
 
     /// The command that reloads one side.

@@ -35,7 +35,7 @@ fn a_pair_is_rotated_under_constant_calls_and_none_fails() {
     }
     assert_eq!(
         applied.last(),
-        "committed: phase clean (4 of 4), generation 4, 4 probes good",
+        "committed: phase clean (4 of 4), generation 4, 5 probes good",
         "after {made} calls"
     );
     pair.shows("new", "new");
@@ -128,6 +128,7 @@ fn a_phase_that_is_not_proved_goes_back_and_those_before_it_stand() {
     pair.until("trust");
     // Whoever is told does nothing: the new leaf is never served.
     pair.profile(|_| vec!["true".to_owned()]);
+    pair.gives_up_soon();
     let failed = pair
         .certroll(&format!("apply --profile pair {NEW} --yes"))
         .exits(3);
@@ -153,6 +154,7 @@ fn old_trust_stays_where_a_client_that_shows_nothing_is_accepted() {
     pair.scratch.file("backend/nginx.conf", open);
     pair.scratch.sh(&pair.reload("backend").join(" "));
     until("the backend", || pair.takes(""));
+    pair.gives_up_soon();
     let failed = pair
         .certroll(&format!("apply --profile pair {NEW} --yes"))
         .exits(3);

@@ -51,7 +51,17 @@ fn a_file_of_trusted_certificates_keeps_all_that_is_not_ours_byte_for_byte() {
     scratch.file("D/trust.pem", format!("# by hand\n{old}{old}{other}"));
     let label = |pair: &str| format!("# gateway-{}\n", digits(&scratch, pair));
 
-    apply(&scratch, &format!("{NEW} --until trust"));
+    // An approval is of one phase, and goes no further.
+    let flags = "--state S --profiles P";
+    scratch
+        .certroll(&format!(
+            "{flags} plan --profile stores {NEW} --out plan.json"
+        ))
+        .exits(5);
+    scratch
+        .certroll(&format!("{flags} apply --plan plan.json --yes"))
+        .exits(0)
+        .says("committed: phase trust (1 of 3), generation 1, ");
     let both = format!("# by hand\n{old}{old}{other}\n{}{new}", label("new"));
     assert_eq!(scratch.read("D/trust.pem"), both);
     apply(&scratch, &format!("{NEW} --until switch"));

@@ -242,16 +242,23 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Io { source, path, .. } => match source.kind() {
+            Self::Io { verb, source, path } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some("run as root, or use `--root DIR` on a tree of your own".to_owned()),
+                io::ErrorKind::NotFound if *verb == "create" => {
+                    let (folder, _) = path.rsplit_once('/').unwrap_or((".", path));
+                    Some(format!("make the directory first: `mkdir -p {folder}`"))
+                }
                 io::ErrorKind::NotFound => Some(format!("check the path: `ls -l {path}`")),
                 io::ErrorKind::ReadOnlyFilesystem => Some("remount it writable, or give another `--state DIR`".to_owned()),
                 io::ErrorKind::StorageFull => Some(format!("free space: `df -h {path}`")),
                 _ => None,
             },
-            Self::Unknown { what, known, .. } if !known.is_empty() => Some(format!("known {what}s are {}", backticked(known))),
+            Self::Unknown { known, .. } if !known.is_empty() => Some(format!("known: {}", backticked(known))),
             Self::Unknown { what: "group", name, .. } => Some(format!("name another in the profile, or add it: `groupadd --system {name}`")),
             Self::Unknown { what: "user", name, .. } => Some(format!("name another in the profile, or add it: `useradd --system {name}`")),
+            Self::Unknown { what: "rollout", .. } => Some("none is remembered: `certroll plan --profile NAME --cert FILE --key FILE`".to_owned()),
+            Self::Unknown { what: "pin", .. } => Some("no pins are kept: `certroll pin add HOST:PORT --fingerprint TEXT`".to_owned()),
+            Self::Unknown { what: "generation", .. } => Some("there is none yet: nothing was changed by certroll".to_owned()),
             Self::Unknown { .. } | Self::Run { .. } | Self::Interrupted { .. } => None,
             Self::Parse { hint, .. } | Self::Usage { hint, .. } | Self::Input { hint, .. } => {
                 (!hint.is_empty()).then(|| hint.clone())
@@ -260,7 +267,7 @@ impl Error {
                 let mut hints = findings.iter().filter(|f| f.severity == Severity::Fatal).filter_map(|f| f.hint.clone());
                 hints.next()
             }
-            Self::Unproved { .. } => Some("`certroll status` shows what every endpoint presents".to_owned()),
+            Self::Unproved { .. } => Some("`certroll doctor HOST:PORT` says why".to_owned()),
             Self::Changed { .. } | Self::StalePlan { .. } => Some("look at what changed, then plan again: `certroll plan`".to_owned()),
             Self::Tried { number, .. } => Some(format!(
                 "`certroll show {number}` says why; once that is mended, `certroll apply` tries at once"

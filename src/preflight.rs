@@ -78,6 +78,22 @@ impl Finding {
     }
 }
 
+/// Adds a warning for each name given to `--allow` that no finding has: a name that is mistyped accepts nothing.
+#[must_use]
+pub fn heard(mut findings: Vec<Finding>, names: &[String]) -> Vec<Finding> {
+    for name in names {
+        if !findings.iter().any(|finding| finding.name == name) {
+            findings.push(Finding::input(
+                Severity::Warning,
+                "allowed-nothing",
+                format!("`--allow {name}` accepts nothing: there is no finding of that name"),
+            ));
+        }
+    }
+    findings.sort_by_key(|f| f.severity);
+    findings
+}
+
 /// Downgrades the fatal findings that `--allow` names to warnings, and sorts the worst first.
 #[must_use]
 pub fn allow(mut findings: Vec<Finding>, names: &[String]) -> Vec<Finding> {

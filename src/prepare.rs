@@ -11,7 +11,7 @@ use crate::{
     host::Host,
     identity::{Checks, Form, Identity, Trust},
     plan::{IdentityLine, Plan},
-    preflight::{Finding, Severity},
+    preflight::{self, Finding, Severity},
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
     rotation::Turn,
@@ -140,9 +140,19 @@ fn profiles(
 /// # Errors
 /// Whatever keeps a plan from being made; fatal findings are in the plan. The host is unchanged.
 pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
-    if request.revert {
-        return revert::prepare(host, request);
-    }
+    let mut prepared = if request.revert {
+        revert::prepare(host, request)?
+    } else {
+        forward(host, request)?
+    };
+    // What is remembered as accepted may have passed meanwhile; what is given now was meant for something.
+    let findings = std::mem::take(&mut prepared.plan.findings);
+    prepared.plan.findings = preflight::heard(findings, &request.allow);
+    Ok(prepared)
+}
+
+/// Finds out how the rollout comes to be.
+fn forward(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let mut survey = ground(host, request)?;
     if let Some(rotation) = survey.rotation()? {
         return survey.in_phases(host, request, rotation);

@@ -11,7 +11,7 @@ use crate::{
     journal::{DigestKey, Entry, Generation, Intent, Record, Remembered, Status, Store},
     pins::{self, Move},
     plan::{self, Change, Plan, Promise},
-    preflight::{Finding, Severity, allow},
+    preflight::{Finding, Severity, allow, heard},
     probe::Want,
     rollouts::Request,
     service,
@@ -118,7 +118,7 @@ pub fn plan(
         baseline,
         holders: plan::holders(host, &changes),
         changes,
-        findings: allow(findings, allowed),
+        findings: heard(allow(findings, allowed), allowed),
         deadline: newest.deadline,
         live,
         far: far.far,
@@ -174,7 +174,7 @@ pub fn name(host: &dyn Host, request: &Request) -> Result<Option<String>> {
         .or_else(|| (!request.profiles.is_empty()).then(|| request.profiles.join("+")));
     let mut names = known.iter();
     match (given, names.next(), names.next()) {
-        (Some(name), ..) if known.contains(&name) || request.name.is_none() => Ok(Some(name)),
+        (Some(name), ..) if known.contains(&name) => Ok(Some(name)),
         (Some(name), ..) => Err(Error::Unknown {
             what: "rollout",
             name,

@@ -8,6 +8,8 @@
 mod common;
 #[path = "bad_input/hosts.rs"]
 mod hosts;
+#[path = "bad_input/words.rs"]
+mod words;
 
 use std::{fs, os::unix::fs::MetadataExt as _, process::Stdio, time::Instant};
 
@@ -187,11 +189,11 @@ fn unknown_names_are_answered_with_the_known_ones() {
     for (line, message) in [
         (
             format!("{pair} --profile waso"),
-            "error: unknown profile `waso`\nhint: known profiles are `apache2`, `bind9`, `checkpoint`, `cockpit`, `coturn`, `cups`, `dovecot`, `exim4`, `freeradius`, `haproxy`, `lighttpd`, `mariadb`, `mosquitto`, `nginx`, `postfix`, `postgresql`, `proftpd`, `prosody`, `rabbitmq`, `redis`, `slapd`, `speechmatics`, `stunnel4`, `unbound`, `vsftpd`, `wazo`\n",
+            "error: unknown profile `waso`\nhint: known: `apache2`, `bind9`, `checkpoint`, `cockpit`, `coturn`, `cups`, `dovecot`, `exim4`, `freeradius`, `haproxy`, `lighttpd`, `mariadb`, `mosquitto`, `nginx`, `postfix`, `postgresql`, `proftpd`, `prosody`, `rabbitmq`, `redis`, `slapd`, `speechmatics`, `stunnel4`, `unbound`, `vsftpd`, `wazo`\n",
         ),
         (
             format!("{pair} --profile wazo --set hots=x"),
-            "error: unknown setting `hots`\nhint: known settings are `release`, `host`, `override`, `verify`, \
+            "error: unknown setting `hots`\nhint: known: `release`, `host`, `override`, `verify`, \
              `insecure_remote`, `hostname`, `domain`, `overrides`\n",
         ),
         (

@@ -2,6 +2,7 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::panic,
     reason = "the test looks at the program from outside (output, files, processes), and fails by panicking"
 )]
 

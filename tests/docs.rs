@@ -8,6 +8,8 @@
 
 #[path = "docs/reference.rs"]
 mod reference;
+#[path = "docs/tables.rs"]
+mod tables;
 
 use std::{
     collections::BTreeSet,

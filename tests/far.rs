@@ -15,7 +15,7 @@ use certroll::{
     apply,
     desired::Probe,
     error::Error,
-    far::{Back, Body, Far, Request, Secret, Standing},
+    far::{Back, Body, Far, Over, Request, Secret, Standing},
     host::{
         Host as _, Presented,
         fake::{Appliance, FakeHost, Fault},
@@ -66,8 +66,10 @@ fn upload(which: &str) -> Request {
     let part =
         |name: &str, form: &str| (name.to_owned(), Secret::Kept(format!("{which}-{form}.pem")));
     Request {
-        method: "POST".to_owned(),
-        path: "/v1/security/sslcertificate".to_owned(),
+        over: Over::Https {
+            method: "POST".to_owned(),
+            path: "/v1/security/sslcertificate".to_owned(),
+        },
         body: Body::Form(vec![part("keyfile", "key"), part("certfile", "fullchain")]),
     }
 }

@@ -35,13 +35,13 @@ fn commits(scratch: &Scratch, site: &Nginx) {
 
     let applied = live(scratch, &format!("apply --profile site {NEW} --yes")).exits(0);
     site.serves(scratch, "new");
-    assert_eq!(applied.last(), "committed: generation 1, 1 probes good");
+    assert_eq!(applied.last(), "committed: generation 1, 1 probe good");
     assert_eq!(scratch.read("site/pki/site.key"), scratch.read("new.key"));
     let key = &site.tree(scratch).0[std::path::Path::new("pki/site.key")];
     assert_eq!(key.mode & 0o7777, 0o600);
 
     let again = live(scratch, &format!("apply --profile site {NEW} --yes")).exits(0);
-    assert_eq!(again.last(), "converged: nothing to do, 1 probes good");
+    assert_eq!(again.last(), "converged: nothing to do, 1 probe good");
     assert_eq!(generations(scratch), 1);
     let status = live(scratch, "status").exits(0);
     assert!(status.out.contains("site: as wanted\n"), "{status:#?}");
@@ -102,7 +102,7 @@ fn a_rollback_serves_the_old_leaf_again_from_the_very_tree() {
     let back = live(&scratch, "rollback --yes").exits(0);
     site.serves(&scratch, "old");
     site.tree(&scratch).is(&before);
-    assert_eq!(back.last(), "committed: generation 2, 1 probes good");
+    assert_eq!(back.last(), "committed: generation 2, 1 probe good");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn what_is_deferred_is_owed_until_a_later_run_proves_it() {
 
     let honoured = live(&scratch, "apply --yes").exits(0);
     site.serves(&scratch, "new");
-    assert_eq!(honoured.last(), "committed: generation 2, 1 probes good");
+    assert_eq!(honoured.last(), "committed: generation 2, 1 probe good");
     let status = live(&scratch, "--json status").exits(0).json();
     assert!(status["owed"].as_array().unwrap().is_empty(), "{status:#}");
 }

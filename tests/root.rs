@@ -73,7 +73,7 @@ fn a_host_is_planned_placed_found_in_order_and_put_back_to_the_very_tree() {
     scratch.on_root("status").exits(0);
 
     scratch
-        .on_root(&format!("rollback --yes {A}"))
+        .on_root("rollback --yes --profile wazo")
         .exits(0)
         .says("placed: generation 2");
     scratch.tree().is(&before);
@@ -118,7 +118,7 @@ fn history_and_show_tell_what_was_done_and_forget_forgets() {
     );
     let placed = scratch.tree();
     let wrong = scratch.on_root("forget waso").exits(2);
-    assert!(wrong.err.contains("hint: known rollouts are `wazo`"));
+    assert!(wrong.err.contains("hint: known: `wazo`"));
     scratch.on_root("forget wazo").exits(0);
     scratch.tree().is(&placed);
     scratch.on_root("status").exits(2);

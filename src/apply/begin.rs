@@ -1,11 +1,14 @@
 //! What a generation is opened with: its permit, and everything that is kept beside its journal.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
 use super::{Keep, edits};
 use crate::{
     error::Result,
-    far::{Back, Far},
+    far::{self, Back, Far, Over, Request},
     host::{Command, Permit, Place, Writer},
     journal::{Intent, Store},
     plan::Change,
@@ -21,19 +24,30 @@ pub(super) fn permit(intent: &Intent, commands: &[Command]) -> Permit {
         in_place: in_place.map(|e| e.path.clone()).collect(),
         staging: intent.entries.iter().map(|e| e.staging.clone()).collect(),
         commands: commands.iter().map(|c| c.argv.clone()).collect(),
-        requests: intent.far.iter().flat_map(named).collect(),
+        requests: both_ways(intent, |far, request| match &request.over {
+            Over::Https { method, path } => Some((far.peer.clone(), method.clone(), path.clone())),
+            Over::Ssh { .. } => None,
+        }),
+        fed: both_ways(intent, |_, request| match &request.over {
+            Over::Https { .. } => None,
+            Over::Ssh { to, config, run } => Some(far::command(to, config, run).argv),
+        }),
     }
 }
 
-/// Returns a far resource's request and the one that takes it back, as a permit names them.
-fn named(far: &Far) -> Vec<(String, String, String)> {
-    let back = match &far.back {
-        Back::By(back) => Some(back),
-        Back::Never(_) => None,
-    };
-    let both = std::iter::once(&far.ask).chain(back);
-    both.map(|r| (far.peer.clone(), r.method.clone(), r.path.clone()))
-        .collect()
+/// Returns what is named of every request of a generation, and of the one that takes it back.
+fn both_ways<T: Eq + Hash>(
+    intent: &Intent,
+    name: impl Fn(&Far, &Request) -> Option<T>,
+) -> HashSet<T> {
+    let mut named = HashSet::new();
+    for far in &intent.far {
+        named.extend(name(far, &far.ask));
+        if let Back::By(back) = &far.back {
+            named.extend(name(far, back));
+        }
+    }
+    named
 }
 
 /// Returns the bytes of every file that changes bring, by number of the change.

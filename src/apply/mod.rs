@@ -290,6 +290,7 @@ impl<'h, 'p> Journal<'h, 'p> {
     /// more.
     fn prove(&mut self, after: RangeInclusive<usize>) -> Result<Vec<Verdict>> {
         let intent = &self.generation.intent;
+        let after_all = after == (0..=intent.far.len());
         let due = intent.promises.iter().zip(&intent.baseline);
         let due = due.filter(|(promise, _)| after.contains(&promise.after));
         let (promises, baseline): (Vec<Promise>, Vec<_>) = due
@@ -317,8 +318,10 @@ impl<'h, 'p> Journal<'h, 'p> {
         };
         let (mut verdicts, restarted) =
             case.prove(&mut runner, &mut |message| progress(message))?;
-        // Behind those of the promises, which they are compared with in order.
-        verdicts.extend(prove::says(&mut runner, &self.says, case.deadline)?);
+        // Behind those of the promises, which they are compared with in order; once nothing is left to be sent.
+        if after_all {
+            verdicts.extend(prove::says(&mut runner, &self.says, case.deadline)?);
+        }
         self.restarted.extend(restarted);
         self.watched.still(self.writer.host())?;
         Ok(verdicts)

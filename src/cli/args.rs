@@ -20,39 +20,60 @@ pub(crate) use stores::{Keystore, NewStore, Opened, StoreFormat};
 #[command(name = "certroll", version, max_term_width = 120, after_help = AFTER)]
 pub(crate) struct Cli {
     /// Work on the tree at DIR as if it were `/`: no service is told, nothing is probed
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR")]
     pub(crate) root: Option<String>,
     /// Keep state in DIR [default: /var/lib/certroll below the root]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR")]
     pub(crate) state: Option<String>,
     /// Look for profiles in DIR before the built-in ones
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR")]
     pub(crate) profiles: Option<String>,
     /// Print one JSON document on standard output, errors included
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
     /// Colour the output
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
     /// Print the outcome and errors only
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// Print notes and every probe as well
-    #[arg(short, long, global = true, overrides_with = "verbose")]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, overrides_with = "verbose")]
     pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-const AFTER: &str = "Examples:
-  certroll plan  --profile wazo --cert site.pem --key site.key     what would change, exactly
-  certroll apply --profile wazo --cert site.pem --key site.key     do it, prove it, or put everything back
-  certroll status                                                  drift, what is owed, what every endpoint presents
-  certroll rollback                                                the newest rollout back, proved
-  certroll demo                                                    the whole story on a scratch host, no root needed
+/// The heading of the options that every command has.
+const EVERYWHERE: &str = "Everywhere";
 
-Exit codes: 0 done or nothing to do, 1 failed and unchanged, 2 usage or unfit identity, 3 rolled back, 4 stuck or open,
-5 differences, 6 locked, 7 stale, 8 wrong peer.";
+const AFTER: &str = "Examples:
+  certroll plan --profile wazo --cert site.pem --key site.key
+                      what would change, exactly
+  certroll apply --profile wazo --cert site.pem --key site.key
+                      do it, prove it, or put everything back
+  certroll status     drift, what is owed, what every endpoint presents
+  certroll rollback   the newest rollout back, proved
+  certroll demo       the whole story on a scratch host, no root needed
+
+Exit codes: 0 done or nothing to do, 1 failed and unchanged, 2 usage or unfit
+identity, 3 rolled back, 4 stuck or open, 5 differences, 6 locked, 7 stale,
+8 wrong peer.";
+
+/// What a saved plan has already.
+const APPROVED: [&str; 11] = [
+    "name",
+    "until",
+    "profile",
+    "cert",
+    "key",
+    "chain",
+    "password_file",
+    "previous_cert",
+    "previous_key",
+    "set",
+    "allow",
+];
 
 /// A story of the demo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,15 +102,20 @@ pub(crate) enum Command {
     /// Show what a rollout would do: findings, diffs, commands, probes; changes nothing
     #[command(after_help = "Examples:
   certroll plan --profile wazo --cert site.pem --key site.key
-  certroll plan --profile wazo --cert site.p12 --password-file secret --set host=wazo.example.com
-  certroll plan                                   the remembered rollout, against the host as it is
-  certroll --root /mnt/image plan --profile wazo --cert site.pem --key site.key --out plan.json
-  certroll plan --profile speechmatics --cert /root/site.pem --key /root/site.key --emit-script asr1.sh
+  certroll plan --profile wazo --cert site.p12 --password-file secret \\
+      --set host=wazo.example.com
+  certroll plan    the remembered rollout, against the host as it is
+  certroll --root /mnt/image plan --profile wazo \\
+      --cert site.pem --key site.key --out plan.json
+  certroll plan --profile speechmatics \\
+      --cert /root/site.pem --key /root/site.key --emit-script asr1.sh
 
-The script of --emit-script is for an operator to read and to run without certroll: it names keys and passwords by their
-files, goes back where something fails, and says in its head what it does not do. It replaces no file.
+The script of --emit-script is for an operator to read and to run without
+certroll: it names keys and passwords by their files, goes back where something
+fails, and says in its head what it does not do. It replaces no file.
 
-Exits with 0 if there is nothing to do, 5 if there are differences, 2 or 1 if a fatal finding stands in the way.")]
+Exits with 0 if there is nothing to do, 5 if there are differences, 2 or 1 if a
+fatal finding stands in the way.")]
     Plan {
         #[command(flatten)]
         rollout: Rollout,
@@ -109,8 +135,8 @@ Exits with 0 if there is nothing to do, 5 if there are differences, 2 or 1 if a 
     /// Do what `plan` shows, prove it by handshake, or put everything back
     #[command(after_help = "Examples:
   certroll apply --profile wazo --cert site.pem --key site.key
-  certroll apply --yes                            the remembered rollout again, as a hook does
-  certroll apply --plan plan.json --yes           an approved plan, refused if anything changed since
+  certroll apply --yes                    the remembered rollout, as a hook does
+  certroll apply --plan plan.json --yes   an approved plan, refused if stale
 
 Asks before it changes anything; without a terminal it needs --yes.")]
     Apply {
@@ -120,7 +146,7 @@ Asks before it changes anything; without a terminal it needs --yes.")]
         #[arg(long, value_name = "PHASE")]
         until: Option<String>,
         /// Apply the plan saved in FILE, if the host and the inputs still give the same
-        #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "profile", "cert", "key", "set", "until"])]
+        #[arg(long, value_name = "FILE", conflicts_with_all = APPROVED)]
         plan: Option<String>,
         #[command(flatten)]
         go: Go,
@@ -135,13 +161,17 @@ Asks before it changes anything; without a terminal it needs --yes.")]
     },
     /// Say why it does not work: verdict, evidence, the command that shows it, the fix; changes nothing
     #[command(after_help = "Examples:
-  certroll doctor                                 the remembered rollout: files, units, calls, endpoints
-  certroll doctor wazo.example.com:443            one endpoint, as its clients see it
-  certroll doctor --log /var/log/nginx/error.log  known lines of a log, explained
+  certroll doctor    the remembered rollout: files, units, calls, endpoints
+  certroll doctor wazo.example.com:443
+                     one endpoint, as its clients see it
+  certroll doctor --log /var/log/nginx/error.log
+                     known lines of a log, explained
 
-Exits with 0 if no fault was found, 5 if one was; -v shows what is in order as well.")]
+Exits with 0 if no fault was found, 5 if one was; -v shows what is in order as
+well.",
+        mut_arg("name", |name| name.value_name("ROLLOUT|HOST:PORT").help(
+            "Name of the rollout, or an endpoint [default: the only remembered rollout]")))]
     Doctor {
-        /// Name of the rollout, or HOST:PORT [default: the only remembered rollout]
         #[command(flatten)]
         rollout: Rollout,
         /// Explain the known lines of FILE
@@ -156,8 +186,9 @@ Exits with 0 if no fault was found, 5 if one was; -v shows what is in order as w
         /// Name of the rollout [default: the profiles' names, or the only remembered one]
         #[arg(long = "rollout", value_name = "ROLLOUT")]
         name: Option<String>,
-        #[command(flatten)]
-        selected: Selected,
+        /// Name the rollout by its profile; by all of them where it has several
+        #[arg(long, value_name = "NAME", conflicts_with = "name")]
+        profile: Vec<String>,
         #[command(flatten)]
         go: Go,
         /// Accept FINDING by name
@@ -166,11 +197,12 @@ Exits with 0 if no fault was found, 5 if one was; -v shows what is in order as w
     },
     /// Take the platform back to its own default: planned, proved and undone like a rollout
     #[command(after_help = "Examples:
-  certroll plan --revert                          what would change, exactly; changes nothing
-  certroll revert                                 the remembered rollout's platform
-  certroll revert --profile wazo                  a host that was changed by hand, as the document says
+  certroll plan --revert           what would change, exactly; changes nothing
+  certroll revert                  the remembered rollout's platform
+  certroll revert --profile wazo   a host that was changed by hand
 
-What somebody else changed is kept and named. The rollout is forgotten; `certroll rollback` brings it back.")]
+What somebody else changed is kept and named. The rollout is forgotten;
+`certroll rollback` brings it back.")]
     Revert(Revert),
     /// Finish what a run that died left open: everything back, services proved
     Recover {
@@ -219,9 +251,11 @@ What somebody else changed is kept and named. The rollout is forgotten; `certrol
   certroll probe pbx.example.com:8443 --client-cert me.pem --client-key me.key
   certroll probe smtp://mx.example.com imap://mail.example.com:143
 
-One target is asked for everything; several are asked side by side for what they present, a line for each. Versions and
-suites take some thirty connections, and behind a scheme are asked for with --rules alone.
-Schemes that ask for TLS in the clear first: ftp, imap, ldap, mysql, nntp, pop3, postgres, sieve, smtp, xmpp.
+One target is asked for everything; several are asked side by side for what
+they present, a line for each. Versions and suites take some thirty
+connections, and behind a scheme are asked for with --rules alone.
+Schemes that ask for TLS in the clear first: ftp, imap, ldap, mysql, nntp,
+pop3, postgres, sieve, smtp, xmpp.
 
 Exits with 1 if a target is silent, 5 if rules do not hold.")]
     Probe(Probing),
@@ -420,7 +454,7 @@ impl Rollout {
     /// Returns the request that these flags make.
     ///
     /// # Errors
-    /// [`Error::Usage`] where a setting is not `K=V`; [`Error::Unknown`] where no finding has an allowed name.
+    /// [`Error::Usage`] where a setting is not `K=V`.
     pub(crate) fn request(&self, profiles_dir: Option<&str>) -> Result<Request> {
         let mut request = self.selected.request(self.name.clone(), profiles_dir);
         for setting in &self.set {

@@ -100,6 +100,18 @@ fn finish(receipt: &Receipt, printer: &Printer) -> ExitCode {
     receipt.outcome.exit()
 }
 
+/// Finishes a run that told and proved nothing: the plan, and with it the steps for people, was shown the moment before.
+fn finish_at_once(receipt: &Receipt, printer: &Printer) -> ExitCode {
+    printer.result(receipt, || {
+        let shown = Receipt {
+            steps: Vec::new(),
+            ..receipt.clone()
+        };
+        text::receipt(&shown, printer.verbose())
+    });
+    receipt.outcome.exit()
+}
+
 pub(crate) fn apply(
     host: &mut dyn Host,
     request: &Request,
@@ -116,8 +128,14 @@ pub(crate) fn apply(
             ..saved.request()
         },
     );
-    let receipt = each_phase(|| phase(host, &request, saved.as_ref(), go, printer))?;
-    Ok(finish(&receipt, printer))
+    let mut at_once = false;
+    let receipt =
+        each_phase(|| phase(host, &request, saved.as_ref(), (go, &mut at_once), printer))?;
+    Ok(if at_once && !printer.quiet() {
+        finish_at_once(&receipt, printer)
+    } else {
+        finish(&receipt, printer)
+    })
 }
 
 /// What became of one phase of a rotation, and which it was; of a rollout without phases, of the whole.
@@ -145,12 +163,13 @@ pub(super) fn each_phase(mut step: impl FnMut() -> Result<Done>) -> Result<Recei
     }
 }
 
-/// Carries out what a request, or a saved plan, asks for: the first phase that has something to do.
+/// Carries out what a request, or a saved plan, asks for: the first phase that has something to do. `at_once` tells
+/// afterwards whether nothing was told or proved in it.
 fn phase(
     host: &mut dyn Host,
     request: &Request,
     saved: Option<&Saved>,
-    go: Go,
+    (go, at_once): (Go, &mut bool),
     printer: &Printer,
 ) -> Result<Done> {
     let prepared = prepare(host, request)?;
@@ -180,6 +199,8 @@ fn phase(
         return Ok((None, super::look::converged(host, &prepared.plan)));
     }
     agreed(&prepared.plan, host, go, printer)?;
+    let plan = &prepared.plan;
+    *at_once = plan.commands.is_empty() && plan.promises.is_empty() && plan.far.is_empty();
     // What was approved is this phase alone.
     let phase = prepared.plan.phase.clone().filter(|_| saved.is_none());
     let receipt = carry_out(host, prepared.plan, prepared.keep, printer)?;

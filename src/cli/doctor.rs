@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     print::Printer,
-    text::{BOLD, GREEN, RED, paint},
+    text::{BOLD, GREEN, RED, count, paint},
 };
 use crate::{
     doctor::{self, Explained, Report},
@@ -76,15 +76,20 @@ fn text(report: &Report, verbose: bool) -> String {
     for note in &report.notes {
         let _ = writeln!(out, "note: {note}");
     }
-    let count = match report.faults.len() {
+    let faults = match report.faults.len() {
         0 => "no fault found".to_owned(),
         1 => "1 fault".to_owned(),
         many => format!("{many} faults, the nearest to the cause first"),
     };
     let good = report.good.len();
+    let checks = format!(
+        "{} {} good",
+        count(good, "check"),
+        if good == 1 { "is" } else { "are" }
+    );
     let _ = writeln!(
         out,
-        "{} {count}; {good} checks are good{}",
+        "{} {faults}; {checks}{}",
         paint(BOLD, &format!("{}:", report.about)),
         if verbose || good == 0 {
             ""

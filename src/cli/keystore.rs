@@ -94,7 +94,7 @@ pub(super) fn inspect(
     }
     let report = Inspected {
         store: StoreReport::of(file, &store, &entries, password.is_some()),
-        findings: preflight::allow(findings, allow),
+        findings: preflight::heard(preflight::allow(findings, allow), allow),
     };
     printer.result(&report, || {
         let mut out = text(&report.store, host.now());

@@ -184,7 +184,13 @@ pub(crate) fn plan(
     if let Some(path) = script {
         emit(host, request, &prepared, path)?;
     }
-    printer.result(&view, || text::plan(&view, printer.verbose()));
+    printer.result(&view, || {
+        if printer.quiet() {
+            text::blunt(&view)
+        } else {
+            text::plan(&view, printer.verbose())
+        }
+    });
     if prepared.plan.is_blocked() {
         return Ok(Error::Findings(prepared.plan.findings).exit());
     }
@@ -276,6 +282,9 @@ pub(crate) fn status(
                 "drifted or owed"
             }
         );
+        if printer.quiet() {
+            return out;
+        }
         let _ = writeln!(
             out,
             "leaf {}, until {}",
@@ -388,6 +397,8 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
             } else {
                 back
             };
+            let changes = row["changes"].as_u64().unwrap_or_default();
+            let changes = usize::try_from(changes).unwrap_or(usize::MAX);
             let when = row
                 .get("started")
                 .and_then(serde_json::Value::as_i64)
@@ -395,11 +406,11 @@ pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode
                 .unwrap_or_default();
             let _ = writeln!(
                 out,
-                "{:>4}  {:<11}  {when}  {}  {} changes by {}{back}{}",
+                "{:>4}  {:<11}  {when}  {}  {} by {}{back}{}",
                 get("generation"),
                 get("state"),
                 get("rollout"),
-                get("changes"),
+                text::count(changes, "change"),
                 get("operator"),
                 get("error")
             );
@@ -430,7 +441,8 @@ pub(crate) fn show(host: &mut dyn Host, number: u64, printer: &Printer) -> Resul
     };
     let plan = load("plan.json", crate::plan::FORMAT)?;
     let receipt = load("receipt.json", crate::receipt::FORMAT)?;
-    let document = json!({ "format": "certroll/show/1", "generation": number, "state": state(generation.status), "plan": plan, "receipt": receipt });
+    let ended = ended(host, number, generation.status)?;
+    let document = json!({ "format": "certroll/show/1", "generation": number, "state": ended, "plan": plan, "receipt": receipt });
     printer.result(&document, || {
         let intent = &generation.intent;
         let mut out = format!(
@@ -438,7 +450,7 @@ pub(crate) fn show(host: &mut dyn Host, number: u64, printer: &Printer) -> Resul
             intent.rollout,
             intent.operator,
             text::time(intent.started),
-            state(generation.status)
+            ended
         );
         if let Some(Ok(view)) = plan.clone().map(serde_json::from_value::<View>) {
             out.push_str(&text::plan(&view, true));

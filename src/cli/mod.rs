@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     error::{Error, ExitCode, Result},
     host::{Host, system::SystemHost},
+    rollouts::Request,
 };
 
 mod args;
@@ -22,6 +23,7 @@ pub(crate) mod print;
 mod probe;
 mod profiles;
 pub(crate) mod text;
+mod usage;
 
 pub use look::Saved;
 
@@ -34,40 +36,22 @@ use print::Printer;
 pub fn main() -> process::ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage::exit(&error),
     };
     let printer = Printer::new(&cli);
     crate::host::system::keep_memory_private();
-    let code = match SystemHost::open(cli.root.as_deref(), cli.state.as_deref())
-        .and_then(|mut host| run(&mut host, &cli, &printer))
-    {
-        Ok(code) => code,
-        Err(error) => {
-            printer.error(&error);
-            error.exit()
+    let (ran, may_change) = match SystemHost::open(cli.root.as_deref(), cli.state.as_deref()) {
+        Ok(mut host) => {
+            let ran = run(&mut host, &cli, &printer);
+            (ran, host.is_locked())
         }
+        Err(error) => (Err(error), false),
     };
-    process::ExitCode::from(code as u8)
-}
-
-/// Prints help to standard output and faults to standard error, as clap words them.
-fn usage(error: &clap::Error) -> process::ExitCode {
-    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
-        let text = error.render().to_string();
-        let first = text.lines().next().unwrap_or_default();
-        Printer::documents().error(&Error::Usage {
-            message: first.strip_prefix("error: ").unwrap_or(first).to_owned(),
-            hint: "certroll --help".to_owned(),
-        });
-        return process::ExitCode::from(ExitCode::Usage as u8);
-    }
-    // A closed pipe is no reason to fail: the exit code still tells.
-    drop(error.print());
-    process::ExitCode::from(if error.use_stderr() {
-        ExitCode::Usage as u8
-    } else {
-        0
-    })
+    let code = ran.unwrap_or_else(|error| {
+        printer.error(&error);
+        error.exit()
+    });
+    process::ExitCode::from(printer.ended(code, may_change) as u8)
 }
 
 fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
@@ -121,11 +105,15 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Rollback {
             generation,
             name,
-            selected,
+            profile,
             go,
             allow,
         } => {
-            let request = selected.request(name.clone(), profiles_dir);
+            let request = Request {
+                name: name.clone(),
+                profiles: profile.clone(),
+                ..Request::default()
+            };
             changes::rollback(host, &request, *generation, allow, *go, printer)
         }
         Command::Recover { boot, abandon } => changes::recover(host, *boot, *abandon, printer),

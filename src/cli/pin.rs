@@ -163,6 +163,9 @@ fn report(looked: &[Looked], format: &str, printer: &Printer) -> Result<ExitCode
         Seen::Silent(reason) => format!("silent: {reason}"),
     };
     let text = || {
+        if looked.is_empty() {
+            return "no pins are kept\n".to_owned();
+        }
         let lines = looked
             .iter()
             .map(|one| format!("{}  {}", one.peer, says(one)));

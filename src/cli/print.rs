@@ -1,8 +1,9 @@
 //! Where results, progress and errors go.
 use std::{
     fmt::Write as _,
-    io::{IsTerminal as _, Write as _},
+    io::{ErrorKind, IsTerminal as _, Write as _},
     os::fd::AsFd as _,
+    sync::OnceLock,
 };
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -26,16 +27,19 @@ pub(crate) struct Printer {
     quiet: bool,
     verbose: bool,
     color: anstream::ColorChoice,
+    /// Why output did not arrive, the first time.
+    lost: OnceLock<std::io::Error>,
 }
 
 impl Printer {
-    /// A printer of documents, for faults that come before the command line is understood.
-    pub(crate) fn documents() -> Self {
+    /// A printer for what comes before the command line is understood.
+    pub(crate) fn early(json: bool) -> Self {
         Self {
-            json: true,
+            json,
             quiet: false,
             verbose: false,
-            color: anstream::ColorChoice::Never,
+            color: anstream::ColorChoice::Auto,
+            lost: OnceLock::new(),
         }
     }
 
@@ -50,6 +54,7 @@ impl Printer {
             quiet: cli.quiet,
             verbose: cli.verbose,
             color,
+            lost: OnceLock::new(),
         }
     }
 
@@ -59,6 +64,10 @@ impl Printer {
 
     pub(crate) fn verbose(&self) -> bool {
         self.verbose
+    }
+
+    pub(crate) fn quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Prints the result of a command on standard output: one JSON document, or text.
@@ -90,8 +99,8 @@ impl Printer {
         }
     }
 
-    fn stdout(&self, text: &str) {
-        // A reader that went away (`| head`) is no failure: the exit code still tells.
+    /// Prints text on standard output.
+    pub(crate) fn stdout(&self, text: &str) {
         let mut out = std::io::stdout().lock();
         let color = match self.color {
             anstream::ColorChoice::Auto => anstream::AutoStream::choice(&out),
@@ -99,12 +108,36 @@ impl Printer {
         };
         // Adapted in memory first: a stream that strips colours makes a system call of every line.
         let mut adapted = anstream::AutoStream::new(Vec::with_capacity(text.len()), color);
-        drop(
-            adapted
-                .write_all(text.as_bytes())
-                .and_then(|()| out.write_all(&adapted.into_inner()))
-                .and_then(|()| out.flush()),
-        );
+        let written = adapted
+            .write_all(text.as_bytes())
+            .and_then(|()| out.write_all(&adapted.into_inner()))
+            .and_then(|()| out.flush());
+        match written {
+            // A reader that went away (`| head`) is no failure: the exit code still tells.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => drop(self.lost.set(error)),
+            _ => {}
+        }
+    }
+
+    /// Returns the exit code of a run that ended with `code`. Where its output did not arrive, that is said; and a run that
+    /// may not have changed anything has failed, since output is all that it is for.
+    pub(crate) fn ended(&self, code: ExitCode, may_change: bool) -> ExitCode {
+        let Some(error) = self.lost.get() else {
+            return code;
+        };
+        let cause = plain(&error.to_string());
+        let (label, what) = (paint(RED, "error:"), "cannot write standard output");
+        if may_change || !matches!(code, ExitCode::Success | ExitCode::Differences) {
+            let label = paint(YELLOW, "warning:");
+            self.stderr(&format!(
+                "{label} {what}: {cause}; the exit code is true all the same\n"
+            ));
+            return code;
+        }
+        self.stderr(&format!(
+            "{label} {what}\ncaused by: {cause}\nhost: unchanged\n"
+        ));
+        ExitCode::Failed
     }
 
     fn stderr(&self, text: &str) {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use crate::{
-    plan::{ChangeView, View},
+    plan::{ChangeView, FindingView, View},
     receipt::{Outcome, Receipt},
 };
 
@@ -49,7 +49,7 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
         };
         let _ = writeln!(out, "{} {}{rest}", paint(BOLD, "phase"), phase.title());
     }
-    findings(&mut out, view);
+    findings(&mut out, view.findings.iter());
     for change in &view.changes {
         render_change(&mut out, change);
     }
@@ -88,9 +88,25 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
     out
 }
 
+/// Renders what keeps a plan from being made, and its last line.
+pub(crate) fn blunt(view: &View) -> String {
+    let mut out = String::new();
+    findings(
+        &mut out,
+        view.findings.iter().filter(|f| f.severity == "fatal"),
+    );
+    out + &summary(view) + "\n"
+}
+
+/// Counts things, one or several.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// Notes too: what a rollout leaves alone, or takes for granted, is part of what is agreed to.
-fn findings(out: &mut String, view: &View) {
-    for finding in &view.findings {
+fn findings<'v>(out: &mut String, found: impl Iterator<Item = &'v FindingView>) {
+    for finding in found {
         let style = match finding.severity.as_str() {
             "fatal" => RED,
             "warning" => YELLOW,
@@ -155,7 +171,7 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
 }
 
 fn summary(view: &View) -> String {
-    let count = |action: &str| view.changes.iter().filter(|c| c.action == action).count();
+    let changes = |action: &str| view.changes.iter().filter(|c| c.action == action).count();
     let nothing = [
         view.changes.is_empty(),
         view.owed.is_empty(),
@@ -178,15 +194,15 @@ fn summary(view: &View) -> String {
     };
     let requests = match view.requests.len() {
         0 => String::new(),
-        many => format!(", {many} requests"),
+        some => format!(", {}", count(some, "request")),
     };
     format!(
-        "plan: {} to create, {} to change, {} to remove; {} commands{requests}, {} probes{place}",
-        count("create"),
-        count("change"),
-        count("remove"),
-        view.commands.len(),
-        view.probes.len()
+        "plan: {} to create, {} to change, {} to remove; {}{requests}, {}{place}",
+        changes("create"),
+        changes("change"),
+        changes("remove"),
+        count(view.commands.len(), "command"),
+        count(view.probes.len(), "probe")
     )
 }
 
@@ -236,14 +252,17 @@ fn last_line(receipt: &Receipt) -> String {
         .iter()
         .filter(|v| v.judged && v.good)
         .count();
+    // Hooks have no profile, and nothing that could be proved by handshake.
+    let proved = if receipt.profiles.is_empty() {
+        String::new()
+    } else {
+        format!(", {} good", count(proved, "probe"))
+    };
     let (style, detail) = match receipt.outcome {
-        Outcome::Converged => (GREEN, format!("nothing to do, {proved} probes good")),
+        Outcome::Converged => (GREEN, format!("nothing to do{proved}")),
         Outcome::Committed => (
             GREEN,
-            format!(
-                "{phase}generation {}, {proved} probes good",
-                receipt.generation
-            ),
+            format!("{phase}generation {}{proved}", receipt.generation),
         ),
         Outcome::Placed => (
             GREEN,

@@ -125,6 +125,11 @@ impl<M: Machine> Host for DemoHost<M> {
         self.fleet.borrow_mut().run(command)
     }
 
+    /// No command of the demo's platform reads anything.
+    fn feed(&mut self, command: &Command, _: &Bytes, _: &str) -> Result<Output> {
+        self.fleet.borrow_mut().run(command)
+    }
+
     fn ask(&self, question: &Question) -> Result<Output> {
         self.fleet.borrow_mut().run(question.command())
     }

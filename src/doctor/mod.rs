@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::Result,
+    error::{Error, Result, backticked},
     host::Host,
     render::shell_word,
     starttls::{Peer, Protocol},
@@ -207,6 +207,24 @@ fn dial(address: std::net::SocketAddr, peer: &Peer) -> String {
 pub fn examine(host: &dyn Host, request: &crate::rollouts::Request) -> Result<Report> {
     match &request.name {
         Some(name) if name.contains(':') => endpoint(host, name),
-        _ => rollout(host, request),
+        // A host without its port reads like the name of a rollout.
+        _ => rollout(host, request).map_err(|error| match error {
+            Error::Unknown {
+                what: "rollout",
+                name,
+                known,
+            } => Error::Usage {
+                hint: format!(
+                    "an endpoint has a port: `certroll doctor {name}:443`; rollouts are {}",
+                    if known.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        backticked(&known)
+                    }
+                ),
+                message: format!("unknown rollout `{name}`"),
+            },
+            other => other,
+        }),
     }
 }

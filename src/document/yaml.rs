@@ -52,6 +52,7 @@ fn agree(node: &mut Node, read: &yaml::Node) -> Result<(), Refusal> {
     let differ = Refusal::new(node.span.start, "is read in two ways: its type");
     match (&mut node.body, &read.value) {
         (Body::Scalar(Scalar::Other(_)), _) => Ok(()),
+        (Body::Map(entries), _) if merges(entries) => Ok(()),
         (Body::Scalar(scalar), value) => {
             *scalar = match value {
                 Value::Null => Scalar::Null,
@@ -261,12 +262,7 @@ impl<'t> Builder<'t> {
             };
             (first..last, room)
         };
-        if open.entries.iter().any(|e| e.name == "<<") {
-            let written = self.text.get(span.clone()).unwrap_or_default().to_owned();
-            let mut node = Node::new(span, Body::Scalar(Scalar::Other(written)), Room::None);
-            node.fixed = Some("has a merge key: what it holds is elsewhere too");
-            return node;
-        }
+        let is_merged = merges(&open.entries);
         let body = if open.is_map {
             Body::Map(open.entries)
         } else {
@@ -274,7 +270,25 @@ impl<'t> Builder<'t> {
         };
         let mut node = Node::new(span, body, room);
         node.fixed = open.fixed;
+        if is_merged {
+            self.as_written(&mut node);
+            node.fixed = Some("has a merge key: what it holds is elsewhere too");
+        }
         node
+    }
+
+    /// Has every value say what is written: the other reader, which tells types, sees more in a mapping with a merge key.
+    fn as_written(&self, node: &mut Node) {
+        match &mut node.body {
+            Body::Scalar(scalar) => {
+                let written = self.text.get(node.span.clone()).unwrap_or_default();
+                *scalar = Scalar::Text(written.to_owned());
+            }
+            Body::List(items) => items.iter_mut().for_each(|item| self.as_written(item)),
+            Body::Map(entries) => entries
+                .iter_mut()
+                .for_each(|e| self.as_written(&mut e.node)),
+        }
     }
 
     /// Puts a finished value where it belongs.
@@ -307,6 +321,11 @@ impl<'t> Builder<'t> {
         }
         Ok(())
     }
+}
+
+/// Tells whether a mapping takes members from elsewhere (yaml.org/type/merge.html).
+fn merges(entries: &[Entry]) -> bool {
+    entries.iter().any(|entry| entry.name == "<<")
 }
 
 fn lines(last: usize, lead: String) -> Room {

@@ -6,13 +6,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{desired::Probe, journal::Event, peer::Fingerprint};
+use crate::{desired::Probe, journal::Event, peer::Fingerprint, render::shell_word};
 
 mod plan;
 mod send;
+mod ssh;
 
 pub(crate) use plan::{Peers, Planned, Previous, plan};
 pub(crate) use send::{Outcome, calls, password, send};
+pub(crate) use ssh::command;
 
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,13 +51,34 @@ pub enum Body {
     Form(Vec<(String, Secret)>),
 }
 
+/// How a request gets to its peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Over {
+    /// Over HTTPS, to the peer as pins name it.
+    Https {
+        /// The method, as in `POST`.
+        method: String,
+        /// The path, from `/`.
+        path: String,
+    },
+    /// By the system's own OpenSSH client, which checks the machine's host key against what it knows; the body is standard
+    /// input, one file after the other.
+    Ssh {
+        /// Where to, as ssh(1) takes a destination.
+        to: String,
+        /// A file of ssh_config(5) instead of the user's and the system's; empty: those.
+        config: String,
+        /// What the login shell there runs: all of it happens, or it fails.
+        run: String,
+    },
+}
+
 /// A request without its secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// The method, as in `POST`.
-    pub method: String,
-    /// The path, from `/`.
-    pub path: String,
+    /// How it gets there.
+    pub over: Over,
     /// What it carries.
     pub body: Body,
 }
@@ -144,7 +167,10 @@ impl Request {
     /// Returns the request as a line, as in `POST https://asr1:443/v1/security/reset`.
     #[must_use]
     pub fn line(&self, peer: &str) -> String {
-        format!("{} https://{peer}{}", self.method, self.path)
+        match &self.over {
+            Over::Https { method, path } => format!("{method} https://{peer}{path}"),
+            Over::Ssh { to, run, .. } => format!("ssh {to} {}", shell_word(run)),
+        }
     }
 
     /// Says what it carries, for the plan.

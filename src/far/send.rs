@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Answer, Body, Far, Login, Request, Secret};
+use super::{Answer, Body, Far, Login, Over, Request, Secret, ssh};
 use crate::{
     error::{Error, Result},
     host::{Call, Dial, Host, Load, Reply, Writer},
@@ -45,6 +45,12 @@ pub(crate) fn send(
     request: &Request,
 ) -> Result<Outcome> {
     let load = load(writer.host(), generation, &request.body)?;
+    let (method, path) = match &request.over {
+        Over::Https { method, path } => (method, path),
+        Over::Ssh { to, config, run } => {
+            return ssh::send(writer, &ssh::command(to, config, run), &load);
+        }
+    };
     let carried = carried(writer.host(), request, &load)?;
     let mut logins: Vec<Option<&Login>> = far.logins.iter().map(Some).collect();
     if logins.is_empty() {
@@ -60,12 +66,12 @@ pub(crate) fn send(
                 .iter()
                 .flat_map(|(user, password)| shown(user, password)),
         );
-        let calls = calls(writer.host(), &far.peer, &far.accept, &request.path)?;
+        let calls = calls(writer.host(), &far.peer, &far.accept, path)?;
         let sent = calls.make(|call| {
             let call = Call {
                 login: login.clone(),
                 load: load.clone(),
-                method: request.method.clone(),
+                method: method.clone(),
                 ..call
             };
             writer.send(&far.peer, &call)

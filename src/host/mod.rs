@@ -9,7 +9,7 @@ use std::{net::IpAddr, time::Duration};
 use crate::{
     error::{Error, Result},
     hello::Answer,
-    state::{HostPath, State},
+    state::{Bytes, HostPath, State},
 };
 
 mod call;
@@ -126,11 +126,7 @@ pub trait Tree {
     /// # Errors
     /// As [`Tree::read_followed`].
     fn text(&self, path: &HostPath) -> Result<Option<String>> {
-        Ok(self
-            .read_followed(path)?
-            .1
-            .bytes()
-            .map(crate::state::Bytes::text))
+        Ok(self.read_followed(path)?.1.bytes().map(Bytes::text))
     }
 }
 
@@ -312,6 +308,12 @@ pub trait Host: Tree {
     /// [`Error::Run`] where it cannot be started.
     fn run(&mut self, command: &Command, marker: &str, told: &dyn Fn(&str)) -> Result<Output>;
 
+    /// Runs a command as [`Host::run`] does, with bytes on its standard input that are in no file. Called by [`Writer`] alone.
+    ///
+    /// # Errors
+    /// [`Error::Run`] where it cannot be started.
+    fn feed(&mut self, command: &Command, input: &Bytes, marker: &str) -> Result<Output>;
+
     /// Asks something that changes nothing.
     ///
     /// # Errors
@@ -400,7 +402,7 @@ pub trait Host: Tree {
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be read; [`Error::Input`] where it is a directory or larger than [`LARGEST_FILE`].
-    fn read_input(&self, path: &str) -> Result<crate::state::Bytes>;
+    fn read_input(&self, path: &str) -> Result<Bytes>;
 
     /// Lists a folder of the caller, as `--profiles` names one.
     ///

@@ -6,7 +6,7 @@ use super::{Call, Command, Edit, Host, Output, Place, Reply};
 use crate::{
     error::{Error, Result},
     peer::Accept,
-    state::HostPath,
+    state::{Bytes, HostPath},
 };
 
 /// What the plan in force names: paths it may change and commands it may run.
@@ -25,6 +25,8 @@ pub struct Permit {
     pub commands: HashSet<Vec<String>>,
     /// Requests that may be sent: peer as `host:port`, method and path.
     pub requests: HashSet<(String, String, String)>,
+    /// Argument vectors that may be given something to read.
+    pub fed: HashSet<Vec<String>>,
 }
 
 /// Files of the state directory that belong to no generation; each is replaced by way of its name with `.new`.
@@ -169,6 +171,20 @@ impl<'h> Writer<'h> {
             });
         }
         self.host.run(command, &self.marker, told)
+    }
+
+    /// Runs a command to its end with secrets to read.
+    ///
+    /// # Errors
+    /// [`Error::NotPlanned`] where the plan does not name it; else as [`Host::feed`].
+    pub fn feed(&mut self, command: &Command, input: &Bytes) -> Result<Output> {
+        if !self.permit.fed.contains(&command.argv) {
+            return Err(Error::NotPlanned {
+                verb: "run",
+                what: command.line(),
+            });
+        }
+        self.host.feed(command, input, &self.marker)
     }
 
     /// Sends one request.

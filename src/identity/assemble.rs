@@ -89,7 +89,7 @@ fn enough(pool: &Pool, inputs: &[Input]) -> Result<()> {
     if pool.certificates.is_empty() {
         return bad(
             "only a private key, no certificate".to_owned(),
-            "give the leaf as well: `--cert F`",
+            "name the file of the leaf as well",
         );
     }
     if pool.certificates.len() > MOST_CERTIFICATES {

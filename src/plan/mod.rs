@@ -32,7 +32,7 @@ pub use overlay::Overlay;
 use parents::Parents;
 pub(crate) use settle::{Settled, holders};
 pub(crate) use view::holds_key;
-pub use view::{ChangeView, FORMAT, View};
+pub use view::{ChangeView, FORMAT, FindingView, View};
 
 /// One before and after of one path.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -194,16 +194,12 @@ fn blocks<'l>(lines: impl Iterator<Item = &'l str>) -> Vec<bool> {
     told
 }
 
-/// Returns a line without the value of what is named like a password, or the password of a URL.
+/// Returns a line without the value of what is named like a password, and without the passwords of URLs.
 fn line(text: &str) -> String {
     // In ASCII, so that places in one are places in the other.
     let small = text.to_ascii_lowercase();
     let mut from = 0;
-    loop {
-        let named = SECRET
-            .iter()
-            .filter_map(|word| Some(from + small[from..].find(word)? + word.len()));
-        let Some(end) = named.min() else { break };
+    while let Some(end) = named(&small, from) {
         // What separates a name from its value, in YAML, JSON, TOML, INI, shell, and files of words.
         let rest = &text[end..];
         let sign = rest.find([':', '=', '>', ' ', '\t']);
@@ -214,20 +210,44 @@ fn line(text: &str) -> String {
         match value {
             // It is not shown already, and more may follow on its line.
             Some(at) if text[at..].starts_with(HIDDEN) => from = at + HIDDEN.len(),
-            Some(at) => return format!("{}{HIDDEN}", &text[..at]),
+            Some(at) => return urls(&text[..at]) + HIDDEN,
             None => break,
         }
     }
-    // `scheme://user:password@host` (RFC 3986 section 3.2.1).
-    let Some((head, rest)) = text.split_once("://") else {
-        return text.to_owned();
-    };
-    let end = rest.find(['/', ' ', '"', '\'']).unwrap_or(rest.len());
-    let password = rest[..end]
-        .rfind('@')
-        .and_then(|at| Some((rest[..at].find(':')?, at)));
-    match password {
-        Some((colon, at)) => format!("{head}://{}:{HIDDEN}{}", &rest[..colon], &rest[at..]),
-        None => text.to_owned(),
+    urls(text)
+}
+
+/// Returns where the first name of something secret ends, from a place on.
+fn named(small: &str, from: usize) -> Option<usize> {
+    let rest = &small[from..];
+    let words = SECRET
+        .iter()
+        .filter_map(|word| Some(rest.find(word)? + word.len()));
+    // As the end of a name (`DB_PASS=`), or an option's (`--pass x`); `proxy_pass http://...` names no password.
+    let ends = rest.match_indices("pass").filter_map(|(at, word)| {
+        let (head, tail) = (&rest[..at], &rest[at + word.len()..]);
+        let name = head.rfind(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c));
+        let is_option = head[name.map_or(0, |n| n + 1)..].starts_with('-');
+        let assigned = tail.trim_start_matches(['"', '\'', ' ', '\t']);
+        let is =
+            assigned.starts_with(['=', ':']) || is_option && tail.starts_with([' ', '\t', '"']);
+        is.then_some(at + word.len())
+    });
+    words.chain(ends).min().map(|end| from + end)
+}
+
+/// Returns a line without the passwords of its URLs: `scheme://user:password@host` (RFC 3986 section 3.2.1).
+fn urls(text: &str) -> String {
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some((head, tail)) = rest.split_once("://") {
+        shown = shown + head + "://";
+        rest = tail;
+        let end = tail.find(['/', ' ', '"', '\'']).unwrap_or(tail.len());
+        let at = tail[..end].rfind('@');
+        if let Some((at, colon)) = at.and_then(|at| Some((at, tail[..at].find(':')?))) {
+            shown = shown + &tail[..colon] + ":" + HIDDEN;
+            rest = &tail[at..];
+        }
     }
+    shown + rest
 }

@@ -140,7 +140,7 @@ impl ProbeReport {
         let told = |end: &EndpointReport| {
             let reason = end.silence.as_deref().unwrap_or_default();
             match end.address {
-                Some(address) => format!("presents none ({address} {reason})"),
+                Some(address) => format!("is silent ({address} {reason})"),
                 None => reason.to_owned(),
             }
         };

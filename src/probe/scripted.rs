@@ -103,6 +103,9 @@ impl Host for Scripted {
     fn run(&mut self, _: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
         none()
     }
+    fn feed(&mut self, _: &Command, _: &Bytes, _: &str) -> Result<Output> {
+        none()
+    }
     fn ask(&self, question: &Question) -> Result<Output> {
         self.run
             .as_ref()

@@ -55,14 +55,33 @@ pub struct RequestSpec {
 /// What is sent.
 #[derive(Debug)]
 pub struct SendSpec {
-    /// The method.
-    pub method: Expr,
-    /// The path.
-    pub path: Expr,
+    /// How it gets there.
+    pub over: OverSpec,
     /// Files, each under its name: forms of the identity.
     pub form: Vec<(String, Expr)>,
     /// Members of a JSON document.
     pub json: Vec<(String, JsonSpec)>,
+}
+
+/// How a request gets to its peer.
+#[derive(Debug)]
+pub enum OverSpec {
+    /// Over HTTPS.
+    Https {
+        /// The method.
+        method: Expr,
+        /// The path.
+        path: Expr,
+    },
+    /// Over ssh, with the files of `form` on standard input.
+    Ssh {
+        /// The destination.
+        to: Expr,
+        /// A file of ssh_config(5); empty: the user's and the system's.
+        config: Option<Expr>,
+        /// What the shell there runs.
+        run: Expr,
+    },
 }
 
 /// A member of a JSON document.
@@ -159,6 +178,19 @@ pub(super) fn request(path: &str, node: &Node) -> Result<RequestSpec> {
             "say which probes show that it is heeded",
         ));
     }
+    let local = |probe: &ProbeSpec| {
+        use super::ProbeKind::{Effective, Lookup, Readable};
+        matches!(
+            probe.what,
+            Lookup { .. } | Readable { .. } | Effective { .. }
+        )
+    };
+    if spec.proves.iter().any(local) {
+        return Err(fields.error(
+            "`proves` looks at something of this host",
+            "a request is proved by `tls`, `https`, `http` or `says`",
+        ));
+    }
     if matches!(spec.undo, UndoSpec::Previous) && spec.send.form.is_empty() {
         return Err(fields.error("`undo: previous` without a pair in `send`", ""));
     }
@@ -209,12 +241,18 @@ fn send(path: &str, node: &Node) -> Result<SendSpec> {
             json.push((key.name.clone(), member));
         }
     }
-    let spec = SendSpec {
-        method: fields.need("method")?,
-        path: fields.need("path")?,
-        form,
-        json,
+    let over = match fields.text("ssh")? {
+        Some(to) => OverSpec::Ssh {
+            to,
+            config: fields.text("config")?,
+            run: fields.need("run")?,
+        },
+        None => OverSpec::Https {
+            method: fields.need("method")?,
+            path: fields.need("path")?,
+        },
     };
+    let spec = SendSpec { over, form, json };
     fields.done()?;
     Ok(spec)
 }

@@ -71,6 +71,18 @@ pub fn load(name: &str, host: &dyn Host, dir: Option<&str>) -> Result<Profile> {
 /// # Errors
 /// As [`load`].
 pub fn load_file(path: &str, host: &dyn Host) -> Result<Profile> {
+    if host.list_input(path).is_ok() {
+        return Err(Error::Input {
+            subject: format!("`{path}`"),
+            message: "is a directory, want the file of a profile".to_owned(),
+            hint: format!(
+                "certroll profiles check {}/profile.yaml",
+                path.trim_end_matches('/')
+            ),
+        });
+    }
+    // What cannot be read says so itself, whatever is beside it.
+    host.read_input(path)?;
     let (folder, file) = path.rsplit_once('/').unwrap_or((".", path));
     read(host, folder, file)
 }
@@ -81,7 +93,7 @@ fn read(host: &dyn Host, folder: &str, main: &str) -> Result<Profile> {
         let known = ["tera", "yaml"]
             .iter()
             .any(|e| file.rsplit_once('.').is_some_and(|(_, end)| end == *e));
-        if file.starts_with('.') || !known {
+        if file != main && (file.starts_with('.') || !known) {
             continue;
         }
         let path = format!("{folder}/{file}");
@@ -105,7 +117,7 @@ fn read(host: &dyn Host, folder: &str, main: &str) -> Result<Profile> {
     let text = files.remove(main).ok_or_else(|| Error::Input {
         subject: format!("`{folder}`"),
         message: format!("has no `{main}`"),
-        hint: "certroll profiles show wazo".to_owned(),
+        hint: format!("write it: `{path}`"),
     })?;
     Profile::parse(&path, &text, &files)
 }

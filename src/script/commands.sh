@@ -1,5 +1,7 @@
 # run SECONDS COMMAND...
 run() {
+    limit=$1
+    shift
     say "running: $*"
-    timeout "$@" </dev/null
+    timeout "$limit" "$@" </dev/null
 }

@@ -3,7 +3,7 @@
 use super::{Line, Scribe, plain, refused};
 use crate::{
     error::Result,
-    far::{Back, Body, Far, Login, Request, Secret},
+    far::{Back, Body, Far, Login, Over, Request, Secret},
     identity::Input,
     peer::Fingerprint,
     render::shell_word,
@@ -122,11 +122,13 @@ impl Scribe<'_> {
             }
             Body::Form(parts) => self.form(parts)?,
         };
-        let (method, peer, path) = (
-            shell_word(&request.method),
-            shell_word(&far.peer),
-            shell_word(&request.path),
-        );
+        let Over::Https { method, path } = &request.over else {
+            return Err(refused(
+                &format!("the {} of {} goes over ssh", far.what, far.peer),
+                "`certroll apply` sends it; or run the script on that machine, without `ssh`",
+            ));
+        };
+        let (method, peer, path) = (shell_word(method), shell_word(&far.peer), shell_word(path));
         let head = format!("send {method} {peer} {path} {logins}");
         let all: Vec<String> = std::iter::once(head).chain(carries).collect();
         lines.push(all.join(" \\\n            "));

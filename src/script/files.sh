@@ -5,6 +5,13 @@ free() {
     return 1
 }
 
+# plain FILE: it is still a file, and no link.
+plain() {
+    if [ -f "$1" ] && [ ! -L "$1" ]; then return 0; fi
+    say "error: $1 is not the plain file any more that the plan saw: plan again"
+    return 1
+}
+
 # place SOURCE FILE OWNER MODE: beside it, then over it by one rename.
 place() {
     say "placing $2"

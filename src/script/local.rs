@@ -51,6 +51,7 @@ impl Scribe<'_> {
                 self.check.push(format!("free {path}"));
                 back.push(format!("rm -f {path} {path}\"$new\""));
             } else {
+                self.check.push(format!("plain {path}"));
                 self.check.push(format!("free {path}\"$kept\""));
                 let copy = format!("cp -p {path} {path}\"$kept\"");
                 self.forward.push(Line::Step(copy));

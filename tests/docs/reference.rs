@@ -155,6 +155,7 @@ fn every_key_of_what_is_set_or_called_on_another_machine_is_in_the_reference_and
             vec!["### Keys of send"],
             vec![
                 "far: {peer: a, settle: a, requests: [{what: a, send: {method: a, path: a, zzz: a}}]}",
+                "far: {peer: a, settle: a, requests: [{what: a, send: {ssh: a, run: a, zzz: a}}]}",
             ],
         ),
         (

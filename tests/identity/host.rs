@@ -75,6 +75,9 @@ impl Host for Desk {
     fn run(&mut self, _: &Command, _: &str, _: &dyn Fn(&str)) -> Result<Output> {
         absent("run")
     }
+    fn feed(&mut self, _: &Command, _: &Bytes, _: &str) -> Result<Output> {
+        absent("feed")
+    }
     fn ask(&self, _: &Question) -> Result<Output> {
         absent("ask")
     }

@@ -23,7 +23,7 @@ fn a_reload_brings_the_new_leaf_to_other_hosts_and_a_rollback_the_old_one() {
 
     web.certroll(&format!("plan {NEW}")).exits(5);
     let run = web.certroll(&format!("apply {NEW} --yes")).exits(0);
-    assert_eq!(run.last(), "committed: generation 1, 1 probes good");
+    assert_eq!(run.last(), "committed: generation 1, 1 probe good");
     serves(&client, &web, "new");
     assert_eq!(
         web.unit("nginx", "InvocationID"),
@@ -31,7 +31,7 @@ fn a_reload_brings_the_new_leaf_to_other_hosts_and_a_rollback_the_old_one() {
         "it was restarted"
     );
     let again = web.certroll(&format!("apply {NEW} --yes")).exits(0);
-    assert_eq!(again.last(), "converged: nothing to do, 1 probes good");
+    assert_eq!(again.last(), "converged: nothing to do, 1 probe good");
 
     web.certroll("rollback --yes").exits(0);
     serves(&client, &web, "old");

@@ -34,7 +34,7 @@ fn a_whole_rollout_and_a_rollback_run_in_the_sandbox_of_the_units() {
         web.exec(&argv)
     };
     let run = inside(&format!("certroll apply {NEW} --yes")).exits(0);
-    assert_eq!(run.last(), "committed: generation 2, 1 probes good");
+    assert_eq!(run.last(), "committed: generation 2, 1 probe good");
     let new = web.fingerprint("/root/new.pem");
     assert_eq!(client.leaf(&web, 443), Some(new));
     inside("certroll rollback --yes").exits(0);

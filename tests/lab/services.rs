@@ -272,7 +272,7 @@ fn what_is_wrong_with_units_is_in_the_plan_and_systemd_agrees() {
     web.sh("systemctl unmask nginx 2>&1");
 
     let run = web.certroll(&format!("apply {NEW} --yes")).exits(0);
-    assert_eq!(run.last(), "committed: generation 1, 1 probes good");
+    assert_eq!(run.last(), "committed: generation 1, 1 probe good");
     assert_eq!(
         web.unit("idle", "ActiveState"),
         "inactive",

@@ -42,7 +42,7 @@ fn a_rollback_to_a_number_is_the_state_after_it() {
     scratch.on_root("status").exits(0);
     let unknown = scratch.on_root("rollback 99 --yes").exits(2);
     unknown.complains(
-        "error: unknown generation `99`\nhint: known generations are `1`, `2`, `3`, `4`\nhost: unchanged\n",
+        "error: unknown generation `99`\nhint: known: `1`, `2`, `3`, `4`\nhost: unchanged\n",
     );
     scratch.tree().is(&first);
     scratch.on_root("rollback --yes").exits(0);

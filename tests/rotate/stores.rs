@@ -61,7 +61,7 @@ fn a_file_of_trusted_certificates_keeps_all_that_is_not_ours_byte_for_byte() {
     scratch
         .certroll(&format!("{flags} apply --plan plan.json --yes"))
         .exits(0)
-        .says("committed: phase trust (1 of 3), generation 1, ");
+        .says("committed: phase trust (1 of 3), generation 1");
     let both = format!("# by hand\n{old}{old}{other}\n{}{new}", label("new"));
     assert_eq!(scratch.read("D/trust.pem"), both);
     apply(&scratch, &format!("{NEW} --until switch"));

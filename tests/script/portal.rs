@@ -134,3 +134,25 @@ fn a_script_that_is_interrupted_goes_back_and_one_that_cannot_says_so() {
     let kept = gaia.scratch.sh("cat web/conf/server.key.before-*");
     assert_eq!(gaia.scratch.read("web/conf/server.key"), kept);
 }
+
+#[test]
+fn a_script_refuses_a_file_that_has_become_a_link_and_says_what_it_runs() {
+    let Some(gaia) = Gaia::start() else { return };
+    emit(&gaia, "new");
+    let linked = "mv web/conf/server.crt elsewhere; ln -s ../../elsewhere web/conf/server.crt";
+    gaia.scratch.sh(linked);
+    let tree = gaia.tree();
+    let ran = run(&gaia.scratch, "script").exits(1);
+    gaia.tree().is(&tree);
+    let said = "server.crt is not the plain file any more that the plan saw: plan again";
+    assert!(ran.err.contains(said), "{ran:#?}");
+    gaia.scratch.sh("mv elsewhere web/conf/server.crt");
+    let ran = run(&gaia.scratch, "script").exits(0);
+    let all: Vec<&str> = ran.err.split("running: ").skip(1).collect();
+    assert!(!all.is_empty(), "{ran:#?}");
+    // The limit is no part of the command.
+    assert!(
+        all.iter().all(|command| command.starts_with('/')),
+        "{ran:#?}"
+    );
+}

@@ -7,7 +7,7 @@ use super::{
 };
 
 /// What must not be told, whatever it is called.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 15] = [
     "Kuckuck-1",
     "Kuckuck-2",
     "Kuckuck-3",
@@ -17,6 +17,12 @@ const SECRETS: [&str; 9] = [
     "Kuckuck-7",
     "Kuckuck-8",
     "Kuckuck-9",
+    "Kuckuck-A",
+    "Kuckuck-B",
+    "Kuckuck-C",
+    "Kuckuck-D",
+    "Kuckuck-E",
+    "Kuckuck-F",
 ];
 
 const DOCUMENT: &str = r#"host: HOST
@@ -34,6 +40,11 @@ Kuckuck-7
 -----END OPENSSH SECRETS-----
 <password>Kuckuck-8</password>
 'api_key' => 'Kuckuck-9',
+urls: amqp://u:Kuckuck-A@h/ amqp://v:Kuckuck-B@h/
+  - "DB_PASS=Kuckuck-C"
+exec: --pass Kuckuck-D --verbose
+then: amqp://u:Kuckuck-E@h/ token=Kuckuck-F
+proxy_pass http://HOST.backend;
 end: HOST
 "#;
 
@@ -81,6 +92,7 @@ fn what_a_password_is_stays_out_of_every_diff() {
         if !before.is_empty() {
             assert!(said.contains("api_token = [not shown]"), "{said}");
             assert!(said.contains("password: \"[not shown]"), "{said}");
+            assert!(said.contains("proxy_pass http://new.backend;"), "{said}");
             assert!(
                 said.contains("db_uri: postgresql://app:[not shown]@localhost/app?x=1"),
                 "{said}"
@@ -104,5 +116,27 @@ fn what_a_password_is_stays_out_of_every_diff() {
             assert!(!text.contains(secret), "{secret} is in {said}");
         }
         scratch.sh("rm -r R/var/lib/certroll saved.json");
+    }
+}
+
+#[test]
+fn what_stands_beside_a_merge_key_is_told_like_any_other_value() {
+    let (scratch, _) = scratch(EC);
+    let edit = "edits: [{at: [tls, cert], value: /new}]";
+    let document = format!("{{kind: document, path: /opt/app.yml, format: yaml, {edit}}}");
+    scratch.profile("own", &format!("resources: [{document}]\n"));
+    let rest = "tls:\n  cert: /old\n";
+    for text in [
+        "creds:\n  <<: {x: 1}\n  password: >-\n    Kuckuck-1\n",
+        "base: &b {y: 1}\ncreds: {<<: *b, password: [Kuckuck-1,\n    Kuckuck-2]}\n",
+        "base: &b {y: 1}\ncreds:\n  <<: *b\n  name: token\n  value:\n    Kuckuck-1\n",
+        "creds:\n  more: [{<<: {x: 1}, secret: {a:\n    Kuckuck-1}}]\n",
+    ] {
+        scratch.file("R/opt/app.yml", format!("{text}{rest}"));
+        let run = scratch.on_root("--profiles P plan --profile own --cert c.pem --key c.key");
+        let run = run.exits(5);
+        assert!(!run.out.contains("Kuckuck"), "{run:#?}");
+        assert!(run.out.contains("[not shown]"), "{run:#?}");
+        assert!(run.out.contains("+  cert: /new"), "{run:#?}");
     }
 }

@@ -1,6 +1,6 @@
 //! What is asked of other machines: `probe` and `pin`.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 /// What is asked of endpoints.
 #[derive(Debug, Args)]
@@ -34,8 +34,9 @@ pub(crate) struct Probing {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Pin {
     /// Pin the leaf that a peer presents, if it has the fingerprint that the server itself tells
-    #[command(after_help = "Examples:
-  certroll pin add 192.0.2.10:443 --fingerprint \"$(ssh admin@192.0.2.10 api fingerprint -f json)\"
+    #[command(group = ArgGroup::new("trusted").args(["fingerprint", "tofu"]).required(true), after_help = "Examples:
+  certroll pin add 192.0.2.10:443 \\
+      --fingerprint \"$(ssh admin@192.0.2.10 api fingerprint -f json)\"
   certroll pin add 192.0.2.10:443 --fingerprint 'SHA1 Fingerprint = AB:CD:...'
   certroll pin add 192.0.2.10:443 --tofu
 
@@ -45,12 +46,7 @@ A SHA-1 is compared once; its leaf's SHA-256 is enforced from then on.")]
         #[arg(value_name = "TARGET")]
         target: String,
         /// The leaf's SHA-256 or SHA-1, in any form that a tool prints
-        #[arg(
-            long,
-            value_name = "TEXT",
-            required_unless_present = "tofu",
-            conflicts_with = "tofu"
-        )]
+        #[arg(long, value_name = "TEXT")]
         fingerprint: Option<String>,
         /// Trust what is presented now, the first time
         #[arg(long)]
@@ -80,19 +76,15 @@ A SHA-1 is compared once; its leaf's SHA-256 is enforced from then on.")]
         file: String,
     },
     /// Print a program that speaks to the pinned peer alone, or write a `fingerprints.txt`
-    #[command(after_help = "Examples:
+    #[command(group = ArgGroup::new("form").args(["language", "cpapi"]).required(true), after_help = "Examples:
   certroll pin export --as python 192.0.2.10:443 > pinned.py
   certroll pin export --cpapi fingerprints.txt
 
-curl pins the public key, the others the leaf. While a rollout has a next leaf, programs accept both.")]
+curl pins the public key, the others the leaf. While a rollout has a next leaf,
+programs accept both.")]
     Export {
         /// Print a program in python, csharp, java, go, curl, openssl or powershell
-        #[arg(
-            long = "as",
-            value_name = "LANGUAGE",
-            required_unless_present = "cpapi",
-            conflicts_with = "cpapi"
-        )]
+        #[arg(long = "as", value_name = "LANGUAGE")]
         language: Option<String>,
         /// Put the pins into FILE as the management API's Python SDK reads them; other servers' entries stay
         #[arg(long, value_name = "FILE")]

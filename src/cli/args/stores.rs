@@ -1,6 +1,6 @@
 //! Keystores of the caller's: `keystore`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keystore {
@@ -8,15 +8,18 @@ pub(crate) enum Keystore {
     #[command(after_help = "Examples:
   certroll keystore list wso2carbon.jks --password-file secret
 
-Without a password the entries of a JKS store are listed, and nothing is verified.")]
+Without a password the entries of a JKS store are listed, and nothing is
+verified.")]
     List {
         #[command(flatten)]
         store: Opened,
     },
     /// Print an entry's certificate as PEM, or write it with its chain and key to a file
     #[command(after_help = "Examples:
-  certroll keystore export wso2carbon.jks --password-file secret --alias wso2carbon > gateway.pem
-  certroll keystore export wso2carbon.jks --password-file secret --alias wso2carbon --chain --with-key -o gateway-bundle.pem")]
+  certroll keystore export wso2carbon.jks --password-file secret \\
+      --alias wso2carbon > gateway.pem
+  certroll keystore export wso2carbon.jks --password-file secret \\
+      --alias wso2carbon --chain --with-key -o gateway-bundle.pem")]
     Export {
         #[command(flatten)]
         store: Opened,
@@ -38,8 +41,10 @@ Without a password the entries of a JKS store are listed, and nothing is verifie
     },
     /// Make a store (0600) from an identity, or with trusted certificates only, and print the keytool line that imports it
     #[command(after_help = "Examples:
-  certroll keystore new gateway.p12 --password-file secret --cert site.pem --key site.key --alias gateway
-  certroll keystore new trust.jks --format jks --password-file secret --trust backend=backend.pem --trust ca=ca.pem")]
+  certroll keystore new gateway.p12 --password-file secret \\
+      --cert site.pem --key site.key --alias gateway
+  certroll keystore new trust.jks --format jks --password-file secret \\
+      --trust backend=backend.pem --trust ca=ca.pem")]
     New(NewStore),
 }
 
@@ -59,6 +64,8 @@ pub(crate) struct Opened {
 
 /// A store that is to be made.
 #[derive(Debug, Args)]
+#[group(skip)]
+#[command(group = ArgGroup::new("held").args(["cert", "trust"]).multiple(true).required(true))]
 pub(crate) struct NewStore {
     /// The store
     #[arg(value_name = "STORE")]
@@ -91,7 +98,7 @@ pub(crate) struct NewStore {
     #[arg(long, value_name = "ALIAS", requires = "cert")]
     pub(crate) alias: Option<String>,
     /// Trust the certificate in FILE under ALIAS; once for each
-    #[arg(long, value_name = "ALIAS=FILE", required_unless_present = "cert")]
+    #[arg(long, value_name = "ALIAS=FILE")]
     pub(crate) trust: Vec<String>,
     /// Replace STORE
     #[arg(long)]

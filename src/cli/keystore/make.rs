@@ -15,6 +15,7 @@ use crate::{
     identity::Input,
     keystore::{Chance, Encryption, Format, Outdated, Passwords, Wanted, WantedKey},
     preflight::Severity,
+    render::shell_word,
     source::{Files, password_in},
 };
 
@@ -120,12 +121,6 @@ fn key(host: &dyn Host, new: &NewStore, alias: &str) -> Result<WantedKey> {
 
 /// Returns the line that brings the entries of a store into another one.
 fn import(file: &str, format: Format) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    let file = if file.chars().all(plain) {
-        file.to_owned()
-    } else {
-        format!("'{}'", file.replace('\'', "'\\''"))
-    };
-    let kind = format.store_type();
+    let (file, kind) = (shell_word(file), format.store_type());
     format!("keytool -importkeystore -srckeystore {file} -srcstoretype {kind} -destkeystore STORE")
 }

@@ -88,10 +88,17 @@ fn placed(
     mode: u32,
     place: impl FnOnce(&str) -> std::io::Result<()>,
 ) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|there| there.is_dir()) {
+        return Err(Error::Input {
+            subject: format!("`{path}`"),
+            message: "is a directory, want a file".to_owned(),
+            hint: format!("name a file in it: `{}/NAME`", path.trim_end_matches('/')),
+        });
+    }
     let staged = format!("{path}.certroll-{}", std::process::id());
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode);
-    let mut file = options.open(&staged).on("create", &staged)?;
+    let mut file = options.open(&staged).on("create", path)?;
     let written = file
         .write_all(bytes)
         .and_then(|()| file.sync_all())

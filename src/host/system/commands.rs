@@ -8,7 +8,7 @@
 use std::{
     ffi::CString,
     fs, io,
-    io::{PipeReader, Read},
+    io::{PipeReader, Read, Seek as _, Write as _},
     os::fd::AsRawFd,
     path::{Path, PathBuf},
     sync::{
@@ -30,6 +30,7 @@ use super::clock::interrupted;
 use crate::{
     error::{Error, On, Result},
     host::{Command, Output},
+    state::Bytes,
 };
 
 mod leftovers;
@@ -57,13 +58,18 @@ const TICK: Duration = Duration::from_millis(20);
 /// Runs a command to its end.
 ///
 /// Clean environment (`PATH`, `LANG=C.UTF-8`, and `CERTROLL_RUN=marker` unless that is empty), own process group, an
-/// empty working directory, no standard input, no inherited descriptor or signal mask. At its limit the whole group
+/// empty working directory, no standard input but what is given (in memory alone), no inherited descriptor or signal mask. At its limit the whole group
 /// gets SIGTERM and two seconds later SIGKILL. Where util-linux's `setpriv --pdeathsig` is there, the command dies with
 /// the thread that called this. A signal that asks this run to stop ends it no sooner: `told` gets a line about it.
 ///
 /// # Errors
 /// [`Error::Run`] where it cannot be found or started, [`Error::Io`] where there is no room for a working directory.
-pub(super) fn run(command: &Command, marker: &str, told: &dyn Fn(&str)) -> Result<Output> {
+pub(super) fn run(
+    command: &Command,
+    input: Option<&Bytes>,
+    marker: &str,
+    told: &dyn Fn(&str),
+) -> Result<Output> {
     let program = command
         .argv
         .first()
@@ -85,14 +91,13 @@ pub(super) fn run(command: &Command, marker: &str, told: &dyn Fn(&str)) -> Resul
             ));
         }
     };
-    execute(&argv, marker, Duration::from_secs(command.limit), &mut tick).map_err(|error| {
-        match error {
-            Failure::Room(error) => error,
-            Failure::Start(error) => Error::Run {
-                command: command.line(),
-                outcome: format!("could not be run: {error}"),
-            },
-        }
+    let limit = Duration::from_secs(command.limit);
+    execute(&argv, input, marker, limit, &mut tick).map_err(|error| match error {
+        Failure::Room(error) => error,
+        Failure::Start(error) => Error::Run {
+            command: command.line(),
+            outcome: format!("could not be run: {error}"),
+        },
     })
 }
 
@@ -127,7 +132,7 @@ fn deathbed() -> &'static [&'static str] {
         const SETPRIV: &str = "/usr/bin/setpriv";
         let asked = [SETPRIV.to_owned(), "--help".to_owned()];
         let knows = find(SETPRIV).is_some()
-            && execute(&asked, "", Duration::from_secs(5), &mut |_| {})
+            && execute(&asked, None, "", Duration::from_secs(5), &mut |_| {})
                 .is_ok_and(|output| output.stdout.contains("--pdeathsig"));
         if knows {
             &[SETPRIV, "--pdeathsig", "KILL", "--"]
@@ -140,6 +145,7 @@ fn deathbed() -> &'static [&'static str] {
 /// Runs an argument vector to its end; `tick` is told the time left at each look while it runs.
 fn execute(
     argv: &[String],
+    input: Option<&Bytes>,
     marker: &str,
     limit: Duration,
     tick: &mut dyn FnMut(Duration),
@@ -147,13 +153,9 @@ fn execute(
     let room = Room::new().map_err(Failure::Room)?;
     let (mut out, out_end) = io::pipe()?;
     let (mut err, err_end) = io::pipe()?;
-    let child = Child::spawn(
-        argv,
-        marker,
-        &room,
-        out_end.as_raw_fd(),
-        err_end.as_raw_fd(),
-    )?;
+    let stdin = readable(input)?;
+    let stdio: [&dyn AsRawFd; 3] = [&stdin, &out_end, &err_end];
+    let child = Child::spawn(argv, marker, &room, stdio.map(AsRawFd::as_raw_fd))?;
     drop((out_end, err_end));
     let mut captured = Captured::default();
     let timed_out = child.follow(&mut out, &mut err, &mut captured, limit, tick)?;
@@ -164,6 +166,18 @@ fn execute(
         stderr: String::from_utf8_lossy(&captured.err).into_owned(),
         timed_out,
     })
+}
+
+/// Returns a file of its own with what a command is to read, on no disk; without anything, one that is empty.
+fn readable(input: Option<&Bytes>) -> io::Result<fs::File> {
+    let Some(input) = input else {
+        return fs::File::open("/dev/null");
+    };
+    let flags = rustix::fs::MemfdFlags::CLOEXEC;
+    let mut file = fs::File::from(rustix::fs::memfd_create("certroll", flags)?);
+    file.write_all(input.reveal())?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// An empty directory to run in: the platform's renderer takes every directory beside it for a module.
@@ -215,8 +229,7 @@ impl Child {
         argv: &[String],
         marker: &str,
         room: &Room,
-        out: i32,
-        err: i32,
+        stdio: [i32; 3],
     ) -> std::result::Result<Self, Failure> {
         let mut attributes = PosixSpawnAttr::init()?;
         attributes.set_flags(
@@ -228,10 +241,9 @@ impl Child {
         attributes.set_sigmask(&SigSet::empty())?;
         attributes.set_sigdefault(&defaults())?;
         let mut actions = PosixSpawnFileActions::init()?;
-        let nothing = fs::File::open("/dev/null")?;
-        actions.add_dup2(nothing.as_raw_fd(), 0)?;
-        actions.add_dup2(out, 1)?;
-        actions.add_dup2(err, 2)?;
+        for (number, descriptor) in (0..).zip(stdio) {
+            actions.add_dup2(descriptor, number)?;
+        }
         for descriptor in inherited()? {
             actions.add_close(descriptor)?;
         }

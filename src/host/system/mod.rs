@@ -86,6 +86,11 @@ impl SystemHost {
         Ok(host)
     }
 
+    /// Tells whether this process holds the lock: nothing is changed without.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.lock.is_some()
+    }
+
     fn base(&self, place: &Place) -> Result<&Base> {
         match place {
             Place::Tree(_) => Ok(&self.root),
@@ -299,11 +304,15 @@ impl Host for SystemHost {
     }
 
     fn run(&mut self, command: &Command, marker: &str, told: &dyn Fn(&str)) -> Result<Output> {
-        commands::run(command, marker, told)
+        commands::run(command, None, marker, told)
+    }
+
+    fn feed(&mut self, command: &Command, input: &Bytes, marker: &str) -> Result<Output> {
+        commands::run(command, Some(input), marker, &|_| {})
     }
 
     fn ask(&self, question: &Question) -> Result<Output> {
-        commands::run(question.command(), "", &|_| {})
+        commands::run(question.command(), None, "", &|_| {})
     }
 
     fn end_marked(&self, marker: &str) -> Result<usize> {

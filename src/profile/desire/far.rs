@@ -4,9 +4,9 @@ use super::One;
 use crate::{
     desired::{Desired, Probe},
     error::{Error, Result},
-    far::{Back, Body, Login, Request, Secret, Wanted},
+    far::{Back, Body, Login, Over, Request, Secret, Wanted},
     pins,
-    profile::far::{FarSpec, JsonSpec, LoginSpec, SendSpec, UndoSpec},
+    profile::far::{FarSpec, JsonSpec, LoginSpec, OverSpec, SendSpec, UndoSpec},
     render::Expr,
 };
 
@@ -41,6 +41,7 @@ impl One<'_> {
                 UndoSpec::Previous => None,
                 UndoSpec::Send(ways) => Some(self.way_back(ways)?),
             };
+            desired.says.append(&mut proves.says);
             desired.far.push(Wanted {
                 what: self.text(&spec.what, &self.scope)?,
                 peer: peer.clone(),
@@ -141,11 +142,21 @@ impl One<'_> {
                     .collect::<Result<_>>()?,
             ),
         };
-        Ok(Request {
-            method: self.text(&spec.method, &self.scope)?,
-            path: self.text(&spec.path, &self.scope)?,
-            body,
-        })
+        let over = match &spec.over {
+            OverSpec::Https { method, path } => Over::Https {
+                method: self.text(method, &self.scope)?,
+                path: self.text(path, &self.scope)?,
+            },
+            OverSpec::Ssh { to, config, run } => Over::Ssh {
+                to: self.text(to, &self.scope)?,
+                config: match config {
+                    Some(config) => self.text(config, &self.scope)?,
+                    None => String::new(),
+                },
+                run: self.text(run, &self.scope)?,
+            },
+        };
+        Ok(Request { over, body })
     }
 
     fn member(&self, member: &JsonSpec) -> Result<serde_json::Value> {

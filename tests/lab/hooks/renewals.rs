@@ -80,7 +80,7 @@ fn a_renewal_by_certbot_is_rolled_out_by_its_deploy_hook() {
     web.mint("/root/next");
     let said = web.sh("sh /root/renewed 2 next");
     assert!(
-        said.ends_with("committed: generation 3, 1 probes good\n"),
+        said.ends_with("committed: generation 3, 1 probe good\n"),
         "{said}"
     );
     serves(&client, &web, "next");

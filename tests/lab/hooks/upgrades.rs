@@ -60,7 +60,7 @@ fn an_upgrade_has_files_put_right_while_services_are_down_and_proved_when_they_a
         "inactive\n",
         "it was started too early"
     );
-    assert_eq!(run.last(), "committed: generation 4, 1 probes good");
+    assert_eq!(run.last(), "committed: generation 4, 1 probe good");
     let started = web.sh("cat /root/invocation");
     assert_eq!(web.unit("nginx", "InvocationID"), started.trim());
     let shown = web.certroll("--json show 4").exits(0).json();
@@ -72,7 +72,7 @@ fn an_upgrade_has_files_put_right_while_services_are_down_and_proved_when_they_a
 
     // One that stays up all the while has not: it is told, and nothing else is.
     let run = upgrade(&web, "", &package(&web, 2, does)).exits(0);
-    assert_eq!(run.last(), "committed: generation 6, 1 probes good");
+    assert_eq!(run.last(), "committed: generation 6, 1 probe good");
     let shown = web.certroll("--json show 6").exits(0).json();
     let commands = serde_json::json!([
         "nginx -t",

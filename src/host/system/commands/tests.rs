@@ -10,7 +10,7 @@ fn sh(script: &str, limit: u64) -> Command {
 }
 
 fn ran(script: &str) -> Output {
-    run(&sh(script, 20), "", &|_| {}).unwrap()
+    run(&sh(script, 20), None, "", &|_| {}).unwrap()
 }
 
 /// A marker that no other test and no other run has.
@@ -26,6 +26,7 @@ fn the_environment_is_clean_and_carries_the_marker() {
             "env | grep -v ^PWD= | grep -v ^_= | grep -v ^SHLVL= | sort",
             20,
         ),
+        None,
         &marker,
         &|_| {},
     )
@@ -106,7 +107,7 @@ fn the_limit_ends_the_whole_group_even_what_ignores_sigterm() {
     let marker = marker("limit");
     let start = Instant::now();
     let script = "trap '' TERM; sh -c 'trap \"\" TERM; sleep 300; sleep 300' & echo started; sleep 300; sleep 300";
-    let output = run(&sh(script, 1), &marker, &|_| {}).unwrap();
+    let output = run(&sh(script, 1), None, &marker, &|_| {}).unwrap();
     assert!(output.timed_out);
     assert_eq!((output.status, output.stdout.as_str()), (None, "started\n"));
     assert!(
@@ -128,6 +129,7 @@ fn a_daemon_that_keeps_the_pipe_does_not_hold_the_run_and_is_found_by_its_marker
     let start = Instant::now();
     let output = run(
         &sh("setsid sleep 300 & setsid sleep 301 & echo back", 20),
+        None,
         &marker,
         &|_| {},
     )
@@ -162,7 +164,7 @@ fn a_command_dies_with_the_thread_that_ran_it() {
         let mut argv: Vec<String> = deathbed().iter().map(|&word| word.to_owned()).collect();
         argv.extend(["/usr/bin/sleep", "300"].map(str::to_owned));
         let (_, out) = io::pipe().unwrap();
-        let child = Child::spawn(&argv, &marker, &room, out.as_raw_fd(), out.as_raw_fd());
+        let child = Child::spawn(&argv, &marker, &room, [out.as_raw_fd(); 3]);
         let Ok(child) = child else {
             panic!("not started");
         };
@@ -191,6 +193,19 @@ fn what_cannot_be_found_or_run_is_said() {
             argv: vec![program.to_owned()],
             limit: 5,
         };
-        assert_eq!(run(&command, "", &|_| {}).unwrap_err().to_string(), said);
+        assert_eq!(
+            run(&command, None, "", &|_| {}).unwrap_err().to_string(),
+            said
+        );
     }
+}
+
+#[test]
+fn what_a_command_is_given_to_read_is_on_no_disk_and_no_other_input_is() {
+    let key = Bytes::from(b"secret\n".to_vec());
+    let script = "readlink /proc/self/fd/0; cat";
+    let fed = run(&sh(script, 20), Some(&key), "", &|_| {}).unwrap();
+    assert_eq!(fed.stdout, "/memfd:certroll (deleted)\nsecret\n");
+    let alone = run(&sh(script, 20), None, "", &|_| {}).unwrap();
+    assert_eq!(alone.stdout, "/dev/null\n");
 }

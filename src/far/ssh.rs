@@ -1,0 +1,97 @@
+//! Requests that go over ssh.
+
+use super::{Answer, Outcome};
+use crate::{
+    error::{Error, Result},
+    host::{Command, Load, Output, Writer},
+    state::Bytes,
+};
+
+/// What the shell on the other side says before anything else: from then on something may have been done there.
+const HEARD: &str = "certroll: heard";
+
+/// The longest that all of it may take, in seconds: two restarts of a web server, on a slow machine.
+const LIMIT: u64 = 120;
+
+/// The most that is told of what the other side said.
+const MOST_TOLD: usize = 200;
+
+/// Returns the command that runs something on another machine: without a terminal, a question, or a host key that is new.
+pub(crate) fn command(to: &str, config: &str, run: &str) -> Command {
+    let mut argv = vec!["ssh"];
+    if !config.is_empty() {
+        argv.extend(["-F", config]);
+    }
+    argv.extend([
+        "-T",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "StrictHostKeyChecking=yes",
+    ]);
+    argv.extend(["-o", "ConnectTimeout=10", "--", to]);
+    let run = format!("echo '{HEARD}'; {run}");
+    argv.push(&run);
+    Command {
+        argv: argv.into_iter().map(str::to_owned).collect(),
+        limit: LIMIT,
+    }
+}
+
+/// Runs it, with files on its standard input, one after the other.
+///
+/// # Errors
+/// [`Error::NotPlanned`]: nothing was sent.
+pub(super) fn send(writer: &mut Writer<'_>, command: &Command, load: &Load) -> Result<Outcome> {
+    let input: Bytes = match load {
+        Load::Form(files) => {
+            let files: Vec<&[u8]> = files.iter().map(|(_, file)| file.reveal()).collect();
+            files.concat().into()
+        }
+        Load::Json(text) => text.clone(),
+        Load::Nothing => Vec::new().into(),
+    };
+    match writer.feed(command, &input) {
+        Ok(output) => Ok(heard(&output)),
+        Err(error @ Error::NotPlanned { .. }) => Err(error),
+        Err(error) => Ok(Outcome {
+            answer: Answer::Unsent,
+            told: format!("nothing was sent: {error}"),
+            again: false,
+        }),
+    }
+}
+
+/// Says what came of it: ssh's own failures and those of the other side have one exit status in common (ssh(1), 255).
+fn heard(output: &Output) -> Outcome {
+    let said = said(&output.stderr);
+    let reached = output.stdout.starts_with(HEARD);
+    let (answer, told) = match output.status {
+        Some(0) => (Answer::Done, "done".to_owned()),
+        _ if !reached => (Answer::Unsent, format!("nothing was sent{said}")),
+        Some(status) if status != 255 => (
+            Answer::Refused,
+            format!("failed with status {status}{said}"),
+        ),
+        _ => (Answer::Unknown, format!("broke off{said}")),
+    };
+    Outcome {
+        again: answer == Answer::Unsent,
+        answer,
+        told,
+    }
+}
+
+/// Returns the end of what was said, in one line: OpenSSH's reason comes last. Nothing there knows a secret but the files that
+/// were sent, of which no line is shown.
+fn said(text: &str) -> String {
+    if text.contains("PRIVATE KEY") {
+        return ", with a text that holds what was sent and is not shown".to_owned();
+    }
+    let line = text.lines().rev().find(|line| !line.trim().is_empty());
+    let plain = line.unwrap_or_default().chars().filter(|c| !c.is_control());
+    match plain.take(MOST_TOLD).collect::<String>().trim() {
+        "" => String::new(),
+        line => format!(": {line}"),
+    }
+}

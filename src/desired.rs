@@ -14,11 +14,13 @@ use crate::{
     effective::ReadBack,
     far::{self, Login},
     host::{Command, Tree},
+    identity::Certificate,
     peer::Fingerprint,
     preflight::Finding,
     probe::Want,
     starttls::Protocol,
     state::{Bytes, Content, HostPath, Sensitivity, Wanted},
+    watch::Place,
 };
 
 /// What to do where a target is a symbolic link although a file is wanted.
@@ -66,11 +68,26 @@ pub trait Rewrite: fmt::Debug + Any {
     /// Returns the files of the host that it needs besides; links are followed.
     fn needs(&self) -> Vec<HostPath>;
 
+    /// Returns those of them that hold a password, so that others should not be able to read them.
+    fn secrets(&self) -> Vec<HostPath> {
+        Vec::new()
+    }
+
     /// Returns the content that follows from the one of before; the very same bytes where that is as wanted.
     ///
     /// # Errors
     /// What stands in the way.
     fn rewrite(&self, before: Option<&Bytes>, given: &Given) -> Result<Rewritten, Finding>;
+
+    /// Returns the certificates that a content holds where this writes them, each with its place, for monitoring.
+    ///
+    /// # Errors
+    /// Why they cannot be told.
+    fn certificates(
+        &self,
+        content: &Bytes,
+        given: &Given,
+    ) -> Result<Vec<(Place, Vec<Certificate>)>, Finding>;
 
     /// Tells whether another one makes the same of whatever is there; false where that is not known.
     fn is_same(&self, _other: &dyn Any) -> bool {
@@ -96,6 +113,8 @@ pub struct Rewritten {
     pub bytes: Bytes,
     /// What may be shown of the difference, a line each; none: the difference itself, as of any other file.
     pub lines: Option<Vec<String>>,
+    /// What is worth saying of it.
+    pub findings: Vec<Finding>,
 }
 
 /// A [`Rewrite`] that copies of a target share.
@@ -305,6 +324,13 @@ pub enum Probe {
         /// The answers that are right, as `200`, `401` or `empty`; none: if it answered well before, it does so still.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         is: Vec<String>,
+        /// The backend behind it, as `host:port`: it must have seen the leaf as that of its client, and refuse a client
+        /// without one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen_by: Option<String>,
+        /// What to do where it did not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
     },
 }
 
@@ -321,6 +347,8 @@ impl Probe {
                     logins,
                     accept: _,
                     is,
+                    seen_by,
+                    hint: _,
                 },
                 Self::Http {
                     tls: other_tls,
@@ -329,10 +357,19 @@ impl Probe {
                     logins: other_logins,
                     accept: _,
                     is: other_is,
+                    seen_by: other_seen_by,
+                    hint: _,
                 },
             ) => {
-                (tls, peer, path, logins, is)
-                    == (other_tls, other_peer, other_path, other_logins, other_is)
+                (tls, peer, path, logins, is, seen_by)
+                    == (
+                        other_tls,
+                        other_peer,
+                        other_path,
+                        other_logins,
+                        other_is,
+                        other_seen_by,
+                    )
             }
             _ => self == other,
         }
@@ -342,7 +379,10 @@ impl Probe {
     #[must_use]
     pub fn want(&self, served: &Want) -> Want {
         match self {
-            Self::Tls { .. } => served.clone(),
+            Self::Tls { .. }
+            | Self::Http {
+                seen_by: Some(_), ..
+            } => served.clone(),
             Self::Call { shows, .. } => Want::Call(*shows != Shows::Nothing),
             Self::Lookup { is, .. } => Want::Lookup(*is),
             Self::Readable { .. } => Want::Readable,
@@ -430,6 +470,8 @@ pub struct Desired {
     pub never_touch: Vec<String>,
     /// Seconds that all probes together may take after the services are back.
     pub deadline: u64,
+    /// Days before the end of a certificate in which the end is a warning: the most that a profile asks for; 0: as usual.
+    pub warn_days: u64,
     /// Files and units found to use the identity, for people.
     pub consumers: Vec<String>,
     /// How the platforms' default identities are told: subjects (as `CN=*, O=Proformatique`), or paths of their leaves.

@@ -35,8 +35,10 @@ mod hex;
 pub mod hooks;
 pub mod host;
 pub mod identity;
+pub mod issue;
 pub mod journal;
 pub mod keystore;
+pub mod notify;
 pub mod peer;
 pub mod pins;
 
@@ -46,6 +48,7 @@ mod prepare;
 pub mod probe;
 pub mod profile;
 pub mod receipt;
+pub mod record;
 pub mod render;
 pub mod resource;
 pub mod rollback;
@@ -56,6 +59,8 @@ pub mod service;
 pub mod source;
 pub mod starttls;
 pub mod state;
+pub mod trust;
+pub mod watch;
 pub mod yaml;
 
 pub use prepare::{Prepared, prepare};

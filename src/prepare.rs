@@ -16,6 +16,7 @@ use crate::{
     rollouts::{self, Request, Resolved},
     rotation::Turn,
     state::{Bytes, HostPath},
+    watch::Held,
 };
 
 mod anchors;
@@ -37,6 +38,10 @@ pub struct Prepared {
     pub plan: Plan,
     /// What is kept once it is final.
     pub keep: Keep,
+    /// Where its certificates are, for monitoring.
+    pub held: Vec<Held>,
+    /// Days before the end of a certificate in which the end is a warning.
+    pub warn_days: i64,
 }
 
 /// What a request asks of this host, before its targets are read.
@@ -105,7 +110,7 @@ impl Survey {
         }
         let checks = Checks {
             now: host.now(),
-            warn_days: Checks::WARN_DAYS,
+            warn_days: warn_days(&desired),
             anchors: &self.anchors,
             names: &[],
         };
@@ -169,6 +174,12 @@ fn forward(host: &dyn Host, request: &Request) -> Result<Prepared> {
     survey.plan(host, request, desired, None)
 }
 
+/// Returns the days of warning before the end: as usual, or more where a profile asks for it.
+fn warn_days(desired: &Desired) -> i64 {
+    let asked = i64::try_from(desired.warn_days).unwrap_or(i64::MAX / 86_400);
+    asked.clamp(Checks::WARN_DAYS, i64::MAX / 86_400)
+}
+
 /// Refuses a profile whose platform is not here: its paths would come out of nothing.
 fn fits(profile: &Profile, host: &dyn Host) -> Result<()> {
     let asked = [&profile.detect.all, &profile.detect.any];
@@ -227,7 +238,7 @@ fn kept(identity: &Identity) -> Vec<(&'static str, Bytes)> {
         .collect()
 }
 
-fn line(identity: &Identity) -> IdentityLine {
+fn line(identity: &Identity, source: &str) -> IdentityLine {
     let leaf = &identity.leaf;
     IdentityLine {
         fingerprint: identity.fingerprint().to_owned(),
@@ -239,6 +250,7 @@ fn line(identity: &Identity) -> IdentityLine {
             .chain(leaf.ips.iter().map(ToString::to_string))
             .collect(),
         not_after: leaf.not_after,
+        source: source.to_owned(),
     }
 }
 

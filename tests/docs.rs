@@ -159,6 +159,7 @@ fn every_command_line_shown_is_understood() {
         "SECURITY.md",
         "CHANGELOG.md",
         "docs/architecture.md",
+        "docs/monitoring.md",
         "docs/profiles.md",
     ] {
         let text = document(name);

@@ -93,7 +93,7 @@ fn what_an_upgrade_does_to_the_files_of_a_rollout_is_put_right() {
         assert!(differences.is_empty(), "{what}: {differences:#?}");
     }
     let history = scratch.on_root("history").exits(0);
-    let by_hook = history.out.matches("root (hook apt)").count();
+    let by_hook = history.out.matches("  root  hook apt").count();
     assert_eq!(by_hook, changes.len(), "{history:#?}");
 }
 

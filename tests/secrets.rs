@@ -169,6 +169,10 @@ const LINES: &[(&str, i32)] = &[
         "plan --profile wazo --cert c.pem --key c.key --out saved.json",
         5,
     ),
+    (
+        "plan --profile wazo --cert c.pem --key c.key --html plan.html",
+        5,
+    ),
     ("plan --profile wazo --cert both.pem", 5),
     ("plan --profile wazo --cert c.key --key c.pem", 2),
     ("plan --profile wazo --cert other.pem --key c.key", 2),
@@ -216,8 +220,13 @@ const LINES: &[(&str, i32)] = &[
     ),
     ("apply --plan saved.json --yes", 7),
     ("status wazo", 0),
+    ("status wazo -v", 0),
+    // A file of `rollouts.d` that is a key is a rollout of which nothing can be told.
+    ("status --format nagios", 3),
+    ("status --format prometheus", 0),
     ("history", 0),
     ("show 1", 0),
+    ("show 1 --html show.html", 0),
     (
         "apply --profile wazo --cert other.pem --key other.key --yes",
         0,
@@ -250,6 +259,12 @@ fn neither_key_nor_password_is_in_what_any_command_says_or_keeps() {
         assert!(other_ends.is_empty(), "{other_ends:#?}");
         canary.is_not_in(scratch.read("saved.json").as_bytes(), "the saved plan");
         assert_eq!(mode(&scratch.path("saved.json")), 0o600);
+        for page in ["plan.html", "show.html"] {
+            let text = scratch.read(page);
+            assert!(text.contains("/usr/share/xivo-certs/server.key"), "{page}");
+            canary.is_not_in(text.as_bytes(), page);
+            assert_eq!(mode(&scratch.path(page)), 0o600);
+        }
         let holders = state_is_tight(&scratch.path("R/var/lib/certroll"), &canary);
         assert!(
             holders >= 1,

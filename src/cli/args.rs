@@ -8,11 +8,19 @@ use crate::{
     source::Files,
 };
 
+mod issue;
 mod peers;
+mod serve;
 mod stores;
+mod trust;
+mod watch;
 
+pub(crate) use issue::{Issue, Made, MadeByCa};
 pub(crate) use peers::{Pin, Probing};
+pub(crate) use serve::{Backend, Serve};
 pub(crate) use stores::{Keystore, NewStore, Opened, StoreFormat};
+pub(crate) use trust::{Anchor, Trust};
+pub(crate) use watch::{Shape, Watching};
 
 /// Rolls a certificate across every service of a host, proves by handshake that each one serves it, or puts
 /// everything back.
@@ -61,7 +69,8 @@ identity, 3 rolled back, 4 stuck or open, 5 differences, 6 locked, 7 stale,
 8 wrong peer.";
 
 /// What a saved plan has already.
-const APPROVED: [&str; 11] = [
+const APPROVED: [&str; 12] = [
+    "from",
     "name",
     "until",
     "profile",
@@ -84,6 +93,8 @@ pub(crate) enum Story {
     Checkpoint,
     /// A Speechmatics appliance over the network
     Speechmatics,
+    /// A WSO2 gateway whose backend demands a client certificate
+    Wso2,
 }
 
 /// When to colour.
@@ -104,6 +115,7 @@ pub(crate) enum Command {
   certroll plan --profile wazo --cert site.pem --key site.key
   certroll plan --profile wazo --cert site.p12 --password-file secret \\
       --set host=wazo.example.com
+  certroll plan --profile wazo --from certbot:wazo.example.com
   certroll plan    the remembered rollout, against the host as it is
   certroll --root /mnt/image plan --profile wazo \\
       --cert site.pem --key site.key --out plan.json
@@ -120,7 +132,7 @@ fatal finding stands in the way.")]
         #[command(flatten)]
         rollout: Rollout,
         /// Show what `revert` would do instead
-        #[arg(long, conflicts_with_all = ["cert", "key", "chain", "password_file"])]
+        #[arg(long, conflicts_with_all = ["cert", "key", "chain", "from", "password_file"])]
         revert: bool,
         /// Go as far as this phase of a rotation, and no further
         #[arg(long, value_name = "PHASE", conflicts_with = "revert")]
@@ -131,6 +143,9 @@ fatal finding stands in the way.")]
         /// Write the rollout to FILE as a shell script of openssl and curl, where there is something to do
         #[arg(long, value_name = "FILE")]
         emit_script: Option<String>,
+        /// Write the plan to FILE as a page of HTML, which needs no network and no script
+        #[arg(long, value_name = "FILE")]
+        html: Option<String>,
     },
     /// Do what `plan` shows, prove it by handshake, or put everything back
     #[command(after_help = "Examples:
@@ -154,10 +169,13 @@ Asks before it changes anything; without a terminal it needs --yes.")]
         #[arg(long)]
         defer: bool,
     },
-    /// Show drift, what is owed, steps for people, and what every endpoint presents; changes nothing
+    /// Show drift, what is owed, steps for people, every certificate's end, and what endpoints present; changes nothing
+    #[command(after_help = watch::AFTER)]
     Status {
         #[command(flatten)]
         rollout: Rollout,
+        #[command(flatten)]
+        watching: Watching,
     },
     /// Say why it does not work: verdict, evidence, the command that shows it, the fix; changes nothing
     #[command(after_help = "Examples:
@@ -213,13 +231,16 @@ What somebody else changed is kept and named. The rollout is forgotten;
         #[arg(long)]
         abandon: bool,
     },
-    /// List the generations
+    /// List the generations: how each ended, who ran it and why, how long it took, which leaf went and which came
     History,
     /// Show what one generation did
     Show {
         /// Number of the generation
         #[arg(value_name = "N")]
         generation: u64,
+        /// Write it to FILE as a page of HTML too, which needs no network and no script
+        #[arg(long, value_name = "FILE")]
+        html: Option<String>,
     },
     /// Forget a rollout: its files stay as they are, its generations and remembered identity go
     Forget {
@@ -269,6 +290,21 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
         #[command(subcommand)]
         command: Keystore,
     },
+    /// Have an identity issued, and keep it where a rollout can follow it
+    Issue {
+        #[command(subcommand)]
+        command: Issue,
+    },
+    /// Give clients what they must trust, or have this host trust it
+    Trust {
+        #[command(subcommand)]
+        command: Trust,
+    },
+    /// Serve for proof: a backend that says which client certificate it saw
+    Serve {
+        #[command(subcommand)]
+        command: Serve,
+    },
     /// Have the host call certroll when it must: at boot, after renewals and upgrades, and when files change
     Hooks {
         #[command(subcommand)]
@@ -291,6 +327,13 @@ Exits with 1 if a target is silent, 5 if rules do not hold.")]
         /// Name of its unit
         unit: String,
     },
+}
+
+impl Command {
+    /// Tells whether its own options ask for a JSON document, as `--json` does.
+    pub(crate) fn wants_json(&self) -> bool {
+        matches!(self, Self::Status { watching, .. } if watching.format == Shape::Json)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -425,6 +468,10 @@ pub(crate) struct Selected {
     /// The chain
     #[arg(long, value_name = "FILE")]
     pub(crate) chain: Option<String>,
+    /// Take the pair from where another tool keeps it on this host: certbot:NAME, acme.sh:NAME, lego:NAME,
+    /// dehydrated:NAME, step:NAME, certmonger:ID, dir:PATH
+    #[arg(long, value_name = "KIND:NAME", conflicts_with_all = ["cert", "key", "chain"])]
+    pub(crate) from: Option<String>,
     /// Read the password of an encrypted key or store from FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<String>,
@@ -444,6 +491,7 @@ impl Selected {
             name,
             profiles: self.profile.clone(),
             files,
+            from: self.from.clone(),
             profiles_dir: profiles_dir.map(str::to_owned),
             ..Request::default()
         }

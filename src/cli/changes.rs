@@ -10,6 +10,7 @@ use crate::{
     error::{Error, ExitCode, Result},
     host::{Host, Permit, Writer},
     journal::Store,
+    notify,
     plan::{Plan, View},
     prepare,
     receipt::{Outcome, Receipt},
@@ -31,7 +32,11 @@ pub(super) fn enter(host: &mut dyn Host, go: Go, printer: &Printer) -> Result<()
     printer.progress(&format!(
         "generation {number} was left open: recovering it first"
     ));
-    match apply::recover(host, false, &|message| printer.progress(message))? {
+    let recovered = apply::recover(host, false, &|message| printer.progress(message))?;
+    if let Some(receipt) = &recovered {
+        tell(host, receipt, printer);
+    }
+    match recovered {
         Some(receipt) if receipt.outcome == Outcome::Stuck => Err(Error::Open {
             generation: number,
             message: receipt.causes.join("; "),
@@ -92,7 +97,19 @@ pub(super) fn carry_out(
     printer: &Printer,
 ) -> Result<Receipt> {
     keep.plan = serde_json::to_vec(&View::of(&plan, host)).unwrap_or_default();
-    crate::rollout(host, plan, keep, &|message| printer.progress(message))
+    let receipt = crate::rollout(host, plan, keep, &|message| printer.progress(message))?;
+    tell(host, &receipt, printer);
+    Ok(receipt)
+}
+
+/// Tells whom `notify.yaml` names; what fails is said, and changes nothing.
+fn tell(host: &mut dyn Host, receipt: &Receipt, printer: &Printer) {
+    for failure in notify::tell(host, receipt) {
+        printer.warning(&format!(
+            "not told of generation {}: {failure}",
+            receipt.generation
+        ));
+    }
 }
 
 fn finish(receipt: &Receipt, printer: &Printer) -> ExitCode {
@@ -266,6 +283,10 @@ pub(crate) fn recover(
             Ok(ExitCode::Success)
         }
         Some(receipt) => {
+            // At boot the network is not there, and what is owed ends with a receipt of its own.
+            if !boot {
+                tell(host, &receipt, printer);
+            }
             let code = finish(&receipt, printer);
             // To be back is what was asked for.
             Ok(if code == ExitCode::RolledBack {
@@ -277,7 +298,7 @@ pub(crate) fn recover(
     }
 }
 
-/// Installs or removes hooks: a rollout of files without an identity, which is not remembered.
+/// Installs or removes hooks, or a trust anchor: a rollout of files without an identity, which is not remembered.
 pub(crate) fn hooks(
     host: &mut dyn Host,
     go: Go,

@@ -109,7 +109,7 @@ fn one(
     request: &Request,
     printer: &Printer,
 ) -> Result<changes::Done> {
-    let Prepared { plan, mut keep } = prepare(host, request)?;
+    let Prepared { plan, mut keep, .. } = prepare(host, request)?;
     let now = super::look::converged(host, &plan);
     if plan.is_empty() {
         return Ok((None, now));

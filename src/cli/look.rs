@@ -1,23 +1,27 @@
-//! The commands that only look: plan, status, history, show.
+//! The command that only looks: plan, and what it saves.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::{print::Printer, text};
+use super::{
+    page::{Page, page},
+    print::Printer,
+    text,
+};
 use crate::{
     Prepared,
     error::{Error, ExitCode, Result},
     host::{Deciding, Host},
     identity::Input,
-    journal::{Intent, Status, Store, other_format},
+    journal::{Store, other_format},
     plan::{Plan, View},
-    prepare, probe,
+    prepare,
     receipt::{Outcome, Receipt},
     rollouts::Request,
     script::script,
-    source::Files,
+    source::{self, Files},
+    watch,
 };
 
 /// A saved plan: an approval of what a request would do, never a program.
@@ -30,6 +34,8 @@ pub struct Saved {
     cert: Option<String>,
     key: Option<String>,
     chain: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
     password_file: Option<String>,
     profiles_dir: Option<String>,
     #[serde(default, skip_serializing_if = "no_files")]
@@ -62,6 +68,7 @@ impl Saved {
             cert: files.cert,
             key: files.key,
             chain: files.chain,
+            from: request.from.clone(),
             password_file: files.password_file,
             profiles_dir: request.profiles_dir.clone(),
             previous: request.previous.clone(),
@@ -126,6 +133,7 @@ impl Saved {
             name: self.name.clone(),
             profiles: self.profiles.clone(),
             files,
+            from: self.from.clone(),
             previous: self.previous.clone(),
             set: self.set.clone(),
             allow: self.allow.clone(),
@@ -139,7 +147,7 @@ impl Saved {
 }
 
 /// Refuses to look at a host whose picture would be half of a rollout.
-fn refuse_open(host: &dyn Host) -> Result<()> {
+pub(crate) fn refuse_open(host: &dyn Host) -> Result<()> {
     let Some(generation) = Store::pending(host)? else {
         return Ok(());
     };
@@ -160,29 +168,51 @@ fn refuse_open(host: &dyn Host) -> Result<()> {
     })
 }
 
+/// Files that a plan is written to besides.
+#[derive(Debug, Default)]
+pub(crate) struct Written<'a> {
+    /// As an approval.
+    pub(crate) out: Option<&'a str>,
+    /// As a shell script.
+    pub(crate) script: Option<&'a str>,
+    /// As a page.
+    pub(crate) html: Option<&'a str>,
+}
+
 pub(crate) fn plan(
     host: &mut dyn Host,
     request: &Request,
-    out: Option<&str>,
-    script: Option<&str>,
+    written: &Written<'_>,
     printer: &Printer,
 ) -> Result<ExitCode> {
     refuse_open(host)?;
     let prepared = prepare(
         host,
         &Request {
-            consumers: out.is_none(),
+            consumers: written.out.is_none(),
             ..request.clone()
         },
     )?;
     let view = View::of(&prepared.plan, host);
-    if let Some(path) = out {
+    if let Some(path) = written.out {
         let saved =
             serde_json::to_vec_pretty(&Saved::of(request, view.clone())).unwrap_or_default();
         host.write_output(path, &saved)?;
     }
-    if let Some(path) = script {
+    if let Some(path) = written.script {
         emit(host, request, &prepared, path)?;
+    }
+    if let Some(path) = written.html {
+        let (before, after) = watch::lives(host, &prepared);
+        let text = page(Page {
+            plan: Some(&view),
+            receipt: None,
+            told: None,
+            before: &before,
+            after: after.as_ref(),
+            now: host.now(),
+        });
+        host.write_output(path, text.as_bytes())?;
     }
     printer.result(&view, || {
         if printer.quiet() {
@@ -206,17 +236,14 @@ fn emit(host: &dyn Host, request: &Request, prepared: &Prepared, path: &str) -> 
     if prepared.plan.is_blocked() || prepared.plan.is_empty() {
         return Ok(());
     }
+    let mut named = [request.files.paths(), request.previous.paths()].concat();
+    if let Some(from) = &request.from {
+        named.extend(source::locate(host.tree(), from)?.0.paths());
+    }
     let mut files = Vec::new();
-    for named in [&request.files, &request.previous] {
-        for name in [&named.cert, &named.key, &named.chain]
-            .into_iter()
-            .flatten()
-        {
-            files.push(Input {
-                name: name.clone(),
-                bytes: host.read_input(name)?,
-            });
-        }
+    for name in named {
+        let bytes = host.read_input(&name)?;
+        files.push(Input { name, bytes });
     }
     let text = script(&prepared.plan, &prepared.keep.far, &files)?;
     super::write_new(host, path, text.as_bytes(), 0o700, "give another name")
@@ -224,10 +251,6 @@ fn emit(host: &dyn Host, request: &Request, prepared: &Prepared, path: &str) -> 
 
 /// Returns the receipt of a run that had nothing to do.
 pub(crate) fn converged(host: &dyn Host, plan: &Plan) -> Receipt {
-    let mut verdicts = Vec::new();
-    for (promise, seen) in plan.promises.iter().zip(&plan.baseline) {
-        verdicts.push(probe::judge(&promise.probe, &promise.want, seen, seen));
-    }
     Receipt {
         rollout: plan.rollout.clone(),
         outcome: Outcome::Converged,
@@ -236,229 +259,7 @@ pub(crate) fn converged(host: &dyn Host, plan: &Plan) -> Receipt {
         operator: host.operator(),
         profiles: plan.profiles.clone(),
         identity: plan.identity.clone(),
-        verdicts,
+        verdicts: watch::verdicts(plan),
         ..Receipt::empty()
     }
-}
-
-pub(crate) fn status(
-    host: &mut dyn Host,
-    request: &Request,
-    printer: &Printer,
-) -> Result<ExitCode> {
-    refuse_open(host)?;
-    let prepared = prepare(host, request)?;
-    let plan = &prepared.plan;
-    let view = View::of(plan, host);
-    let verdicts = converged(host, plan).verdicts;
-    let expires_soon =
-        plan.identity.not_after - host.now() < crate::identity::Checks::WARN_DAYS * 86_400;
-    let steps: Vec<&str> = plan
-        .steps
-        .iter()
-        .filter(|s| !s.is_done(host.tree()))
-        .map(|s| s.text.as_str())
-        .collect();
-    let rotation = plan.phase.as_ref().filter(|phase| phase.is_unfinished());
-    let document = json!({
-        "format": "certroll/status/1",
-        "rollout": view.rollout,
-        "identity": view.identity,
-        "drift": view.changes,
-        "owed": view.owed,
-        "endpoints": verdicts,
-        "findings": view.findings,
-        "steps": steps,
-        "expires_soon": expires_soon,
-        "rotation": rotation,
-    });
-    printer.result(&document, || {
-        let mut out = format!(
-            "rollout {}: {}\n",
-            view.rollout,
-            if plan.is_empty() {
-                "as wanted"
-            } else {
-                "drifted or owed"
-            }
-        );
-        if printer.quiet() {
-            return out;
-        }
-        let _ = writeln!(
-            out,
-            "leaf {}, until {}",
-            view.identity.fingerprint,
-            text::time(view.identity.not_after)
-        );
-        if let Some(phase) = rotation {
-            let _ = writeln!(
-                out,
-                "rotation {}\n  hint: go on: `certroll apply {} --until {}`",
-                phase.standing(),
-                view.rollout,
-                phase.phases.last().map_or("", String::as_str)
-            );
-        }
-        for verdict in &verdicts {
-            let _ = writeln!(
-                out,
-                "{} {}: {}",
-                if verdict.good { "good" } else { "BAD " },
-                verdict.probe,
-                verdict.found
-            );
-        }
-        if !plan.is_empty()
-            || view.findings.iter().any(|f| f.severity != "note")
-            || !steps.is_empty()
-        {
-            out.push_str(&text::plan(&view, printer.verbose()));
-        }
-        out
-    });
-    Ok(if plan.is_empty() && !expires_soon && rotation.is_none() {
-        ExitCode::Success
-    } else {
-        ExitCode::Differences
-    })
-}
-
-/// Says how a generation ended: by its receipt where it has one, since that tells placed from committed.
-fn ended(host: &dyn Host, number: u64, status: Status) -> Result<String> {
-    let receipt = host.load(&Store::file(number, "receipt.json"))?;
-    let receipt = receipt
-        .bytes()
-        .and_then(|bytes| serde_json::from_slice::<Receipt>(bytes.reveal()).ok());
-    Ok(match receipt {
-        Some(receipt) if status.is_final() && status != Status::Abandoned => {
-            receipt.outcome.words()
-        }
-        Some(_) | None => state(status),
-    }
-    .to_owned())
-}
-
-fn state(status: Status) -> &'static str {
-    match status {
-        Status::Committed => "committed",
-        Status::RolledBack => "rolled back",
-        Status::Abandoned => "given up",
-        Status::Open
-        | Status::Staged
-        | Status::Switched { .. }
-        | Status::Restoring { .. }
-        | Status::Restored { .. } => "open",
-    }
-}
-
-pub(crate) fn history(host: &mut dyn Host, printer: &Printer) -> Result<ExitCode> {
-    let mut rows = Vec::new();
-    for number in Store::numbers(host)? {
-        let row = match Store::generation(host, number) {
-            Ok(generation) => {
-                let Intent {
-                    rollout,
-                    started,
-                    operator,
-                    entries,
-                    undoes,
-                    reverts,
-                    ..
-                } = generation.intent;
-                json!({ "generation": number, "state": ended(host, number, generation.status)?, "rollout": rollout, "started": started,
-                    "operator": operator, "changes": entries.len(), "undoes": undoes, "reverts": reverts })
-            }
-            Err(error) => {
-                json!({ "generation": number, "state": "unreadable", "error": error.to_string() })
-            }
-        };
-        rows.push(row);
-    }
-    let document = json!({ "format": "certroll/history/1", "generations": rows });
-    printer.result(&document, || {
-        if rows.is_empty() {
-            return "no generation yet: nothing was changed by certroll\n".to_owned();
-        }
-        let mut out = String::new();
-        for row in &rows {
-            let get = |key: &str| {
-                row.get(key)
-                    .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
-                    .unwrap_or_default()
-            };
-            let back = row
-                .get("undoes")
-                .and_then(serde_json::Value::as_u64)
-                .map(|n| format!(", takes {n} back"))
-                .unwrap_or_default();
-            let back = if row["reverts"] == true {
-                ", back to the platform's default".to_owned()
-            } else {
-                back
-            };
-            let changes = row["changes"].as_u64().unwrap_or_default();
-            let changes = usize::try_from(changes).unwrap_or(usize::MAX);
-            let when = row
-                .get("started")
-                .and_then(serde_json::Value::as_i64)
-                .map(text::time)
-                .unwrap_or_default();
-            let _ = writeln!(
-                out,
-                "{:>4}  {:<11}  {when}  {}  {} by {}{back}{}",
-                get("generation"),
-                get("state"),
-                get("rollout"),
-                text::count(changes, "change"),
-                get("operator"),
-                get("error")
-            );
-        }
-        out
-    });
-    Ok(ExitCode::Success)
-}
-
-pub(crate) fn show(host: &mut dyn Host, number: u64, printer: &Printer) -> Result<ExitCode> {
-    let generation = Store::generation(host, number)?;
-    let load = |name: &str, ours: &str| -> Result<Option<serde_json::Value>> {
-        let at = Store::file(number, name);
-        let stored = |message: String| Error::Stored {
-            path: at.to_string(),
-            message,
-        };
-        let state = host.load(&at)?;
-        let Some(bytes) = state.bytes() else {
-            return Ok(None);
-        };
-        let document: serde_json::Value =
-            serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))?;
-        match document["format"].as_str().filter(|found| *found != ours) {
-            Some(found) => Err(stored(other_format(found, ours))),
-            None => Ok(Some(document)),
-        }
-    };
-    let plan = load("plan.json", crate::plan::FORMAT)?;
-    let receipt = load("receipt.json", crate::receipt::FORMAT)?;
-    let ended = ended(host, number, generation.status)?;
-    let document = json!({ "format": "certroll/show/1", "generation": number, "state": ended, "plan": plan, "receipt": receipt });
-    printer.result(&document, || {
-        let intent = &generation.intent;
-        let mut out = format!(
-            "generation {number}: {} by {} on {}, {}\n",
-            intent.rollout,
-            intent.operator,
-            text::time(intent.started),
-            ended
-        );
-        if let Some(Ok(view)) = plan.clone().map(serde_json::from_value::<View>) {
-            out.push_str(&text::plan(&view, true));
-        }
-        if let Some(Ok(receipt)) = receipt.clone().map(serde_json::from_value::<Receipt>) {
-            out.push_str(&text::receipt(&receipt, true));
-        }
-        out
-    });
-    Ok(ExitCode::Success)
 }

@@ -16,13 +16,19 @@ mod changes;
 mod doctor;
 mod hooks;
 pub mod inspect;
+mod issue;
 mod keystore;
 pub(crate) mod look;
+mod page;
 mod pin;
 pub(crate) mod print;
 mod probe;
 mod profiles;
+mod record;
+pub(crate) mod serve;
+mod status;
 pub(crate) mod text;
+mod trust;
 mod usage;
 
 pub use look::Saved;
@@ -40,7 +46,19 @@ pub fn main() -> process::ExitCode {
     };
     let printer = Printer::new(&cli);
     crate::host::system::keep_memory_private();
-    let (ran, may_change) = match SystemHost::open(cli.root.as_deref(), cli.state.as_deref()) {
+    let host = SystemHost::open(cli.root.as_deref(), cli.state.as_deref());
+    if let Command::Status { rollout, watching } = &cli.command
+        && watching.format.is_for_monitoring()
+    {
+        let host = host.as_ref().map(|host| host as &dyn Host);
+        let profiles = cli.profiles.as_deref();
+        let code = match host {
+            Ok(host) => status::monitor(host, rollout, watching, profiles, &printer),
+            Err(error) => status::silent(error, watching, &printer),
+        };
+        return process::ExitCode::from(code);
+    }
+    let (ran, may_change) = match host {
         Ok(mut host) => {
             let ran = run(&mut host, &cli, &printer);
             (ran, host.is_locked())
@@ -63,17 +81,17 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             until,
             out,
             emit_script,
+            html,
         } => {
             let mut request = rollout.request(profiles_dir)?;
             request.revert = *revert;
             request.until.clone_from(until);
-            look::plan(
-                host,
-                &request,
-                out.as_deref(),
-                emit_script.as_deref(),
-                printer,
-            )
+            let written = look::Written {
+                out: out.as_deref(),
+                script: emit_script.as_deref(),
+                html: html.as_deref(),
+            };
+            look::plan(host, &request, &written, printer)
         }
         Command::Revert(revert) => {
             let request = revert.request(profiles_dir)?;
@@ -91,7 +109,12 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             request.until.clone_from(until);
             changes::apply(host, &request, plan.as_deref(), *go, printer)
         }
-        Command::Status { rollout } => look::status(host, &rollout.request(profiles_dir)?, printer),
+        Command::Status { rollout, watching } => {
+            if watching.output.is_some() {
+                return Err(status::without_file());
+            }
+            status::show(host, &rollout.request(profiles_dir)?, printer)
+        }
         Command::Doctor {
             rollout,
             log: Some(log),
@@ -117,8 +140,10 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
             changes::rollback(host, &request, *generation, allow, *go, printer)
         }
         Command::Recover { boot, abandon } => changes::recover(host, *boot, *abandon, printer),
-        Command::History => look::history(host, printer),
-        Command::Show { generation } => look::show(host, *generation, printer),
+        Command::History => record::history(host, printer),
+        Command::Show { generation, html } => {
+            record::show(host, *generation, html.as_deref(), printer)
+        }
         Command::Forget { name } => changes::forget(host, name, printer),
         Command::Inspect {
             files,
@@ -128,9 +153,12 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Probe(asked) => probe::run(host, asked, printer),
         Command::Pin { command } => pin::run(host, command, printer),
         Command::Keystore { command } => keystore::run(host, command, printer),
+        Command::Serve { command } => serve::run(host, command, printer),
         Command::Hooks { command } => {
             hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
         }
+        Command::Issue { command } => issue::run(host, command, printer),
+        Command::Trust { command } => trust::run(host, command, printer),
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use crate::{
-    plan::{ChangeView, FindingView, View},
+    plan::{ChangeView, FindingView, IdentityLine, View},
     receipt::{Outcome, Receipt},
 };
 
@@ -28,6 +28,15 @@ pub(crate) fn time(seconds: i64) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
+/// Formats a time that something took, in seconds.
+pub(crate) fn took(seconds: i64) -> String {
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
 /// Renders a plan.
 pub(crate) fn plan(view: &View, verbose: bool) -> String {
     let mut out = String::new();
@@ -37,9 +46,10 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
         let _ = writeln!(out, "{} {}", paint(BOLD, "identity"), identity.subject);
         let _ = writeln!(
             out,
-            "         {}, leaf {short}, until {}",
+            "         {}, leaf {short}, until {}{}",
             identity.names.join(", "),
-            time(identity.not_after)
+            time(identity.not_after),
+            taken_from(identity)
         );
     }
     if let Some(phase) = &view.phase {
@@ -102,6 +112,14 @@ pub(crate) fn blunt(view: &View) -> String {
 pub(crate) fn count(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
+}
+
+/// Says where an identity was taken from, where that is known.
+pub(crate) fn taken_from(identity: &IdentityLine) -> String {
+    if identity.source.is_empty() {
+        return String::new();
+    }
+    format!(", from {}", identity.source)
 }
 
 /// Notes too: what a rollout leaves alone, or takes for granted, is part of what is agreed to.
@@ -170,7 +188,8 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
     }
 }
 
-fn summary(view: &View) -> String {
+/// Sums a plan up in a line.
+pub(crate) fn summary(view: &View) -> String {
     let changes = |action: &str| view.changes.iter().filter(|c| c.action == action).count();
     let nothing = [
         view.changes.is_empty(),

@@ -5,7 +5,10 @@ use std::process;
 use clap::{CommandFactory as _, error::ErrorKind};
 
 use super::{args::Cli, print::Printer};
-use crate::error::{Error, ExitCode};
+use crate::{
+    error::{Error, ExitCode},
+    watch::Level,
+};
 
 /// Prints help on standard output and faults on standard error, and returns the exit code.
 pub(super) fn exit(error: &clap::Error) -> process::ExitCode {
@@ -20,6 +23,10 @@ pub(super) fn exit(error: &clap::Error) -> process::ExitCode {
         ExitCode::Usage
     } else {
         printer.error(&worded(error, bare));
+        if std::env::args_os().any(|arg| arg == "nagios" || arg == "--format=nagios") {
+            // A plugin that cannot be run has told nothing, and 2 would say CRITICAL.
+            return process::ExitCode::from(Level::Unknown.exit());
+        }
         ExitCode::Usage
     };
     process::ExitCode::from(code as u8)

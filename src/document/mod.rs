@@ -9,6 +9,7 @@ mod brackets;
 mod find;
 mod hidden;
 mod json;
+mod look;
 mod node;
 mod tags;
 mod toml;
@@ -17,9 +18,10 @@ mod xml;
 mod yaml;
 
 pub(crate) use hidden::secrets;
+pub use look::said;
 pub use node::{Hop, Scalar, Wanted};
 
-use node::Node;
+use node::{Body, Node};
 
 /// The most of a document that is edited (2 MiB): what is larger is a data store rather than a configuration.
 pub const LARGEST: usize = 2 << 20;
@@ -162,6 +164,49 @@ impl Edits {
             }
         })?;
         Ok(format!("{mark}{done}").into_bytes())
+    }
+}
+
+/// Returns a way as people write it.
+pub(crate) fn way(at: &[Hop]) -> String {
+    find::name(at)
+}
+
+impl Edits {
+    /// Returns every text of a document with the way to it, as in `tls.certificates.0`; none where it cannot be read.
+    #[must_use]
+    pub fn texts(&self, document: &[u8]) -> Vec<(String, String)> {
+        let whole = std::str::from_utf8(document).unwrap_or_default();
+        let text = whole.strip_prefix('\u{feff}').unwrap_or(whole);
+        let mut texts = Vec::new();
+        if document.len() <= LARGEST
+            && let Ok(root) = self.format.parse(text)
+        {
+            add_texts(&root, "", &mut texts);
+        }
+        texts
+    }
+}
+
+fn add_texts(node: &Node, way: &str, texts: &mut Vec<(String, String)>) {
+    let below = |name: &str| match (way, name) {
+        ("", name) => name.to_owned(),
+        (way, "") => way.to_owned(),
+        (way, name) => format!("{way}.{name}"),
+    };
+    match &node.body {
+        Body::Scalar(Scalar::Text(text)) => texts.push((way.to_owned(), text.clone())),
+        Body::Scalar(_) => {}
+        Body::List(items) => {
+            for (n, item) in items.iter().enumerate() {
+                add_texts(item, &below(&n.to_string()), texts);
+            }
+        }
+        Body::Map(entries) => {
+            for entry in entries {
+                add_texts(&entry.node, &below(&entry.name), texts);
+            }
+        }
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn send(writer: &mut Writer<'_>, command: &Command, load: &Load) -> R
             let files: Vec<&[u8]> = files.iter().map(|(_, file)| file.reveal()).collect();
             files.concat().into()
         }
-        Load::Json(text) => text.clone(),
+        Load::Json(text) | Load::Signed(text, _) => text.clone(),
         Load::Nothing => Vec::new().into(),
     };
     match writer.feed(command, &input) {

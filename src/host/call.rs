@@ -28,6 +28,9 @@ pub enum Load {
     Nothing,
     /// A JSON document.
     Json(Bytes),
+    /// A JSON document, and its signature as `sha256=` and lower hex: HMAC-SHA-256 of the very bytes, sent in
+    /// `X-Certroll-Signature`.
+    Signed(Bytes, String),
     /// Files as `multipart/form-data` (RFC 7578), each under its name.
     Form(Vec<(String, Bytes)>),
 }

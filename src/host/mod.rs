@@ -18,6 +18,7 @@ mod dial;
 pub mod fake;
 mod look;
 pub mod system;
+pub(crate) mod visit;
 mod writer;
 
 pub use call::{Call, Load, Reply};
@@ -422,6 +423,19 @@ pub trait Host: Tree {
     /// # Errors
     /// [`Error::Io`] with the old file, if any, as it was.
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()>;
+
+    /// Returns where a place is on this machine, for another program to open.
+    fn location(&self, place: &Place) -> String {
+        place.path().to_string()
+    }
+
+    /// Writes a file as [`Host::write_output`] does, for every user to read (0644): what another program collects.
+    ///
+    /// # Errors
+    /// As there.
+    fn write_shared(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.write_output(path, bytes)
+    }
 
     /// Writes a file with some permission bits as [`Host::write_output`] does, but only where nothing is there.
     ///

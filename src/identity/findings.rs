@@ -34,7 +34,7 @@ pub const NAMES: &[&str] = &[
 pub struct Checks<'a> {
     /// The time, seconds since the epoch, UTC.
     pub now: i64,
-    /// Days before the end of the validity in which the end is a warning.
+    /// Days before the end of the validity in which the end is a warning, as [`warning_time`] takes them.
     pub warn_days: i64,
     /// Trust anchors, DER.
     pub anchors: &'a [Vec<u8>],
@@ -45,6 +45,14 @@ pub struct Checks<'a> {
 impl Checks<'_> {
     /// Days of warning before the end unless a profile sets its own.
     pub const WARN_DAYS: i64 = 14;
+}
+
+/// Returns how many seconds before its end a certificate is warned of: so many days, and at most a quarter of its lifetime,
+/// since one that lives six days is renewed in good time with two of them left.
+#[must_use]
+pub fn warning_time(certificate: &Certificate, days: i64) -> i64 {
+    let lifetime = certificate.not_after.saturating_sub(certificate.not_before);
+    (days * DAY).min(lifetime / 4)
 }
 
 /// Seconds in a day.
@@ -93,7 +101,7 @@ fn validity(leaf: &Certificate, checks: &Checks<'_>, found: &mut Vec<Finding>) {
             Finding::input(Severity::Fatal, "not-yet-valid", message)
                 .hinted("wait, or look whether this host's clock is right: `date -u`"),
         );
-    } else if leaf.not_after - now < checks.warn_days * DAY {
+    } else if leaf.not_after - now < warning_time(leaf, checks.warn_days) {
         let message = format!(
             "leaf `{title}` expires on {}, in {} days",
             date(leaf.not_after),

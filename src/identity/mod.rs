@@ -30,7 +30,7 @@ mod signature;
 mod trust;
 
 pub use certificate::Certificate;
-pub use findings::{Checks, NAMES, date};
+pub use findings::{Checks, NAMES, date, warning_time};
 pub use key::Key;
 pub(crate) use pem::base64;
 pub use remark::Remark;
@@ -251,6 +251,7 @@ impl Identity {
             "has_anchor": self.anchor.is_some(),
             "key": self.key.as_ref().map(Key::description).unwrap_or_default(),
             "sha1": self.leaf.sha1,
+            "for_clients": self.leaf.is_for_clients(),
         })
     }
 }

@@ -18,9 +18,9 @@ use crate::{
 use jks::Jks;
 use pkcs12::Pkcs12;
 
-pub(crate) use told::compared;
 use told::lines;
 pub use told::{CertificateLine, EntryReport, FORMAT, StoreReport};
+pub(crate) use told::{compared, leaves};
 pub use wanted::{Chance, Outdated, Passwords, Settled, Wanted, WantedKey};
 
 /// How JCEKS begins, the store of a provider that only Java has.

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{Entry, Format, Holds, Store, shown};
-use crate::identity::{Certificate, date};
+use crate::{
+    identity::{Certificate, date},
+    watch::Place,
+};
 
 /// Name and version of the JSON document.
 pub const FORMAT: &str = "certroll/keystore/1";
@@ -114,6 +117,29 @@ impl StoreReport {
             entries: entries.iter().map(EntryReport::of).collect(),
         }
     }
+}
+
+/// Returns the chains of keys in a store, and the trusted certificates whose alias is `wanted`, for monitoring: what else
+/// is trusted in it is nobody's rollout.
+pub(crate) fn leaves(
+    path: &str,
+    entries: &[Entry],
+    wanted: &dyn Fn(&str) -> bool,
+) -> Vec<(Place, Vec<Certificate>)> {
+    let wanted = entries.iter().filter(|entry| wanted(&entry.alias));
+    let found = wanted.filter_map(|entry| {
+        let certificates = match &entry.holds {
+            Holds::Key { chain, .. } => chain.clone(),
+            Holds::Trusted(certificate) => vec![(**certificate).clone()],
+            Holds::Other(_) => return None,
+        };
+        let place = Place::Store {
+            path: path.to_owned(),
+            alias: entry.alias.clone(),
+        };
+        Some((place, certificates))
+    });
+    found.collect()
 }
 
 impl Holds {

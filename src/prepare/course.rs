@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Goal, Prepared, Survey, assemble, kept, line};
+use super::{Goal, Prepared, Survey, assemble, kept, line, warn_days};
 use crate::{
     apply::Keep,
     desired::{Desired, TrustDir},
@@ -16,6 +16,7 @@ use crate::{
     rollouts::{self, Request},
     rotation::{self, Phase, Rotation, is_label},
     state::{Bytes, Content, HostPath, Sensitivity, State},
+    watch,
 };
 
 impl Survey {
@@ -160,7 +161,7 @@ impl Survey {
         let standing = plan::Settled::all(host, &mut changes)?;
         desired.findings.extend(standing);
         let goal = Goal {
-            line: line(identity),
+            line: line(identity, &self.resolved.source),
             want: probe::served(identity),
             leaf: Some(Leaf::of(&identity.leaf.der)),
             changes,
@@ -170,10 +171,16 @@ impl Survey {
             previous: request.previous.clone(),
             pair: Some(identity.clone()),
         };
+        let (held, warn_days) = (watch::held(&desired.targets), warn_days(&desired));
         let (mut plan, sent) = assemble(host, &self.resolved, desired, goal)?;
         plan.phase = phase;
         keep.far = sent;
-        Ok(Prepared { plan, keep })
+        Ok(Prepared {
+            plan,
+            keep,
+            held,
+            warn_days,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     desired::{Action, Desired, Like, Manager, Regenerate, Removal, Service, Step},
     error::{Error, Result},
     host::Host,
+    identity::Checks,
     journal::{Entry, Record, Store},
     pins::Leaf,
     plan::{self, Change, IdentityLine},
@@ -73,7 +74,12 @@ pub(super) fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         far,
         ..Keep::default()
     };
-    Ok(Prepared { plan, keep })
+    Ok(Prepared {
+        plan,
+        keep,
+        held: Vec::new(),
+        warn_days: Checks::WARN_DAYS,
+    })
 }
 
 /// What expressions see of the identity: the platform's own, which serves this machine by its own name.

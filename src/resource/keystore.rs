@@ -2,18 +2,23 @@
 
 use std::rc::Rc;
 
-use super::{Ask, Asking, Kind};
+use super::{
+    Ask, Asking, Kind,
+    held::{Held, HeldSpec},
+};
 use crate::{
     desired::{Given, Rewrite, Rewriting, Rewritten, Target},
     error::{Error, Result},
     identity::{Certificate, Identity, Input},
-    keystore::{Chance, Encryption, Fault, Format, Outdated, Passwords, Wanted, WantedKey},
+    keystore::{
+        self, Chance, Encryption, Fault, Format, Outdated, Passwords, Store, Wanted, WantedKey,
+    },
     preflight::{Finding, Severity},
     profile::Fields,
     render::Expr,
-    rotation::{Turn, label},
-    source::password_in,
+    rotation::{Turn, is_label, label},
     state::{Bytes, Content, HostPath, Sensitivity},
+    watch::Place,
     yaml::Node,
 };
 
@@ -29,8 +34,10 @@ struct Entries {
     path: Expr,
     alias: Option<Expr>,
     trusted: Vec<Trusted>,
-    password_file: Expr,
-    key_password_file: Option<Expr>,
+    password: HeldSpec,
+    key_password: Option<HeldSpec>,
+    one_password: bool,
+    published: Vec<Expr>,
     format: Format,
     encryption: Encryption,
 }
@@ -69,8 +76,13 @@ impl Kind for Keystore {
                 .iter()
                 .map(|node| Trusted::parse(file, node))
                 .collect::<Result<_>>()?,
-            password_file: fields.need("password_file")?,
-            key_password_file: fields.text("key_password_file")?,
+            password: held(fields, "password_file", "password_in")?.ok_or_else(|| {
+                let hint = "add `password_file: PATH`, or `password_in: {file: PATH, format: toml, at: [NAME]}`";
+                fields.error("`keystore` has no password", hint)
+            })?,
+            key_password: held(fields, "key_password_file", "key_password_in")?,
+            one_password: fields.flag("one_password")?,
+            published: fields.texts("published")?,
             format: fields.word("format", Format::NAMES)?.unwrap_or_default(),
             encryption: fields
                 .word("encryption", Encryption::NAMES)?
@@ -83,6 +95,24 @@ impl Kind for Keystore {
             ));
         }
         Ok(Box::new(entries))
+    }
+}
+
+/// Reads where a password is kept: in the first line of a file, or in a document.
+fn held(
+    fields: &mut Fields<'_>,
+    file: &'static str,
+    inside: &'static str,
+) -> Result<Option<HeldSpec>> {
+    let path = fields.path();
+    match (fields.text(file)?, fields.node(inside)) {
+        (Some(file), None) => Ok(Some(HeldSpec::first_line(file))),
+        (None, Some(node)) => HeldSpec::parse(path, node).map(Some),
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => {
+            let message = format!("want one of `{file}` and `{inside}`");
+            Err(fields.error(message, ""))
+        }
     }
 }
 
@@ -128,14 +158,20 @@ impl Ask for Entries {
             };
             given.push((alias, source));
         }
-        let password = |file: &Expr| at.path(file);
+        let texts = |all: &[Expr]| -> Result<Vec<String>> {
+            let texts = all.iter().map(|e| at.renderer.text(e, at.scope));
+            texts.collect()
+        };
+        let own = self.key_password.as_ref();
         let rewrite = Rewriting(Rc::new(Filled {
             path: path.clone(),
             key: self.alias.as_ref().map(|a| key(a, at)).transpose()?,
             trusted: given,
             turn: at.identity.turn.clone(),
-            password: password(&self.password_file)?,
-            key_password: self.key_password_file.as_ref().map(password).transpose()?,
+            password: self.password.render(at)?,
+            key_password: own.map(|held| held.render(at)).transpose()?,
+            one_password: self.one_password,
+            published: texts(&self.published)?,
             format: self.format,
             encryption: self.encryption,
         }));
@@ -183,8 +219,10 @@ struct Filled {
     key: Option<WantedKey>,
     trusted: Vec<(Alias, Certificates)>,
     turn: Turn,
-    password: HostPath,
-    key_password: Option<HostPath>,
+    password: Held,
+    key_password: Option<Held>,
+    one_password: bool,
+    published: Vec<String>,
     format: Format,
     encryption: Encryption,
 }
@@ -210,20 +248,17 @@ impl Rewrite for Filled {
             Certificates::Of(path) => Some(path),
             Certificates::These(_) => None,
         });
+        files.cloned().chain(self.secrets()).collect()
+    }
+
+    fn secrets(&self) -> Vec<HostPath> {
         let passwords = [Some(&self.password), self.key_password.as_ref()];
-        let passwords = passwords.into_iter().flatten();
-        files.chain(passwords).cloned().collect()
+        let files = passwords.into_iter().flatten().map(|held| &held.file);
+        files.cloned().collect()
     }
 
     fn rewrite(&self, before: Option<&Bytes>, given: &Given) -> Result<Rewritten, Finding> {
-        let password = |path: &HostPath| {
-            let bytes = file(path, given, "keystore-password")?;
-            password_in(path.as_str(), bytes).map_err(|error| unfit("keystore-password", &error))
-        };
-        let passwords = Passwords {
-            store: password(&self.password)?,
-            key: self.key_password.as_ref().map(password).transpose()?,
-        };
+        let passwords = self.passwords(given)?;
         let mut trusted = Vec::new();
         for (alias, from) in &self.trusted {
             let found = match from {
@@ -262,10 +297,60 @@ impl Rewrite for Filled {
         let settled = wanted
             .settle(before.map(Bytes::reveal), &passwords, &chance)
             .map_err(|fault| self.finding(fault))?;
+        if let (true, [first, ..]) = (self.one_password, settled.closed.as_slice()) {
+            let message = format!(
+                "`{}` has a key of another password, `{}`: who reads it opens every key with one",
+                self.path,
+                keystore::shown(first)
+            );
+            let finding = Finding::host(Severity::Fatal, "keystore-passwords", message);
+            return Err(finding
+                .hinted("give it the same: `keytool -keypasswd -alias ALIAS -keystore FILE`"));
+        }
+        let is_known = |subject: &str| {
+            let fits = |pattern: &String| fast_glob::glob_match(pattern, subject);
+            self.published.iter().any(fits)
+        };
+        let published = settled.leaves.iter().filter(|(_, leaf)| is_known(leaf));
+        let findings = published.map(|(alias, subject)| {
+            let message = format!(
+                "`{}` has a pair as it is published with the platform, `{}` ({subject}): everybody has its key",
+                self.path,
+                keystore::shown(alias)
+            );
+            Finding::host(Severity::Warning, "published-key", message)
+        });
         Ok(Rewritten {
             bytes: settled.bytes,
             lines: Some(settled.lines),
+            findings: findings.collect(),
         })
+    }
+
+    fn certificates(
+        &self,
+        content: &Bytes,
+        given: &Given,
+    ) -> Result<Vec<(Place, Vec<Certificate>)>, Finding> {
+        let store = self.passwords(given)?.store;
+        let store =
+            Store::read(content.reveal(), Some(&store)).map_err(|fault| self.finding(fault))?;
+        let ours = |alias: &str| {
+            let key = self.key.as_ref().map(|key| key.alias.as_str());
+            let is = |own: &str| own.eq_ignore_ascii_case(alias);
+            let mut all = self.trusted.iter();
+            key.is_some_and(is)
+                || all.any(|(own, _)| match own {
+                    Alias::Is(own) => is(own),
+                    Alias::Labels(name) => is_label(&alias.to_lowercase(), &name.to_lowercase()),
+                })
+        };
+        // A certificate is in the clear beside the key, which is not needed.
+        Ok(keystore::leaves(
+            self.path.as_str(),
+            &store.entries(None),
+            &ours,
+        ))
     }
 }
 
@@ -285,15 +370,22 @@ impl Filled {
         }
     }
 
+    /// Returns the passwords, from the files that hold them.
+    fn passwords(&self, given: &Given) -> Result<Passwords, Finding> {
+        let password = |held: &Held| held.read(given, "keystore-password");
+        Ok(Passwords {
+            store: password(&self.password)?,
+            key: self.key_password.as_ref().map(password).transpose()?,
+        })
+    }
+
     fn finding(&self, fault: Fault) -> Finding {
         let message = format!("`{}` {}", self.path, fault.message);
         if fault.is_password {
-            let own = self.key_password.as_ref();
-            let files = [Some(&self.password), own].into_iter().flatten();
-            let files: Vec<String> = files.map(HostPath::to_string).collect();
+            let files: Vec<String> = self.secrets().iter().map(HostPath::to_string).collect();
             let files = crate::error::backticked(&files);
             return Finding::host(Severity::Fatal, "keystore-password", message)
-                .hinted(format!("the password is the first line of {files}"));
+                .hinted(format!("the password is read from {files}"));
         }
         let finding = Finding::host(Severity::Fatal, "keystore-unfit", message);
         if fault.hint.is_empty() {

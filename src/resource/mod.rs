@@ -4,12 +4,16 @@
 //! there, is proved and is undone is the same for all of them.
 
 mod document;
+mod held;
 mod hosts;
 mod keystore;
 mod link;
 mod pem;
 mod template;
 mod trust;
+mod way;
+
+pub use way::Way;
 
 use crate::{
     desired::{OnLink, Target, TrustDir},

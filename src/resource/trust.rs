@@ -12,6 +12,7 @@ use crate::{
     render::Expr,
     rotation::{Turn, is_label, label},
     state::{Bytes, Content, HostPath, Sensitivity},
+    watch::Place,
 };
 
 mod bundle;
@@ -25,13 +26,13 @@ pub(super) struct Trust;
 
 #[derive(Debug)]
 struct Trusted {
-    place: Place,
+    place: Where,
     name: Expr,
     form: &'static str,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Where {
     File(Expr),
     Directory(Expr),
 }
@@ -47,8 +48,8 @@ impl Kind for Trust {
 
     fn parse(&self, fields: &mut Fields<'_>) -> Result<Box<dyn Ask>> {
         let place = match (fields.text("path")?, fields.text("directory")?) {
-            (Some(path), None) => Place::File(path),
-            (None, Some(directory)) => Place::Directory(directory),
+            (Some(path), None) => Where::File(path),
+            (None, Some(directory)) => Where::Directory(directory),
             _ => return Err(fields.error("`trust` wants one of `path` and `directory`", "")),
         };
         Ok(Box::new(Trusted {
@@ -62,8 +63,8 @@ impl Kind for Trust {
 impl Ask for Trusted {
     fn place(&self) -> String {
         match &self.place {
-            Place::File(path) => path.text.clone(),
-            Place::Directory(directory) => format!("{}/*.pem", directory.text),
+            Where::File(path) => path.text.clone(),
+            Where::Directory(directory) => format!("{}/*.pem", directory.text),
         }
     }
 
@@ -81,7 +82,7 @@ impl Ask for Trusted {
         }
         .certificates()?;
         match &self.place {
-            Place::File(path) => {
+            Where::File(path) => {
                 let path = at.path(path)?;
                 let mut target = at.target(
                     path.clone(),
@@ -96,7 +97,7 @@ impl Ask for Trusted {
                 })));
                 Ok(vec![target])
             }
-            Place::Directory(directory) => {
+            Where::Directory(directory) => {
                 let directory = at.path(directory)?;
                 let file = |c: &Certificate| {
                     let path = directory.join(&format!("{}.pem", label(&name, &c.sha256)));
@@ -180,6 +181,28 @@ impl Rewrite for Held {
         Ok(Rewritten {
             bytes: text.into(),
             lines: None,
+            findings: Vec::new(),
         })
+    }
+
+    /// Those of this identity alone: how long others last is theirs to know.
+    fn certificates(
+        &self,
+        content: &Bytes,
+        _: &Given,
+    ) -> Result<Vec<(Place, Vec<Certificate>)>, Finding> {
+        let input = Input {
+            name: self.path.to_string(),
+            bytes: content.clone(),
+        };
+        let all = input
+            .certificates()
+            .map_err(|e| Finding::host(Severity::Warning, "trust-unfit", e.to_string()))?;
+        let is_ours = |c: &Certificate| self.certificates.iter().any(|own| own.sha256 == c.sha256);
+        let at = |c: Certificate| {
+            let path = self.path.to_string();
+            (Place::File { path }, vec![c])
+        };
+        Ok(all.into_iter().filter(is_ours).map(at).collect())
     }
 }

@@ -67,9 +67,9 @@ pub(super) fn is_handed_over(path: &str) -> bool {
     path.starts_with("/dev/fd/") || path.starts_with("/proc/self/fd/")
 }
 
-/// Writes a file 0600, whole or not at all, over what is there.
-pub(super) fn write(path: &str, bytes: &[u8]) -> Result<()> {
-    placed(path, bytes, 0o600, |staged| std::fs::rename(staged, path))
+/// Writes a file of a mode, whole or not at all, over what is there.
+pub(super) fn write(path: &str, bytes: &[u8], mode: u32) -> Result<()> {
+    placed(path, bytes, mode, |staged| std::fs::rename(staged, path))
 }
 
 /// Writes a file of a mode, whole or not at all, where nothing is.

@@ -106,6 +106,12 @@ fn send(agent: &Agent, call: &Call) -> std::result::Result<Reply, ureq::Error> {
             let request = request.header(header::CONTENT_TYPE, "application/json");
             agent.run(request.body(text.reveal())?)?
         }
+        Load::Signed(text, signature) => {
+            let request = request
+                .header(header::CONTENT_TYPE, "application/json")
+                .header("x-certroll-signature", signature);
+            agent.run(request.body(text.reveal())?)?
+        }
         Load::Form(files) => {
             let mut form = Form::new();
             for (name, bytes) in files {

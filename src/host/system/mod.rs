@@ -25,6 +25,7 @@ use crate::{
     state::{Bytes, HostPath, State},
 };
 
+mod backend;
 mod callers;
 mod clock;
 mod commands;
@@ -39,6 +40,7 @@ mod state_dir;
 mod sync;
 mod trust;
 
+pub(crate) use backend::serve;
 pub(crate) use clock::watch_signals;
 use files::Base;
 use mounts::Mounts;
@@ -403,7 +405,16 @@ impl Host for SystemHost {
     }
 
     fn write_output(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        callers::write(path, bytes)
+        callers::write(path, bytes, 0o600)
+    }
+
+    fn location(&self, place: &Place) -> String {
+        let shown = self.shown(place);
+        std::path::absolute(&shown).map_or(shown, |path| path.to_string_lossy().into_owned())
+    }
+
+    fn write_shared(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        callers::write(path, bytes, 0o644)
     }
 
     fn write_new(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {

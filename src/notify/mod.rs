@@ -1,0 +1,176 @@
+//! Telling others how a run ended: a command and a webhook, as `/etc/certroll/notify.yaml` says.
+//!
+//! Nothing of it is a part of the transaction: it begins when the outcome is durable, is bounded in time, and what fails here is
+//! reported and changes nothing.
+
+use serde_json::json;
+
+use crate::{
+    error::{Error, Result},
+    host::{Deciding, Host},
+    peer::Fingerprint,
+    profile::Fields,
+    receipt::{Outcome, Receipt},
+    starttls::Peer,
+    state::HostPath,
+    yaml::{self, Node},
+};
+
+mod send;
+
+pub use send::tell;
+
+/// Where it is said who is told.
+pub const FILE: &str = "/etc/certroll/notify.yaml";
+
+/// Version of the document that is sent.
+pub const FORMAT: &str = "certroll/notify/1";
+
+/// Seconds that a command or a webhook may take, unless the file says otherwise; and the most that it may say.
+const LIMIT: (u64, u64) = (10, 120);
+
+/// Who is told of which outcomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Where the document is posted.
+    pub webhook: Option<Webhook>,
+    /// The outcomes that are told; empty: all.
+    pub on: Vec<Outcome>,
+    /// Seconds that each may take.
+    pub limit: u64,
+}
+
+/// An address that takes a signed JSON document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// Whom it is sent to.
+    pub peer: Peer,
+    /// The path, from `/`.
+    pub path: String,
+    /// The file whose first line is the key of the signature.
+    pub secret_file: HostPath,
+    /// The leaf that it must present; none: one that this host's trust anchors lead to, and that has its name.
+    pub pin: Option<Fingerprint>,
+}
+
+const OUTCOMES: [(&str, Outcome); 4] = [
+    ("committed", Outcome::Committed),
+    ("placed", Outcome::Placed),
+    ("rolled-back", Outcome::RolledBack),
+    ("stuck", Outcome::Stuck),
+];
+
+/// Returns the outcome as the file and the command have it: one word.
+#[must_use]
+pub fn word(outcome: Outcome) -> &'static str {
+    let known = OUTCOMES.iter().find(|(_, one)| *one == outcome);
+    known.map_or("converged", |(word, _)| word)
+}
+
+impl Config {
+    /// Parses the file.
+    ///
+    /// # Errors
+    /// [`Error::Parse`] with line and column where something in it cannot be.
+    pub fn parse(path: &str, text: &str) -> Result<Self> {
+        let root = yaml::parse(path, text, yaml::Dialect::Strict)?;
+        let mut top = Fields::new(path, "notify", &root)?;
+        let mut on = Vec::new();
+        for name in top.texts("on")? {
+            let known = OUTCOMES.iter().find(|(word, _)| *word == name.text);
+            let words = OUTCOMES.map(|(word, _)| word).join("`, `");
+            let unknown = || {
+                let message = format!("unknown outcome `{}`", name.text);
+                name.error(message, format!("want `{words}`"))
+            };
+            on.push(known.ok_or_else(unknown)?.1);
+        }
+        let config = Self {
+            command: (top.texts("command")?.into_iter())
+                .map(|word| word.text)
+                .collect(),
+            webhook: top
+                .node("webhook")
+                .map(|node| Webhook::parse(path, node))
+                .transpose()?,
+            on,
+            limit: top.number("limit")?.unwrap_or(LIMIT.0).clamp(1, LIMIT.1),
+        };
+        if config.command.is_empty() && config.webhook.is_none() {
+            return Err(top.error(
+                "nobody is told",
+                "add `command: [PROGRAM]` or `webhook: {url: URL, secret_file: FILE}`",
+            ));
+        }
+        top.done()?;
+        Ok(config)
+    }
+
+    /// Reads the file of a host, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where others than root may write it, and so have root run what they like; else as
+    /// [`Config::parse`].
+    pub fn read(host: &dyn Host) -> Result<Option<Self>> {
+        let path = HostPath::new(FILE).unwrap_or_default();
+        let Some(text) = host.text(&path)? else {
+            return Ok(None);
+        };
+        if let Some(open) = host.writable_by_others(Deciding::Root(&path))? {
+            return Err(Error::Input {
+                subject: format!("`{path}`"),
+                message: format!(
+                    "`{open}` can be written by others than root: it decides what root runs"
+                ),
+                hint: format!("chown root:root {open}; chmod go-w {open}"),
+            });
+        }
+        Self::parse(path.as_str(), &text).map(Some)
+    }
+
+    /// Tells whether an outcome is told.
+    #[must_use]
+    pub fn wants(&self, outcome: Outcome) -> bool {
+        outcome != Outcome::Converged && (self.on.is_empty() || self.on.contains(&outcome))
+    }
+}
+
+impl Webhook {
+    fn parse(path: &str, node: &Node) -> Result<Self> {
+        let mut fields = Fields::new(path, "webhook", node)?;
+        let url = fields.need("url")?;
+        let wrong = |why: String| url.error(why, "want `https://HOST[:PORT]/PATH`");
+        let Some(rest) = url.text.strip_prefix("https://") else {
+            return Err(wrong(format!(
+                "`{}` does not begin with `https://`",
+                url.text
+            )));
+        };
+        let (peer, below) = rest.split_once('/').unwrap_or((rest, ""));
+        let secret = fields.need("secret_file")?;
+        let pin = fields.text("pin")?;
+        let webhook = Self {
+            peer: Peer::parse(peer).map_err(|error| wrong(error.to_string()))?,
+            path: format!("/{below}"),
+            secret_file: HostPath::new(&secret.text)
+                .map_err(|_| secret.error("want an absolute path", ""))?,
+            pin: pin
+                .map(|pin| {
+                    Fingerprint::read(&pin.text)
+                        .map_err(|why| pin.error(why.to_string(), "want the SHA-256 of the leaf"))
+                })
+                .transpose()?,
+        };
+        fields.done()?;
+        Ok(webhook)
+    }
+}
+
+/// Returns the document that is sent: the receipt, and where and when it is from.
+#[must_use]
+pub fn document(receipt: &Receipt, host: &str, now: i64) -> String {
+    let document = json!({ "format": FORMAT, "host": host, "sent": now, "receipt": receipt });
+    document.to_string()
+}

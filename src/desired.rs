@@ -1,6 +1,12 @@
 //! What a profile asks for on one host: the output of rendering, before anything of the host's targets is read.
 
-use std::{any::Any, collections::BTreeMap, fmt, net::IpAddr, rc::Rc};
+use std::{
+    any::Any,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+    rc::Rc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -143,6 +149,19 @@ pub enum Like {
     Anything,
 }
 
+/// A directory of trusted certificates, a file each, from which old trust goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustDir {
+    /// Where.
+    pub directory: HostPath,
+    /// What the names of our files begin with.
+    pub name: String,
+    /// Files that stay.
+    pub stays: Vec<HostPath>,
+    /// Fingerprints of leaves that go, whatever their files are called.
+    pub gone: BTreeSet<String>,
+}
+
 /// The platform's own default pair, made anew by the platform's own way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Regenerate {
@@ -257,6 +276,23 @@ pub enum Probe {
         /// What serves there, for people.
         service: String,
     },
+    /// A call over mutual TLS on every address.
+    Call {
+        /// How TLS begins there.
+        #[serde(default, skip_serializing_if = "Protocol::is_direct")]
+        protocol: Protocol,
+        /// Server name sent.
+        name: String,
+        /// Port.
+        port: u16,
+        /// Addresses; empty: those that the name resolves to.
+        addresses: Vec<IpAddr>,
+        /// The path that is asked for over HTTP; none: the handshake is all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        get: Option<String>,
+        /// What it shows.
+        shows: Shows,
+    },
     /// The resolver gives exactly one address for a name.
     Lookup {
         /// The name.
@@ -354,11 +390,32 @@ impl Probe {
             | Self::Http {
                 seen_by: Some(_), ..
             } => served.clone(),
+            Self::Call { shows, .. } => Want::Call(*shows != Shows::Nothing),
             Self::Lookup { is, .. } => Want::Lookup(*is),
             Self::Readable { .. } => Want::Readable,
             Self::Http { is, .. } => Want::Answer(is.clone()),
         }
     }
+}
+
+/// What a call shows where a client certificate is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shows {
+    /// None: it must be refused.
+    Nothing,
+    /// The identity of a rollout, as a generation keeps it.
+    Identity {
+        /// The leaf's fingerprint.
+        leaf: String,
+    },
+    /// What files of this host hold then.
+    Files {
+        /// The leaf, with its chain.
+        cert: HostPath,
+        /// The key.
+        key: HostPath,
+    },
 }
 
 /// Something certroll cannot do itself.
@@ -403,6 +460,8 @@ pub struct Desired {
     pub profiles: Vec<String>,
     /// Targets in the order of the switch.
     pub targets: Vec<Target>,
+    /// Directories from which old trust goes.
+    pub trusts: Vec<TrustDir>,
     /// What a revert takes away.
     pub removals: Vec<Removal>,
     /// How a revert gets the default pair; none: this is no revert.
@@ -419,6 +478,8 @@ pub struct Desired {
     pub reads: Vec<Reads>,
     /// Probes in order.
     pub probes: Vec<Probe>,
+    /// Probes that must see what they saw: their phase is yet to come.
+    pub steady: Vec<Probe>,
     /// What daemons must read once everything is in place.
     pub read_back: Vec<ReadBack>,
     /// Commands of the platforms' own that must then name the leaf.

@@ -54,6 +54,7 @@ pub mod render;
 pub mod resource;
 pub mod rollback;
 pub mod rollouts;
+pub mod rotation;
 pub mod script;
 pub mod service;
 pub mod sni;

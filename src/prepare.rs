@@ -10,18 +10,18 @@ use crate::{
     facts::{self, Facts},
     host::Host,
     identity::{Checks, Form, Identity, Trust},
-    pins::Leaf,
     plan::{IdentityLine, Plan},
     preflight::{self, Finding, Severity},
-    probe,
     profile::{self, Profile},
     rollouts::{self, Request, Resolved},
+    rotation::Turn,
     state::{Bytes, HostPath},
-    watch::{self, Held},
+    watch::Held,
 };
 
 mod anchors;
 mod assemble;
+mod course;
 mod defaults;
 mod far;
 mod managers;
@@ -52,6 +52,10 @@ pub(crate) struct Survey {
     pub resolved: Resolved,
     /// Its identity.
     pub identity: Identity,
+    /// What reading it found.
+    findings: Vec<Finding>,
+    /// The host's trust anchors, DER.
+    anchors: Vec<Vec<u8>>,
     /// Its profiles, each with what it read of the host.
     pub profiles: Vec<(Profile, Facts)>,
     /// Who trusts the leaf.
@@ -60,13 +64,22 @@ pub(crate) struct Survey {
     pub desired: Desired,
 }
 
-/// Finds out what a request asks of this host.
+/// Finds out what a request asks of this host, in the phase that its rotation has reached.
 ///
 /// # Errors
 /// Whatever keeps that from being told. The host is unchanged.
 pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
+    let mut survey = ground(host, request)?;
+    let turn = survey
+        .rotation()?
+        .map_or_else(Turn::default, |r| r.turn(r.done.max(1) - 1));
+    survey.desired = survey.desired(host, request, &turn)?;
+    Ok(survey)
+}
+
+/// Finds out what is meant, before any phase is.
+fn ground(host: &dyn Host, request: &Request) -> Result<Survey> {
     let (resolved, identity, findings) = rollouts::resolve(host, request)?;
-    let set = &resolved.remembered.set;
     let profiles = profiles(host, request, &resolved, Ok)?;
     if identity.key.is_none() {
         // No profile could be rendered without a key; what was found says why there is none.
@@ -74,30 +87,41 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
     }
     let anchors = host.trust_anchors();
     let trust = identity.trust(&anchors, host.now());
-    let context = context(&identity, trust);
-    let mut desired = profile::desired(&profiles, &context, set, &profile::HostIds(host))?;
-    // Files of this host tell nothing of another machine.
-    if request.consumers && !desired.targets.is_empty() {
-        add_consumers(host, &profiles, &mut desired)?;
-    }
-    let checks = Checks {
-        now: host.now(),
-        warn_days: warn_days(&desired),
-        anchors: &anchors,
-        names: &[],
-    };
-    desired.findings.extend(findings);
-    desired.findings.extend(identity.findings(&checks));
-    desired
-        .findings
-        .extend(anchors::astray(host, &identity, &desired));
     Ok(Survey {
         resolved,
         identity,
+        findings,
         profiles,
+        anchors,
         trust,
-        desired,
+        desired: Desired::default(),
     })
+}
+
+impl Survey {
+    /// Returns what the profiles ask for in a phase, with every finding so far.
+    fn desired(&self, host: &dyn Host, request: &Request, turn: &Turn) -> Result<Desired> {
+        let context = context(&self.identity, self.trust, turn);
+        let set = &self.resolved.remembered.set;
+        let ids = profile::HostIds(host);
+        let mut desired = profile::desired(&self.profiles, &context, set, &ids)?;
+        // Files of this host tell nothing of another machine.
+        if request.consumers && !desired.targets.is_empty() {
+            add_consumers(host, &self.profiles, &mut desired)?;
+        }
+        let checks = Checks {
+            now: host.now(),
+            warn_days: warn_days(&desired),
+            anchors: &self.anchors,
+            names: &[],
+        };
+        desired.findings.extend(self.findings.iter().cloned());
+        desired.findings.extend(self.identity.findings(&checks));
+        desired
+            .findings
+            .extend(anchors::astray(host, &self.identity, &desired));
+        Ok(desired)
+    }
 }
 
 /// Loads the profiles of a rollout, each as `course` takes it, with what it reads of the host.
@@ -135,43 +159,20 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
 
 /// Finds out how the rollout comes to be.
 fn forward(host: &dyn Host, request: &Request) -> Result<Prepared> {
-    let Survey {
-        resolved,
-        identity,
-        profiles,
-        desired,
-        ..
-    } = survey(host, request)?;
-    let mut keep = Keep {
-        identity: kept(&identity),
-        far: Vec::new(),
-        rollout: Some(resolved.remembered.clone()),
-        deferred: request.deferred,
-        plan: Vec::new(),
-        hook: None,
-    };
+    let mut survey = ground(host, request)?;
+    if let Some(rotation) = survey.rotation()? {
+        return survey.in_phases(host, request, rotation);
+    }
+    if let Some(name) = &request.until {
+        return Err(Error::Usage {
+            message: format!("there is no phase `{name}`: the profiles of this rollout have none"),
+            hint: "leave `--until` out".to_owned(),
+        });
+    }
+    let desired = survey.desired(host, request, &Turn::default())?;
     // What was read of a large host is not needed any more once it says what is wanted.
-    drop(profiles);
-    let goal = Goal {
-        line: line(&identity, &resolved.source),
-        want: probe::served(&identity),
-        leaf: Some(Leaf::of(&identity.leaf.der)),
-        changes: Vec::new(),
-        made: None,
-        deferred: request.deferred,
-        reverts: false,
-        previous: request.previous.clone(),
-        pair: Some(identity),
-    };
-    let (held, warn_days) = (watch::held(&desired.targets), warn_days(&desired));
-    let (plan, sent) = assemble(host, &resolved, desired, goal)?;
-    keep.far = sent;
-    Ok(Prepared {
-        plan,
-        keep,
-        held,
-        warn_days,
-    })
+    survey.profiles.clear();
+    survey.plan(host, request, desired, None)
 }
 
 /// Returns the days of warning before the end: as usual, or more where a profile asks for it.
@@ -211,7 +212,7 @@ pub(crate) fn fresh(host: &dyn Host) -> (u32, u32) {
 }
 
 /// Returns what templates may see of the identity, and its forms.
-fn context(identity: &Identity, trust: Trust) -> profile::IdentityContext {
+fn context(identity: &Identity, trust: Trust, turn: &Turn) -> profile::IdentityContext {
     let forms = Form::NAMES
         .iter()
         .filter_map(|(name, form)| Some((*name, identity.form(*form)?)))
@@ -221,6 +222,7 @@ fn context(identity: &Identity, trust: Trust) -> profile::IdentityContext {
         json: identity.context(trust),
         forms,
         covers: Box::new(move |name| leaf.covers(name)),
+        turn: turn.clone(),
     }
 }
 

@@ -96,6 +96,9 @@ pub struct Receipt {
     /// The generation that it took back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<u64>,
+    /// The phase of a rotation that it carried out, as in `trust (1 of 4)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
 }
 
 impl Receipt {
@@ -119,6 +122,7 @@ impl Receipt {
             steps: Vec::new(),
             causes: Vec::new(),
             undoes: None,
+            phase: None,
         }
     }
 
@@ -141,6 +145,7 @@ impl Receipt {
             changes: intent.entries.iter().map(line).collect(),
             steps: intent.steps.clone(),
             undoes: intent.undoes,
+            phase: intent.phase(),
             ..Self::empty()
         }
     }

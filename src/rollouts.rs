@@ -44,6 +44,8 @@ pub struct Request {
     pub consumers: bool,
     /// Take the platform back to its own default instead.
     pub revert: bool,
+    /// Go no further than this phase of a rotation, and as far.
+    pub until: Option<String>,
 }
 
 /// What is meant: nothing left to look up.
@@ -61,6 +63,8 @@ pub struct Resolved {
     pub obligations: Vec<String>,
     /// Units that a reload did not suffice for.
     pub restart: BTreeSet<String>,
+    /// Whether an identity was given, by flags or by a source that is followed: then a rotation goes to its end.
+    pub goes_on: bool,
 }
 
 /// Finds out which rollout is meant, and fetches its identity with what reading it found.
@@ -160,6 +164,7 @@ fn find(host: &dyn Host, request: &Request) -> Result<(Resolved, Option<RolloutF
         },
         allow: request.allow.clone(),
         identity: before.identity,
+        rotation: before.rotation.clone(),
         ..Remembered::default()
     };
     let file = if is_given {
@@ -179,6 +184,7 @@ fn find(host: &dyn Host, request: &Request) -> Result<(Resolved, Option<RolloutF
         generation: before.generation,
         obligations: before.obligations.clone(),
         restart: before.restart.clone(),
+        goes_on: is_given || file.is_some(),
     };
     Ok((resolved, file, before))
 }

@@ -55,6 +55,7 @@ fn identity(trust: &str, anchor: bool) -> IdentityContext {
         }),
         forms,
         covers: Box::new(|name| name == "wazo.example.com"),
+        turn: certroll::rotation::Turn::default(),
     }
 }
 
@@ -103,7 +104,9 @@ fn names(desired: &Desired) -> Vec<(Severity, &'static str)> {
 fn ports(desired: &Desired) -> Vec<u16> {
     let ports = desired.probes.iter().filter_map(|p| match p {
         Probe::Tls { port, .. } => Some(*port),
-        Probe::Lookup { .. } | Probe::Readable { .. } | Probe::Http { .. } => None,
+        Probe::Call { .. } | Probe::Lookup { .. } | Probe::Readable { .. } | Probe::Http { .. } => {
+            None
+        }
     });
     ports.collect()
 }

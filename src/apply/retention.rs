@@ -57,7 +57,15 @@ pub(super) fn prune(writer: &mut Writer<'_>, rollouts: &Rollouts) -> Result<()> 
             .collect();
         if !befores.is_empty() {
             kept.befores += 1;
-            for n in befores.into_iter().filter(|_| kept.befores > 1) {
+            let leaf = (intent.remembered.as_ref())
+                .and_then(|remembered| remembered.rotation.as_ref())
+                .map(|rotation| rotation.leaf.clone());
+            if kept.befores == 1 {
+                kept.rotation.clone_from(&leaf);
+            }
+            // Phases of one rotation each hold a part of the identity before, and each is taken back by itself.
+            let stays = kept.befores == 1 || leaf.is_some() && leaf == kept.rotation;
+            for n in befores.into_iter().filter(|_| !stays) {
                 for name in ["before", "found"] {
                     let copy = Place::State(Store::file(number, &format!("{name}/{n}")));
                     if clear(writer, &copy)? {
@@ -110,6 +118,8 @@ struct Kept {
     standing: usize,
     /// Generations whose saved copies hold a private key: the newest holds the one before.
     befores: usize,
+    /// The leaf to which the rotation leads that the newest of them is a phase of.
+    rotation: Option<String>,
     /// Appliances of which a generation keeps the pair that they had before.
     previous: BTreeSet<String>,
     /// Fingerprint of the leaf in force.

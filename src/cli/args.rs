@@ -73,9 +73,10 @@ identity, 3 rolled back, 4 stuck or open, 5 differences, 6 locked, 7 stale,
 8 wrong peer.";
 
 /// What a saved plan has already.
-const APPROVED: [&str; 11] = [
+const APPROVED: [&str; 12] = [
     "from",
     "name",
+    "until",
     "profile",
     "cert",
     "key",
@@ -137,6 +138,9 @@ fatal finding stands in the way.")]
         /// Show what `revert` would do instead
         #[arg(long, conflicts_with_all = ["cert", "key", "chain", "from", "password_file"])]
         revert: bool,
+        /// Go as far as this phase of a rotation, and no further
+        #[arg(long, value_name = "PHASE", conflicts_with = "revert")]
+        until: Option<String>,
         /// Save the plan to FILE, for `apply --plan FILE`
         #[arg(long, value_name = "FILE")]
         out: Option<String>,
@@ -157,6 +161,9 @@ Asks before it changes anything; without a terminal it needs --yes.")]
     Apply {
         #[command(flatten)]
         rollout: Rollout,
+        /// Go as far as this phase of a rotation, and no further [default: all, where an identity is given]
+        #[arg(long, value_name = "PHASE")]
+        until: Option<String>,
         /// Apply the plan saved in FILE, if the host and the inputs still give the same
         #[arg(long, value_name = "FILE", conflicts_with_all = APPROVED)]
         plan: Option<String>,

@@ -16,6 +16,7 @@ use crate::{
     receipt::{Outcome, Receipt},
     rollback,
     rollouts::Request,
+    rotation::Phase,
 };
 
 /// Takes the lock, and finishes what a run that died left open.
@@ -144,8 +145,52 @@ pub(crate) fn apply(
             ..saved.request()
         },
     );
-    let prepared = prepare(host, &request)?;
-    if let Some(saved) = &saved {
+    let mut at_once = false;
+    let receipt =
+        each_phase(|| phase(host, &request, saved.as_ref(), (go, &mut at_once), printer))?;
+    Ok(if at_once && !printer.quiet() {
+        finish_at_once(&receipt, printer)
+    } else {
+        finish(&receipt, printer)
+    })
+}
+
+/// What became of one phase of a rotation, and which it was; of a rollout without phases, of the whole.
+pub(super) type Done = (Option<Phase>, Receipt);
+
+/// Takes one phase after the other while each is proved; returns the receipt of the last one that had anything to do.
+///
+/// # Errors
+/// What `step` says; the phases before stand.
+pub(super) fn each_phase(mut step: impl FnMut() -> Result<Done>) -> Result<Receipt> {
+    let mut before = None;
+    let mut rounds = 0;
+    loop {
+        let (phase, receipt) = step()?;
+        if receipt.outcome == Outcome::Converged {
+            return Ok(before.unwrap_or(receipt));
+        }
+        // Where somebody else undoes what a phase did, the next run says so: none goes round for ever.
+        rounds += 1;
+        let goes_on = phase.is_some_and(|p| !p.rest().is_empty() && rounds < p.phases.len());
+        if !goes_on || receipt.outcome != Outcome::Committed {
+            return Ok(receipt);
+        }
+        before = Some(receipt);
+    }
+}
+
+/// Carries out what a request, or a saved plan, asks for: the first phase that has something to do. `at_once` tells
+/// afterwards whether nothing was told or proved in it.
+fn phase(
+    host: &mut dyn Host,
+    request: &Request,
+    saved: Option<&Saved>,
+    (go, at_once): (Go, &mut bool),
+    printer: &Printer,
+) -> Result<Done> {
+    let prepared = prepare(host, request)?;
+    if let Some(saved) = saved {
         let now = View::of(&prepared.plan, host);
         // Processes come and go, and change nothing of what is done.
         let approved = &View {
@@ -168,18 +213,19 @@ pub(crate) fn apply(
         }
     }
     if prepared.plan.is_empty() && !prepared.plan.is_blocked() {
-        let receipt = super::look::converged(host, &prepared.plan);
-        return Ok(finish(&receipt, printer));
+        return Ok((None, super::look::converged(host, &prepared.plan)));
     }
     agreed(&prepared.plan, host, go, printer)?;
     let plan = &prepared.plan;
-    let at_once = plan.commands.is_empty() && plan.promises.is_empty() && plan.far.is_empty();
+    *at_once = plan.commands.is_empty() && plan.promises.is_empty() && plan.far.is_empty();
+    // What was approved is this phase alone.
+    let phase = prepared.plan.phase.clone().filter(|_| saved.is_none());
     let receipt = carry_out(host, prepared.plan, prepared.keep, printer)?;
-    Ok(if at_once && !printer.quiet() {
-        finish_at_once(&receipt, printer)
-    } else {
-        finish(&receipt, printer)
-    })
+    if let (Some(phase), Outcome::Committed) = (&phase, receipt.outcome) {
+        let (title, number) = (phase.title(), receipt.generation);
+        printer.progress(&format!("phase {title} is done: generation {number}"));
+    }
+    Ok((phase, receipt))
 }
 
 pub(crate) fn rollback(

@@ -15,7 +15,7 @@ use crate::{
     host::Host,
     journal::Store,
     prepare,
-    receipt::{Outcome, Receipt},
+    receipt::Outcome,
     rollouts::Request,
 };
 
@@ -94,7 +94,7 @@ pub(super) fn each(
             name: Some(name.clone()),
             ..request.clone()
         };
-        let (exit, row) = match one(host, hook, &request, printer) {
+        let (exit, row) = match changes::each_phase(|| one(host, hook, &request, printer)) {
             Ok(receipt) => {
                 if receipt.outcome != Outcome::Converged {
                     let told = text::receipt(&receipt, printer.verbose());
@@ -116,11 +116,16 @@ pub(super) fn each(
 
 /// Applies one rollout again, unless the very same was just tried in vain, or nothing is left but a proof of what is
 /// silent. Where all stands, findings about an identity in force (an expired one) are `status`'s to tell.
-fn one(host: &mut dyn Host, hook: &str, request: &Request, printer: &Printer) -> Result<Receipt> {
+fn one(
+    host: &mut dyn Host,
+    hook: &str,
+    request: &Request,
+    printer: &Printer,
+) -> Result<changes::Done> {
     let Prepared { plan, mut keep, .. } = prepare(host, request)?;
     let now = super::look::converged(host, &plan);
     if plan.is_empty() {
-        return Ok(now);
+        return Ok((None, now));
     }
     let is_silent = plan.changes.is_empty() && plan.services.is_empty();
     if is_silent && !now.verdicts.iter().any(|verdict| verdict.judged) {
@@ -128,7 +133,7 @@ fn one(host: &mut dyn Host, hook: &str, request: &Request, printer: &Printer) ->
         printer.progress(&format!(
             "rollout `{name}`: nothing answers that could prove what is owed"
         ));
-        return Ok(now);
+        return Ok((None, now));
     }
     if plan.is_blocked() {
         return Err(Error::Findings(plan.findings));
@@ -138,5 +143,6 @@ fn one(host: &mut dyn Host, hook: &str, request: &Request, printer: &Printer) ->
         return Err(Error::Tried { number, when });
     }
     keep.hook = Some(hook.to_owned());
-    changes::carry_out(host, plan, keep, printer)
+    let phase = plan.phase.clone();
+    Ok((phase, changes::carry_out(host, plan, keep, printer)?))
 }

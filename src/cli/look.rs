@@ -44,6 +44,8 @@ pub struct Saved {
     allow: Vec<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     revert: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
     /// What was shown.
     pub(crate) plan: View,
     #[serde(skip)]
@@ -73,6 +75,7 @@ impl Saved {
             set: request.set.clone(),
             allow: request.allow.clone(),
             revert: request.revert,
+            until: request.until.clone(),
             plan,
             path: String::new(),
         }
@@ -138,6 +141,7 @@ impl Saved {
             deferred: false,
             consumers: false,
             revert: self.revert,
+            until: self.until.clone(),
         }
     }
 }
@@ -148,10 +152,14 @@ pub(crate) fn refuse_open(host: &dyn Host) -> Result<()> {
         return Ok(());
     };
     let message = match Store::open_generation(host, generation) {
-        Ok(open) => format!(
-            "a run of rollout `{}` by {} did not end ({:?})",
-            open.intent.rollout, open.intent.operator, open.status
-        ),
+        Ok(open) => {
+            let phase = open.intent.phase();
+            let phase = phase.map_or_else(String::new, |phase| format!(" in phase {phase}"));
+            format!(
+                "a run of rollout `{}` by {} did not end{phase} ({:?})",
+                open.intent.rollout, open.intent.operator, open.status
+            )
+        }
         Err(error) => error.to_string(),
     };
     Err(Error::Open {

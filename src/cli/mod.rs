@@ -80,12 +80,14 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Plan {
             rollout,
             revert,
+            until,
             out,
             emit_script,
             html,
         } => {
             let mut request = rollout.request(dir)?;
             request.revert = *revert;
+            request.until.clone_from(until);
             let files = [out, emit_script, html].map(Option::as_deref);
             look::plan(host, &request, &look::Written::to(files), printer)
         }
@@ -95,12 +97,14 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         }
         Command::Apply {
             rollout,
+            until,
             plan,
             go,
             defer,
         } => {
             let mut request = rollout.request(dir)?;
             request.deferred = *defer;
+            request.until.clone_from(until);
             changes::apply(host, &request, plan.as_deref(), *go, printer)
         }
         Command::Status { rollout, watching } => {

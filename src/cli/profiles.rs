@@ -103,7 +103,10 @@ pub(super) fn show(profile: &Profile) -> Shown {
         resources: profile
             .resources
             .iter()
-            .map(|r| format!("{} {}", r.kind, r.place()))
+            .map(|r| match &r.phase_name {
+                Some(phase) => format!("{} {} (phase {})", r.kind, r.place(), phase.text),
+                None => format!("{} {}", r.kind, r.place()),
+            })
             .collect(),
         never_touch: texts(&profile.never_touch),
         default_identity: texts(&profile.default_identity),

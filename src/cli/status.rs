@@ -49,6 +49,7 @@ pub(crate) fn show(
         .map(|s| s.text.as_str())
         .collect();
     let renewals = super::renewals::told(host, &plan.rollout)?;
+    let rotation = plan.phase.as_ref().filter(|phase| phase.is_unfinished());
     let document = json!({
         "format": "certroll/status/1",
         "rollout": view.rollout,
@@ -63,6 +64,7 @@ pub(crate) fn show(
         "unread": watched.unread,
         "last": watched.last,
         "renewals": renewals.document,
+        "rotation": rotation,
     });
     printer.result(&document, || {
         let mut out = head(&view, plan.is_empty(), printer.quiet());
@@ -70,6 +72,15 @@ pub(crate) fn show(
             return out;
         }
         out.push_str(&renewals.text);
+        if let Some(phase) = rotation {
+            let last = phase.phases.last().map_or("", String::as_str);
+            let _ = writeln!(
+                out,
+                "rotation {}\n  hint: go on: `certroll apply {} --until {last}`",
+                phase.standing(),
+                view.rollout
+            );
+        }
         for verdict in &watched.endpoints {
             let word = if verdict.good { "good" } else { "BAD " };
             let _ = writeln!(out, "{word} {}: {}", verdict.probe, verdict.found);
@@ -83,7 +94,8 @@ pub(crate) fn show(
         }
         out
     });
-    Ok(if plan.is_empty() && !expires_soon && !renewals.missed {
+    let is_done = plan.is_empty() && rotation.is_none();
+    Ok(if is_done && !expires_soon && !renewals.missed {
         ExitCode::Success
     } else {
         ExitCode::Differences

@@ -52,6 +52,13 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
             taken_from(identity)
         );
     }
+    if let Some(phase) = &view.phase {
+        let rest = match phase.rest() {
+            [] => String::new(),
+            rest => format!("; then {}, each planned when it is due", rest.join(", ")),
+        };
+        let _ = writeln!(out, "{} {}{rest}", paint(BOLD, "phase"), phase.title());
+    }
     findings(&mut out, view.findings.iter());
     for change in &view.changes {
         render_change(&mut out, change);
@@ -189,8 +196,9 @@ pub(crate) fn summary(view: &View) -> String {
         view.owed.is_empty(),
         view.requests.is_empty(),
         view.pins.is_empty(),
+        view.phase.as_ref().is_none_or(|phase| !phase.owed),
     ];
-    if nothing == [true; 4] {
+    if nothing == [true; 5] {
         let wanted = if view.reverts {
             "the platform is at its own default"
         } else {
@@ -254,6 +262,10 @@ pub(crate) fn receipt(receipt: &Receipt, verbose: bool) -> String {
 }
 
 fn last_line(receipt: &Receipt) -> String {
+    let phase = match &receipt.phase {
+        Some(phase) => format!("phase {phase}, "),
+        None => String::new(),
+    };
     let proved = receipt
         .verdicts
         .iter()
@@ -267,25 +279,28 @@ fn last_line(receipt: &Receipt) -> String {
     };
     let (style, detail) = match receipt.outcome {
         Outcome::Converged => (GREEN, format!("nothing to do{proved}")),
-        Outcome::Committed => (GREEN, format!("generation {}{proved}", receipt.generation)),
+        Outcome::Committed => (
+            GREEN,
+            format!("{phase}generation {}{proved}", receipt.generation),
+        ),
         Outcome::Placed => (
             GREEN,
             format!(
-                "generation {}, switched and durable; not proved live here and now",
+                "{phase}generation {}, switched and durable; not proved live here and now",
                 receipt.generation
             ),
         ),
         Outcome::RolledBack => (
             YELLOW,
             format!(
-                "generation {}, everything as it was before",
+                "{phase}generation {}, everything as it was before",
                 receipt.generation
             ),
         ),
         Outcome::Stuck => (
             RED,
             format!(
-                "generation {} is open, a person is needed",
+                "{phase}generation {} is open, a person is needed",
                 receipt.generation
             ),
         ),

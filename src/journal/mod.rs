@@ -242,6 +242,13 @@ impl Intent {
         }
     }
 
+    /// Names the phase of a rotation that it carries out, as in `trust (1 of 4)`; none where it takes one back.
+    #[must_use]
+    pub fn phase(&self) -> Option<String> {
+        let remembered = self.remembered.as_ref().filter(|_| self.undoes.is_none())?;
+        remembered.rotation.as_ref()?.last()
+    }
+
     /// Writes the first line of its journal, [`Event::Begun`], without a copy of what may be a hundred thousand entries.
     ///
     /// # Errors
@@ -376,6 +383,9 @@ pub struct Gist {
     /// The oldest generation that it takes back.
     #[serde(default)]
     pub undoes: Option<u64>,
+    /// What is remembered of the rollout once it is final.
+    #[serde(default)]
+    pub remembered: Option<Remembered>,
     /// Whom it sends requests.
     #[serde(default)]
     pub far: Vec<Asked>,

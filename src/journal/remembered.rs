@@ -11,6 +11,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     host::{Edit, Host, Place, Writer},
+    rotation::Rotation,
     state::State,
 };
 
@@ -34,6 +35,9 @@ pub struct Remembered {
     /// Units, full names, that a reload did not make present the new identity: they are restarted at once.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub restart: BTreeSet<String>,
+    /// How far its rotation came, where its profiles have phases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
 }
 
 /// Everything that is remembered, by name of the rollout.

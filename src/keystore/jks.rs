@@ -137,6 +137,11 @@ impl Jks {
         })
     }
 
+    /// Takes out the entry of this number, from 0.
+    pub(super) fn remove(&mut self, number: usize) {
+        self.entries.remove(number);
+    }
+
     fn put(
         &mut self,
         tag: u32,

@@ -21,7 +21,7 @@ use pkcs12::Pkcs12;
 use told::lines;
 pub use told::{CertificateLine, EntryReport, FORMAT, StoreReport};
 pub(crate) use told::{compared, leaves};
-pub use wanted::{Chance, Passwords, Settled, Wanted, WantedKey};
+pub use wanted::{Chance, Outdated, Passwords, Settled, Wanted, WantedKey};
 
 /// How JCEKS begins, the store of a provider that only Java has.
 const JCEKS: [u8; 4] = [0xce; 4];
@@ -241,6 +241,14 @@ impl Store {
         match &mut self.0 {
             Body::Jks(store) => store.put_trusted(alias, der, now),
             Body::Pkcs12(store) => store.put_trusted(alias, der),
+        }
+    }
+
+    /// Takes out the entry of this number, from 0.
+    fn remove(&mut self, number: usize) {
+        match &mut self.0 {
+            Body::Jks(store) => store.remove(number),
+            Body::Pkcs12(store) => store.remove(number),
         }
     }
 

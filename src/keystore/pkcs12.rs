@@ -90,6 +90,11 @@ impl Pkcs12 {
         self.put(alias, Body::Trusted(own(der)?))
     }
 
+    /// Takes out the entry of this number, from 0.
+    pub(super) fn remove(&mut self, number: usize) {
+        self.entries.remove(number);
+    }
+
     fn put(&mut self, alias: &str, body: Body) -> Result<(), Fault> {
         // A name is a BMPString (RFC 2985 section 5.5.1).
         if alias.chars().any(|c| u32::from(c) > 0xffff) {

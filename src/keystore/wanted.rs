@@ -1,8 +1,11 @@
 //! What a store is to hold, and how it comes from what is there: the same bytes where that holds it already.
 
+use std::collections::BTreeSet;
+
 use super::{Encryption, Entry, Fault, Format, Holds, Store, lines, shown};
 use crate::{
     identity::{Certificate, Key},
+    rotation::is_label,
     state::Bytes,
 };
 
@@ -13,10 +16,21 @@ pub struct Wanted {
     pub key: Option<WantedKey>,
     /// Trusted certificates by alias.
     pub trusted: Vec<(String, Certificate)>,
+    /// Trusted certificates that go.
+    pub outdated: Outdated,
     /// Format of a new store; one that is there keeps its own.
     pub format: Format,
     /// How it is encrypted when it is written.
     pub encryption: Encryption,
+}
+
+/// Which trusted certificates are no longer wanted: never one that is wanted too.
+#[derive(Debug, Clone, Default)]
+pub struct Outdated {
+    /// Those under a label of one of these names ([`crate::rotation::label`]).
+    pub names: Vec<String>,
+    /// Those with one of these fingerprints (SHA-256, lower hex).
+    pub leaves: BTreeSet<String>,
 }
 
 /// A key entry that is wanted.
@@ -120,6 +134,11 @@ impl Wanted {
                 changed = true;
             }
         }
+        // From the last on, so that the numbers of those before stay.
+        for (n, _) in (old.iter().enumerate().rev()).filter(|(_, entry)| self.is_outdated(entry)) {
+            store.remove(n);
+            changed = true;
+        }
         let bytes = match before {
             Some(bytes) if !changed => Bytes::from(bytes.to_vec()),
             _ => self.written(&store, passwords)?,
@@ -142,6 +161,19 @@ impl Wanted {
             closed,
             leaves,
         })
+    }
+
+    fn is_outdated(&self, entry: &Entry) -> bool {
+        let Holds::Trusted(certificate) = &entry.holds else {
+            return false;
+        };
+        let names = &self.outdated.names;
+        let labelled = |name: &String| is_label(&entry.found_as, &name.to_lowercase());
+        let old = names.iter().any(labelled) || self.outdated.leaves.contains(&certificate.sha256);
+        old && !self
+            .trusted
+            .iter()
+            .any(|(alias, _)| is_called(entry, alias))
     }
 
     /// Writes a store, and reads it again before anybody relies on it.

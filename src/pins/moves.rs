@@ -73,7 +73,11 @@ impl Pins {
     #[must_use]
     pub fn moves(&self, promises: &[Promise], leaf: &Leaf, provable: bool) -> Vec<Move> {
         let mut moves: Vec<Move> = Vec::new();
-        for peer in promises.iter().filter_map(pinned_as) {
+        // What must stay as it is presents no other leaf yet.
+        let moving = promises
+            .iter()
+            .filter(|p| !matches!(p.want, Want::Baseline(_)));
+        for peer in moving.filter_map(pinned_as) {
             let Some(pin) = self.hosts.get(&peer) else {
                 continue;
             };
@@ -106,6 +110,7 @@ impl Pins {
                 Want::Default { .. } | Want::Other(_) => false,
                 Want::Leaf { .. }
                 | Want::Baseline(_)
+                | Want::Call(_)
                 | Want::Lookup(_)
                 | Want::Readable
                 | Want::Answer(_) => true,

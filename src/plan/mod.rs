@@ -16,6 +16,7 @@ use crate::{
     pins::Move,
     preflight::{Finding, Severity},
     probe::{Observation, Says, Want},
+    rotation::Phase,
     service::UnitState,
     state::{Content, HostPath, Sensitivity, State},
 };
@@ -162,6 +163,8 @@ pub struct Plan {
     pub live: bool,
     /// The generation that this plan takes back, for a rollback.
     pub undoes: Option<u64>,
+    /// The phase of its rotation, where its profiles have phases.
+    pub phase: Option<Phase>,
     /// Whether it leads back to the platform's own default.
     pub reverts: bool,
     /// Pins of its endpoints that move once the new leaf is proved.
@@ -176,6 +179,7 @@ impl Plan {
             && self.owed.is_empty()
             && self.far.is_empty()
             && self.pins.is_empty()
+            && self.phase.as_ref().is_none_or(|phase| !phase.owed)
     }
 
     /// Tells whether a fatal finding stands in the way.

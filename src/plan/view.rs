@@ -15,6 +15,7 @@ use crate::{
     keystore,
     preflight::Severity,
     probe::{self, Says, Want},
+    rotation::Phase,
     service::{self, Planned},
     state::{Attrs, Bytes, Content, HostPath, Sensitivity, State},
 };
@@ -59,6 +60,9 @@ pub struct View {
     pub steps: Vec<String>,
     /// Whether services and endpoints are asked.
     pub live: bool,
+    /// The phase of its rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
     /// Whether it leads back to the platform's own default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reverts: bool,
@@ -238,6 +242,7 @@ impl View {
             holders: plan.holders.clone(),
             steps: plan.steps.iter().map(|s| s.text.clone()).collect(),
             live: plan.live,
+            phase: plan.phase.clone(),
             reverts: plan.reverts,
             pins: plan.pins.iter().map(ToString::to_string).collect(),
         }
@@ -292,6 +297,8 @@ fn promise(promise: &Promise) -> String {
         Want::Default { leaf, .. } => {
             format!("{probe}: the leaf of {leaf}, a default identity of the platform")
         }
+        Want::Call(true) => format!("{probe}: accepted"),
+        Want::Call(false) => format!("{probe}: refused"),
         Want::Lookup(address) => format!("{probe}: {address} alone"),
         Want::Readable => probe,
         Want::Answer(right) if right.is_empty() => format!("{probe}: as well as before"),

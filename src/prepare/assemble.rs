@@ -70,15 +70,7 @@ pub(super) fn assemble(
         made,
     )?);
     let live = host.is_live();
-    let mut promises = promises(&goal.want, desired.probes);
-    let mut baseline: Vec<Observation> = if live {
-        promises
-            .iter()
-            .map(|p| probe::observe(host, &p.probe))
-            .collect()
-    } else {
-        Vec::new()
-    };
+    let (mut promises, mut baseline) = looked(host, &goal.want, desired.probes, desired.steady);
     promises.extend(far.promises);
     baseline.extend(far.baseline);
     findings.extend(far.findings);
@@ -145,6 +137,7 @@ pub(super) fn assemble(
         owed,
         live,
         undoes: None,
+        phase: None,
         reverts: desired.regenerate.is_some() || goal.reverts,
         far: far.far,
         pins,
@@ -180,16 +173,33 @@ fn moves(
     Ok(moves)
 }
 
-/// Says what each probe must see.
-fn promises(served: &Want, probes: Vec<Probe>) -> Vec<Promise> {
-    probes
+/// Says what each probe must see, and looks where anything can be asked; what is `steady` must see what it sees now.
+fn looked(
+    host: &dyn Host,
+    served: &Want,
+    probes: Vec<Probe>,
+    steady: Vec<Probe>,
+) -> (Vec<Promise>, Vec<Observation>) {
+    let promise = |probe: Probe, want: Want| Promise {
+        want,
+        probe,
+        after: 0,
+    };
+    let mut promises: Vec<Promise> = probes
         .into_iter()
-        .map(|probe| Promise {
-            want: probe.want(served),
-            probe,
-            after: 0,
-        })
-        .collect()
+        .map(|probe| promise(probe.clone(), probe.want(served)))
+        .collect();
+    if !host.is_live() {
+        return (promises, Vec::new());
+    }
+    let look = |promise: &Promise| probe::observe(host, &promise.probe);
+    let mut baseline: Vec<Observation> = promises.iter().map(look).collect();
+    for probe in steady {
+        let seen = probe::observe(host, &probe);
+        promises.push(promise(probe, Want::Baseline(seen.clone())));
+        baseline.push(seen);
+    }
+    (promises, baseline)
 }
 
 /// Says why services are told although no file changes: an earlier run owes it, or an endpoint serves another leaf.

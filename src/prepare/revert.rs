@@ -19,6 +19,7 @@ use crate::{
     profile::{self, IdentityContext, Profile},
     rollback,
     rollouts::{self, Request, Resolved},
+    rotation::Turn,
     state::{Content, HostPath, Sensitivity, State},
 };
 
@@ -91,6 +92,7 @@ fn own() -> IdentityContext {
         }),
         forms: BTreeMap::new(),
         covers: Box::new(|name| name == "localhost"),
+        turn: Turn::default(),
     }
 }
 

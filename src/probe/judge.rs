@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Endpoint, Observation, Served, Verdict, Want, http, title};
+use super::{Called, Endpoint, Observation, Served, Verdict, Want, http, title};
 use crate::{desired::Probe, state::HostPath};
 
 /// Judges one observation.
@@ -16,6 +16,11 @@ pub fn judge(probe: &Probe, want: &Want, found: &Observation, baseline: &Observa
     let (judged, good, found, want) = match (want, found, baseline) {
         (Want::Leaf { leaf, chain }, Observation::Tls(now), Observation::Tls(before)) => {
             leaves(leaf, chain, now, before)
+        }
+        (Want::Call(taken), Observation::Call(now), _) => {
+            // Promised by the plan, so that silence is no excuse: on it hangs whether old trust may go.
+            let good = !now.is_empty() && now.iter().all(|call| call.taken == Some(*taken));
+            (true, good, calls(now), takes(*taken).to_owned())
         }
         (Want::Leaf { leaf, .. }, Observation::Http(now), _) => {
             let good = now.strip_prefix(http::SEEN) == Some(leaf);
@@ -221,6 +226,11 @@ fn as_before(before: &Observation, now: &Observation) -> Judgement {
             .map(|(path, reason)| (path, reason.is_none()))
             .eq(now.iter().map(|(path, reason)| (path, reason.is_none()))),
         (Observation::Http(before), Observation::Http(now)) => before == now,
+        (Observation::Call(before), Observation::Call(now)) => (before.iter())
+            .map(|call| (call.address, call.taken == Some(true)))
+            .eq(now
+                .iter()
+                .map(|call| (call.address, call.taken == Some(true)))),
         _ => false,
     };
     let want = format!("as before: {}", describe(before));
@@ -252,9 +262,29 @@ fn describe(observation: &Observation) -> String {
                 .collect();
             ends.join("; ")
         }
+        Observation::Call(found) => calls(found),
         Observation::Lookup(found) => addresses(found),
         Observation::Readable(found) => files(found),
         Observation::Http(found) => answer(found),
+    }
+}
+
+fn calls(found: &[Called]) -> String {
+    if found.is_empty() {
+        return "does not resolve".to_owned();
+    }
+    let texts: Vec<String> = found
+        .iter()
+        .map(|call| format!("{} {}", call.address, call.said))
+        .collect();
+    texts.join("; ")
+}
+
+fn takes(taken: bool) -> &'static str {
+    if taken {
+        "a client that is accepted"
+    } else {
+        "a client that is refused"
     }
 }
 

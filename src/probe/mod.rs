@@ -7,12 +7,13 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    desired::{Probe, Reader},
+    desired::{Probe, Reader, Shows},
     host::Host,
     starttls::Peer,
     state::HostPath,
 };
 
+mod call;
 mod certificate;
 mod clients;
 mod defaults;
@@ -33,6 +34,7 @@ pub(crate) mod scripted;
 #[cfg(test)]
 mod tests;
 
+pub use call::Called;
 pub use certificate::{Details, details};
 pub use clients::Opinion;
 pub use defaults::settled;
@@ -53,6 +55,8 @@ pub(crate) use tls::reason;
 pub enum Observation {
     /// Every address, in order; none where the name does not resolve.
     Tls(Vec<Endpoint>),
+    /// Every address that was called.
+    Call(Vec<Called>),
     /// The addresses that the resolver gave.
     Lookup(Vec<IpAddr>),
     /// The files, each with the reason why it cannot be read, if it cannot.
@@ -106,6 +110,8 @@ pub enum Want {
         /// How default identities are told: subjects, or paths of their leaves.
         told: Vec<String>,
     },
+    /// The client is taken, or refused.
+    Call(bool),
     /// This address alone.
     Lookup(IpAddr),
     /// Every file can be read.
@@ -149,6 +155,7 @@ impl Verdict {
 pub fn observe(host: &dyn Host, probe: &Probe) -> Observation {
     match probe {
         Probe::Tls { .. } => Observation::Tls(tls::observe(host, probe, tls::LIMIT)),
+        Probe::Call { .. } => Observation::Call(call::observe(host, probe, tls::LIMIT)),
         Probe::Lookup { name, .. } => Observation::Lookup(lookup::observe(host, name)),
         Probe::Readable { paths, by } => Observation::Readable(readable::observe(host, paths, by)),
         Probe::Http { .. } => Observation::Http(http::observe(host, probe)),
@@ -176,6 +183,27 @@ pub fn title(probe: &Probe) -> String {
             } else {
                 format!("{service}: TLS at {peer}")
             }
+        }
+        Probe::Call {
+            protocol,
+            name,
+            port,
+            get,
+            shows,
+            ..
+        } => {
+            let peer = Peer {
+                protocol: *protocol,
+                name: name.clone(),
+                port: *port,
+            };
+            let who = match shows {
+                Shows::Nothing => "without a client certificate".to_owned(),
+                Shows::Identity { .. } => "with the new identity".to_owned(),
+                Shows::Files { cert, .. } => format!("with {cert}"),
+            };
+            let get = get.as_deref().unwrap_or_default();
+            format!("call of {peer}{get} {who}")
         }
         Probe::Lookup { name, .. } => format!("lookup of {name}"),
         Probe::Readable { paths, by } => {

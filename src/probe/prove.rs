@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Observation, Verdict, Want, judge, observe, tls};
+use super::{Observation, Verdict, Want, call, judge, observe, tls};
 use crate::{
     desired::Probe,
     error::{Error, Result},
@@ -110,10 +110,12 @@ fn look(
     let limit = tls::LIMIT.min(left.max(Duration::from_secs(1)));
     let found = match probe {
         Probe::Tls { .. } => Observation::Tls(tls::observe(host, probe, limit)),
+        Probe::Call { .. } => Observation::Call(call::observe(host, probe, limit)),
         Probe::Lookup { .. } | Probe::Readable { .. } | Probe::Http { .. } => observe(host, probe),
     };
     let nothing = match probe {
         Probe::Tls { .. } => Observation::Tls(Vec::new()),
+        Probe::Call { .. } => Observation::Call(Vec::new()),
         Probe::Lookup { .. } => Observation::Lookup(Vec::new()),
         Probe::Readable { .. } => Observation::Readable(Vec::new()),
         Probe::Http { .. } => Observation::Http(String::new()),
@@ -122,7 +124,9 @@ fn look(
     standing.streak = if verdict.good { standing.streak + 1 } else { 0 };
     let needed = match &found {
         Observation::Tls(ends) if ends.iter().any(|e| e.presented.is_some()) => IN_A_ROW,
+        Observation::Call(calls) if calls.iter().any(|c| c.taken.is_some()) => IN_A_ROW,
         Observation::Tls(_)
+        | Observation::Call(_)
         | Observation::Lookup(_)
         | Observation::Readable(_)
         | Observation::Http(_) => 1,

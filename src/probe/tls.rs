@@ -40,7 +40,7 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe, limit: Duration) -> Vec<En
         .collect()
 }
 
-fn addresses_of(host: &dyn Host, name: &str, named: &[IpAddr]) -> Vec<IpAddr> {
+pub(super) fn addresses_of(host: &dyn Host, name: &str, named: &[IpAddr]) -> Vec<IpAddr> {
     if named.is_empty() {
         host.resolve(name)
     } else {

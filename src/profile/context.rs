@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde_json::Value;
 
-use crate::{error::Result, host::Host, state::Bytes};
+use crate::{error::Result, host::Host, rotation::Turn, state::Bytes};
 
 /// What a rollout's identity says about itself, in the words that expressions use.
 pub struct IdentityContext {
@@ -15,6 +15,8 @@ pub struct IdentityContext {
     pub forms: BTreeMap<&'static str, Bytes>,
     /// Tells whether a SAN covers a name (RFC 9525).
     pub covers: Box<dyn Fn(&str) -> bool>,
+    /// How far its rotation is.
+    pub turn: Turn,
 }
 
 impl fmt::Debug for IdentityContext {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+mod call;
 mod far;
 mod revert;
 
@@ -122,8 +123,10 @@ impl One<'_> {
         for spec in &self.profile.findings {
             self.finding(spec, &mut desired.findings)?;
         }
-        for resource in &self.profile.resources {
-            let (targets, findings) = {
+        let turn = &self.identity.turn;
+        let due = |phase: usize| turn.at.is_none_or(|at| phase <= at);
+        for resource in self.profile.resources.iter().filter(|r| due(r.phase)) {
+            let (targets, trusts, findings) = {
                 let made: &[Target] = &desired.targets;
                 let rest = (self.identity, self.facts, made, ids);
                 resource.desired(
@@ -134,13 +137,18 @@ impl One<'_> {
                 )?
             };
             desired.targets.extend(targets);
+            desired.trusts.extend(trusts);
             desired.findings.extend(findings);
         }
         self.revert(desired)?;
         let (first_service, first_probe) = (desired.services.len(), desired.probes.len());
         self.services(desired, first_target)?;
         for spec in &self.profile.probes {
-            self.probe(spec, desired)?;
+            if due(spec.phase) {
+                self.probe(spec, desired)?;
+            } else {
+                self.steady(spec, desired)?;
+            }
         }
         self.far(desired)?;
         self.names(desired)?;
@@ -332,10 +340,39 @@ impl One<'_> {
                         read_back.push(again);
                     }
                 }
+                ProbeKind::Call {
+                    endpoint,
+                    addresses,
+                    get,
+                    with,
+                    refused,
+                } => probes.extend(self.calls(
+                    (endpoint, addresses, get.as_ref()),
+                    with,
+                    *refused,
+                    scope,
+                )?),
                 ProbeKind::Says { command, limit } => {
                     says.extend(self.command(command, *limit)?);
                 }
             }
+            Ok(())
+        })
+    }
+
+    /// Adds a TLS probe whose phase is yet to come: until then calls must find what they found.
+    fn steady(&self, spec: &ProbeSpec, desired: &mut Desired) -> Result<()> {
+        let ProbeKind::Tls {
+            endpoint,
+            addresses,
+            service,
+        } = &spec.what
+        else {
+            return Ok(());
+        };
+        self.for_each(spec.each.as_ref(), spec.when.as_ref(), |scope| {
+            let probe = self.tls(endpoint, addresses, service.as_ref(), scope)?;
+            desired.steady.push(probe);
             Ok(())
         })
     }

@@ -3,6 +3,7 @@
 use super::{
     Fields, FindingSpec, ProbeSpec,
     parse::{each, finding, probe},
+    phases::settle,
 };
 use crate::{
     error::Result,
@@ -193,7 +194,7 @@ pub(super) fn request(path: &str, node: &Node) -> Result<RequestSpec> {
         ),
         None => UndoSpec::Send(Vec::new()),
     };
-    let spec = RequestSpec {
+    let mut spec = RequestSpec {
         when: fields.when()?,
         what: fields.need("what")?,
         send: send(path, sent)?,
@@ -201,6 +202,7 @@ pub(super) fn request(path: &str, node: &Node) -> Result<RequestSpec> {
         proves: each(&mut fields, "proves", probe)?,
         was: (fields.node("was").map(|n| was(path, n))).transpose()?,
     };
+    settle(path, &[], &mut [], &mut spec.proves)?;
     if spec.proves.is_empty() {
         return Err(fields.error(
             "request has no `proves`",

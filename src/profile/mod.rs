@@ -11,6 +11,7 @@ pub(crate) mod far;
 mod fields;
 mod load;
 mod parse;
+mod phases;
 mod revert;
 mod settings;
 mod sni;
@@ -54,6 +55,8 @@ pub struct Profile {
     pub detect: Detect,
     /// Settings in order; a default may use those before it.
     pub settings: Vec<Setting>,
+    /// The order in which mutual trust is rotated; empty: everything is set at once.
+    pub phases: Vec<String>,
     /// What is read of the host, by name.
     pub facts: Vec<(String, Fact)>,
     /// Its own checks.
@@ -166,6 +169,10 @@ pub struct ProbeSpec {
     pub when: Option<Expr>,
     /// A dotted path to a list: one probe for each member.
     pub each: Option<Expr>,
+    /// The phase from which on it is to see what it wants, by name.
+    pub phase_name: Option<Expr>,
+    /// The same, from 0.
+    pub phase: usize,
     /// What is observed.
     pub what: ProbeKind,
 }
@@ -223,6 +230,19 @@ pub enum ProbeKind {
         fact: Expr,
         /// The document.
         file: Expr,
+    },
+    /// A call over mutual TLS.
+    Call {
+        /// `name:port`.
+        endpoint: Expr,
+        /// Addresses; none: those that the name resolves to.
+        addresses: Vec<Expr>,
+        /// What is asked for over HTTP; none: the handshake is all.
+        get: Option<Expr>,
+        /// What is accepted with: `identity`, or the files of certificate and key.
+        with: Vec<Expr>,
+        /// Whether it is refused without.
+        refused: bool,
     },
     /// A command of the platform's own names the leaf.
     Says {

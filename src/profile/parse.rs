@@ -7,6 +7,7 @@ use super::{
     Setting, StepSpec, collect,
     far::{FarSpec, leads, remark},
     fields,
+    phases::{phases, settle},
 };
 use crate::{
     desired::{Action, Manager},
@@ -46,7 +47,7 @@ impl Profile {
             facts: facts.iter().map(|(name, _)| name.clone()).collect(),
         };
         let exprs = collect::expressions(path, &root)?;
-        let profile = Self {
+        let mut profile = Self {
             name,
             title: top.need("title")?.text,
             source: top.need("source")?.text,
@@ -77,10 +78,24 @@ impl Profile {
                 .node("revert")
                 .map(|n| Revert::parse(path, n))
                 .transpose()?,
+            phases: phases(&mut top)?,
             back: None,
             tables,
             renderer: Renderer::new(dir, files, &exprs, &names)?,
         };
+        if let (Some(far), false) = (&profile.far, profile.phases.is_empty()) {
+            let message = "what is set on another machine cannot be rotated in phases";
+            return Err(far.peer.error(
+                message,
+                "leave out `phases`, or make it a profile of its own",
+            ));
+        }
+        settle(
+            path,
+            &profile.phases,
+            &mut profile.resources,
+            &mut profile.probes,
+        )?;
         profile.check_references(&names)?;
         top.done()?;
         Ok(profile)
@@ -348,6 +363,7 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
         "readable",
         "effective",
         "says",
+        "call",
         "https",
         "http",
     ];
@@ -378,6 +394,7 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
             command: fields.texts("says")?,
             limit: fields.number("limit")?.unwrap_or(SAYS_LIMIT),
         },
+        ["call"] => call(&mut fields)?,
         [scheme @ ("https" | "http")] => ProbeKind::Http {
             tls: *scheme == "https",
             peer: fields.need(if *scheme == "https" { "https" } else { "http" })?,
@@ -427,10 +444,36 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
     let spec = ProbeSpec {
         when: fields.when()?,
         each: fields.text("each")?,
+        phase_name: fields.text("phase")?,
+        phase: 0,
         what,
     };
     fields.done()?;
     Ok(spec)
+}
+
+/// Reads a call: with what it is accepted, and whether it is refused without.
+fn call(fields: &mut Fields<'_>) -> Result<ProbeKind> {
+    let with = fields.texts("accepted_with")?;
+    let refused = fields.flag("refused_without")?;
+    match with.as_slice() {
+        [] if refused => {}
+        [one] if one.text == "identity" => {}
+        [_, _] => {}
+        _ => {
+            return Err(fields.error(
+                "`call` wants `accepted_with: identity` or `[CERT, KEY]`, or `refused_without: true`",
+                "",
+            ));
+        }
+    }
+    Ok(ProbeKind::Call {
+        endpoint: fields.need("call")?,
+        addresses: fields.texts("addresses")?,
+        get: fields.text("get")?,
+        with,
+        refused,
+    })
 }
 
 pub(super) fn step(path: &str, node: &Node) -> Result<StepSpec> {

@@ -4,6 +4,7 @@ use super::{
     Fields, FindingSpec, ProbeSpec, Profile, StepSpec,
     far::{FarSpec, RequestSpec, request},
     parse::{each, finding, probe, step},
+    phases::settle,
 };
 use crate::{
     error::{Error, Result},
@@ -131,7 +132,7 @@ impl Revert {
             remove: each(&mut fields, "remove", RemovalSpec::parse)?,
             regenerate,
         };
-        let revert = Self {
+        let mut revert = Self {
             back,
             requests,
             findings: each(&mut fields, "findings", finding)?,
@@ -139,7 +140,8 @@ impl Revert {
             probes: each(&mut fields, "probes", probe)?,
             steps: each(&mut fields, "steps", step)?,
         };
-        let holds_identity = |r: &&Resource| ["keystore", "pem"].contains(&r.kind);
+        settle(path, &[], &mut revert.resources, &mut revert.probes)?;
+        let holds_identity = |r: &&Resource| ["keystore", "pem", "trust"].contains(&r.kind);
         if let Some(resource) = revert.resources.iter().find(holds_identity) {
             let kind = resource.kind;
             return Err(fields.error(
@@ -180,6 +182,7 @@ impl Profile {
             probes: revert.probes,
             steps: revert.steps,
             revert: None,
+            phases: Vec::new(),
             ..self
         })
     }

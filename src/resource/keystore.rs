@@ -10,10 +10,13 @@ use crate::{
     desired::{Given, Rewrite, Rewriting, Rewritten, Target},
     error::{Error, Result},
     identity::{Certificate, Identity, Input},
-    keystore::{self, Chance, Encryption, Fault, Format, Passwords, Store, Wanted, WantedKey},
+    keystore::{
+        self, Chance, Encryption, Fault, Format, Outdated, Passwords, Store, Wanted, WantedKey,
+    },
     preflight::{Finding, Severity},
     profile::Fields,
     render::Expr,
+    rotation::{Turn, is_label, label},
     state::{Bytes, Content, HostPath, Sensitivity},
     watch::Place,
     yaml::Node,
@@ -43,6 +46,8 @@ struct Entries {
 #[derive(Debug)]
 struct Trusted {
     alias: Expr,
+    /// Whether that is the name of labels.
+    labels: bool,
     from: From,
 }
 
@@ -114,14 +119,22 @@ fn held(
 impl Trusted {
     fn parse(file: &str, node: &Node) -> Result<Self> {
         let mut fields = Fields::new(file, "trusted entry", node)?;
-        let alias = fields.need("alias")?;
+        let (alias, labels) = match (fields.text("alias")?, fields.text("name")?) {
+            (Some(alias), None) => (alias, false),
+            (None, Some(name)) => (name, true),
+            _ => return Err(fields.error("want one of `alias` and `name`", "")),
+        };
         let from = match (fields.word("form", FORMS)?, fields.text("file")?) {
             (Some(form), None) => From::Form(form),
             (None, Some(path)) => From::File(path),
             _ => return Err(fields.error("want one of `form` and `file`", "")),
         };
         fields.done()?;
-        Ok(Self { alias, from })
+        Ok(Self {
+            alias,
+            labels,
+            from,
+        })
     }
 }
 
@@ -134,7 +147,11 @@ impl Ask for Entries {
         let path = at.path(&self.path)?;
         let mut given = Vec::new();
         for trusted in &self.trusted {
-            let alias = at.renderer.text(&trusted.alias, at.scope)?;
+            let alias = if trusted.labels {
+                Alias::Labels(super::trust::name(&trusted.alias, at)?)
+            } else {
+                Alias::Is(at.renderer.text(&trusted.alias, at.scope)?)
+            };
             let source = match &trusted.from {
                 From::File(file) => Certificates::Of(at.path(file)?),
                 From::Form(form) => Certificates::These(certificates(form, trusted, at)?),
@@ -150,6 +167,7 @@ impl Ask for Entries {
             path: path.clone(),
             key: self.alias.as_ref().map(|a| key(a, at)).transpose()?,
             trusted: given,
+            turn: at.identity.turn.clone(),
             password: self.password.render(at)?,
             key_password: own.map(|held| held.render(at)).transpose()?,
             one_password: self.one_password,
@@ -199,13 +217,23 @@ fn key(alias: &Expr, at: &Asking<'_>) -> Result<WantedKey> {
 struct Filled {
     path: HostPath,
     key: Option<WantedKey>,
-    trusted: Vec<(String, Certificates)>,
+    trusted: Vec<(Alias, Certificates)>,
+    turn: Turn,
     password: Held,
     key_password: Option<Held>,
     one_password: bool,
     published: Vec<String>,
     format: Format,
     encryption: Encryption,
+}
+
+/// What trusted certificates are called.
+#[derive(Debug)]
+enum Alias {
+    /// This; those that follow the first have a number.
+    Is(String),
+    /// Each its own label of this name.
+    Labels(String),
 }
 
 #[derive(Debug)]
@@ -245,9 +273,10 @@ impl Rewrite for Filled {
                 }
             };
             for (n, certificate) in found.into_iter().enumerate() {
-                let alias = match n {
-                    0 => alias.clone(),
-                    n => format!("{alias}-{}", n + 1),
+                let alias = match (alias, n) {
+                    (Alias::Labels(name), _) => label(name, &certificate.sha256),
+                    (Alias::Is(alias), 0) => alias.clone(),
+                    (Alias::Is(alias), n) => format!("{alias}-{}", n + 1),
                 };
                 trusted.push((alias, certificate));
             }
@@ -255,6 +284,7 @@ impl Rewrite for Filled {
         let wanted = Wanted {
             key: self.key.clone(),
             trusted,
+            outdated: self.outdated(),
             format: self.format,
             encryption: self.encryption,
         };
@@ -307,9 +337,13 @@ impl Rewrite for Filled {
             Store::read(content.reveal(), Some(&store)).map_err(|fault| self.finding(fault))?;
         let ours = |alias: &str| {
             let key = self.key.as_ref().map(|key| key.alias.as_str());
-            let mut all = self.trusted.iter().map(|(alias, _)| alias.as_str());
-            key.is_some_and(|own| own.eq_ignore_ascii_case(alias))
-                || all.any(|own| own.eq_ignore_ascii_case(alias))
+            let is = |own: &str| own.eq_ignore_ascii_case(alias);
+            let mut all = self.trusted.iter();
+            key.is_some_and(is)
+                || all.any(|(own, _)| match own {
+                    Alias::Is(own) => is(own),
+                    Alias::Labels(name) => is_label(&alias.to_lowercase(), &name.to_lowercase()),
+                })
         };
         // A certificate is in the clear beside the key, which is not needed.
         Ok(keystore::leaves(
@@ -321,6 +355,21 @@ impl Rewrite for Filled {
 }
 
 impl Filled {
+    /// Returns what goes once old trust does.
+    fn outdated(&self) -> Outdated {
+        if self.turn.keeps {
+            return Outdated::default();
+        }
+        let labels = |(alias, _): &(Alias, _)| match alias {
+            Alias::Labels(name) => Some(name.clone()),
+            Alias::Is(_) => None,
+        };
+        Outdated {
+            names: self.trusted.iter().filter_map(labels).collect(),
+            leaves: self.turn.gone.clone(),
+        }
+    }
+
     /// Returns the passwords, from the files that hold them.
     fn passwords(&self, given: &Given) -> Result<Passwords, Finding> {
         let password = |held: &Held| held.read(given, "keystore-password");

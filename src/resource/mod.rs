@@ -10,12 +10,13 @@ mod keystore;
 mod link;
 mod pem;
 mod template;
+mod trust;
 mod way;
 
 pub use way::Way;
 
 use crate::{
-    desired::{OnLink, Target},
+    desired::{OnLink, Target, TrustDir},
     error::{Error, Result, backticked},
     facts::Facts,
     preflight::Finding,
@@ -33,6 +34,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &link::Link,
     &pem::Pem,
     &template::Template,
+    &trust::Trust,
 ];
 
 /// A sort of resource.
@@ -84,6 +86,12 @@ pub struct Resource {
     pub when: Option<Expr>,
     /// Name of its kind.
     pub kind: &'static str,
+    /// The phase from which on it is wanted, by name.
+    pub phase_name: Option<Expr>,
+    /// The same, from 0.
+    pub phase: usize,
+    /// Where it stands in the profile, from 1.
+    pub line: u64,
     pub(crate) ask: Box<dyn Ask>,
     owner: Option<Expr>,
     group: Option<Expr>,
@@ -110,6 +118,8 @@ pub struct Asking<'a> {
     pub ids: &'a dyn Ids,
     /// What the kind finds worth saying.
     pub findings: Vec<Finding>,
+    /// Directories that old trust goes from.
+    pub trusts: Vec<TrustDir>,
     resource: &'a Resource,
     uid: Option<u32>,
     gid: Option<u32>,
@@ -139,6 +149,9 @@ impl Resource {
         let resource = Self {
             when: fields.when()?,
             kind: kind.name(),
+            phase_name: fields.text("phase")?,
+            phase: 0,
+            line: node.line,
             ask,
             owner: fields.text("owner")?,
             group: fields.text("group")?,
@@ -163,7 +176,7 @@ impl Resource {
         self.ask.place()
     }
 
-    /// Returns what this resource wants and what it found, or nothing where it does not apply.
+    /// Returns what this resource wants, where it takes old trust from, and what it found, or nothing where it does not apply.
     ///
     /// # Errors
     /// [`Error::Unknown`] where a user or group does not exist; else as [`Ask::ask`].
@@ -173,9 +186,9 @@ impl Resource {
         renderer: &Renderer,
         scope: &Scope,
         ids: &dyn Ids,
-    ) -> Result<(Vec<Target>, Vec<Finding>)> {
+    ) -> Result<(Vec<Target>, Vec<TrustDir>, Vec<Finding>)> {
         if !renderer.holds(self.when.as_ref(), scope)? {
-            return Ok((Vec::new(), Vec::new()));
+            return Ok((Vec::new(), Vec::new(), Vec::new()));
         }
         let owner = self
             .owner
@@ -191,7 +204,7 @@ impl Resource {
         let gid = group.map(|name| ids.group(&name)).transpose()?;
         let mut asking = asking(self, uid, gid);
         let targets = self.ask.ask(&mut asking)?;
-        Ok((targets, asking.findings))
+        Ok((targets, asking.trusts, asking.findings))
     }
 }
 
@@ -226,6 +239,7 @@ impl<'a> Asking<'a> {
             made,
             ids,
             findings: Vec::new(),
+            trusts: Vec::new(),
             resource,
             uid,
             gid,

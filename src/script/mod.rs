@@ -54,6 +54,10 @@ pub fn script(plan: &Plan, sent: &[(String, Bytes)], files: &[Input]) -> Result<
     if !plan.live {
         return Err(refused("it is for another root", "leave `--root` out"));
     }
+    if let Some(phase) = &plan.phase {
+        let why = format!("it is one phase of a rotation, {}", phase.title());
+        return Err(refused(&why, "`certroll apply` goes through all of them"));
+    }
     let mut scribe = Scribe {
         plan,
         sent,

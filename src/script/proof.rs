@@ -68,9 +68,10 @@ impl Scribe<'_> {
                 Observation::Http(was) if is_answer(was) => {
                     self.answers(probe, std::slice::from_ref(was))?
                 }
-                Observation::Http(_) | Observation::Lookup(_) | Observation::Readable(_) => {
-                    Vec::new()
-                }
+                Observation::Call(_)
+                | Observation::Http(_)
+                | Observation::Lookup(_)
+                | Observation::Readable(_) => Vec::new(),
             };
             for line in lines {
                 if !self.back.contains(&line) {

@@ -35,28 +35,36 @@ impl Nginx {
         scratch.mode(&key, 0o640);
         scratch.owner(&key, 0, 33);
         scratch.dir(&format!("{name}/conf.d"));
-        scratch.dir(&format!("{name}.run"));
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|socket| socket.local_addr())
-            .unwrap()
-            .port();
-        scratch.file(&format!("{name}/nginx.conf"), configuration(name, port));
-        // Ended with the thread of its test, even where that is ended itself.
-        let mut command = scratch.program("setpriv");
-        command
-            .args(["--pdeathsig", "TERM", "--"])
-            .args(nginx(scratch, name, &[]));
-        let mut server = Self {
-            name,
-            port,
-            master: Running::start(&mut command),
-        };
+        let port = free_port();
+        let listen = format!("listen 127.0.0.1:{port} ssl;\n        return 200 \"{name}\\n\";");
+        let mut server = Self::started(scratch, name, port, &(PAIR.to_owned() + &listen));
         let wanted = scratch.fingerprint(&format!("{pair}.pem"));
         until("nginx", || {
             assert!(!server.master.has_ended(), "nginx ended: {server:?}");
             server.leaf(scratch).as_deref() == Some(&wanted)
         });
         server
+    }
+
+    /// Starts a server of its own directories with what stands in its only server block.
+    pub(crate) fn started(scratch: &Scratch, name: &'static str, port: u16, server: &str) -> Self {
+        scratch.dir(&format!("{name}.run"));
+        scratch.file(&format!("{name}/nginx.conf"), configuration(name, server));
+        // Ended with the thread of its test, even where that is ended itself.
+        let mut command = scratch.program("setpriv");
+        command
+            .args(["--pdeathsig", "TERM", "--"])
+            .args(nginx(scratch, name, &[]));
+        Self {
+            name,
+            port,
+            master: Running::start(&mut command),
+        }
+    }
+
+    /// The command by which it tests its configuration.
+    pub(crate) fn test(&self, scratch: &Scratch) -> Vec<String> {
+        nginx(scratch, self.name, &["-t"])
     }
 
     /// The fingerprint of the leaf that openssl is served; none where nothing is.
@@ -150,7 +158,17 @@ fn nginx(scratch: &Scratch, name: &str, more: &[&str]) -> Vec<String> {
         .collect()
 }
 
-fn configuration(name: &str, port: u16) -> String {
+/// A port that nobody has now.
+pub(crate) fn free_port() -> u16 {
+    let bound = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    bound.unwrap().port()
+}
+
+/// The directives of a pair in `pki`.
+pub(crate) const PAIR: &str =
+    "ssl_certificate pki/site.pem;\n        ssl_certificate_key pki/site.key;\n        ";
+
+fn configuration(name: &str, server: &str) -> String {
     let run = format!("../{name}.run");
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|what| format!("    {what}_temp_path {run}/{what};\n"))
@@ -158,8 +176,7 @@ fn configuration(name: &str, port: u16) -> String {
     format!(
         "daemon off;\nworker_processes 1;\npid {run}/pid;\nlock_file {run}/lock;\nerror_log stderr;\n\
          events {{ worker_connections 64; }}\nhttp {{\n    access_log off;\n{temporary}    include conf.d/*.conf;\n    \
-         server {{\n        listen 127.0.0.1:{port} ssl;\n        ssl_certificate pki/site.pem;\n        \
-         ssl_certificate_key pki/site.key;\n        return 200 \"{name}\\n\";\n    }}\n}}\n"
+         server {{\n        {server}\n    }}\n}}\n"
     )
 }
 

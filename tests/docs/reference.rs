@@ -154,9 +154,13 @@ fn sni(roles: &str, own: &str) -> String {
 }
 
 #[test]
-fn every_key_of_what_is_set_on_another_machine_is_in_the_reference_and_no_other() {
+fn every_key_of_what_is_set_or_called_on_another_machine_is_in_the_reference_and_no_other() {
     let text = document("docs/profiles.md");
     for (headings, examples) in [
+        (
+            vec!["### Keys of every probe", "### Probe `call`"],
+            vec!["probes: [{call: 'a:1', refused_without: true, zzz: a}]"],
+        ),
         (vec!["## Far"], vec!["far: {peer: a, settle: a, zzz: a}"]),
         (
             vec!["### Keys of a login"],
@@ -210,6 +214,7 @@ fn every_kind_is_in_the_reference_with_its_keys() {
             "pem" => vec!["path: /a, form: key"],
             "template" => vec!["path: /a, from: t.tera"],
             "hosts" => vec!["path: /a, from: /a"],
+            "trust" => vec!["path: /a, name: a", "directory: /a, name: a"],
             "keystore" => vec!["path: /a, alias: a, password_file: /a"],
             other => {
                 panic!("give an example of kind `{other}` here, and its keys in docs/profiles.md")

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ExitCode, Result},
     host::Host,
     identity::Input,
-    keystore::{Chance, Encryption, Format, Passwords, Wanted, WantedKey},
+    keystore::{Chance, Encryption, Format, Outdated, Passwords, Wanted, WantedKey},
     preflight::Severity,
     render::shell_word,
     source::{Files, password_in},
@@ -55,6 +55,7 @@ pub(super) fn run(host: &dyn Host, new: &NewStore, printer: &Printer) -> Result<
     };
     let wanted = Wanted {
         key,
+        outdated: Outdated::default(),
         trusted,
         format,
         encryption,

@@ -93,7 +93,8 @@ pub(super) fn accepted(dial: &Dial) -> Result<(ClientConnection, TcpStream)> {
     let broken = |found: String| silent(dial, "the peer that is accepted", found);
     let end = Instant::now() + dial.limit;
     let verifier = Arc::new(Verifier::new(dial.accept.clone()));
-    let clerk = Clerk::new(None, &verifier.provider()).map_err(|e| broken(e.to_string()))?;
+    let clerk = Clerk::new(dial.client.as_deref(), &verifier.provider())
+        .map_err(|e| broken(e.to_string()))?;
     let mut session =
         session(dial, &verifier, &Arc::new(clerk)).map_err(|e| broken(e.to_string()))?;
     let connected = connect(dial, end).and_then(|mut stream| {

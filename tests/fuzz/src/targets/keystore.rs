@@ -2,7 +2,7 @@
 
 use certroll::{
     identity::{Identity, Input},
-    keystore::{Chance, Encryption, Format, Holds, Passwords, Store, Wanted, WantedKey},
+    keystore::{Chance, Encryption, Format, Holds, Outdated, Passwords, Store, Wanted, WantedKey},
     state::Bytes,
 };
 
@@ -57,6 +57,7 @@ fn rewritten(data: &[u8], password: &Bytes, before: &Store) -> String {
             key: identity.key.unwrap(),
             chain: vec![identity.leaf.clone()],
         }),
+        outdated: Outdated::default(),
         trusted: vec![("ours too".to_owned(), identity.leaf)],
         format: Format::Jks,
         encryption: Encryption::Modern,

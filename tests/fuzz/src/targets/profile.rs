@@ -107,5 +107,6 @@ fn identity() -> IdentityContext {
             ("bundle", pem(&format!("{key}LEAF\n"))),
         ]),
         covers: Box::new(|name| name == "pbx.example.com"),
+        turn: certroll::rotation::Turn::default(),
     }
 }

@@ -62,6 +62,11 @@ pub trait Rewrite: fmt::Debug + Any {
     /// Returns the files of the host that it needs besides; links are followed.
     fn needs(&self) -> Vec<HostPath>;
 
+    /// Returns those of them that hold a password, so that others should not be able to read them.
+    fn secrets(&self) -> Vec<HostPath> {
+        Vec::new()
+    }
+
     /// Returns the content that follows from the one of before; the very same bytes where that is as wanted.
     ///
     /// # Errors
@@ -102,6 +107,8 @@ pub struct Rewritten {
     pub bytes: Bytes,
     /// What may be shown of the difference, a line each; none: the difference itself, as of any other file.
     pub lines: Option<Vec<String>>,
+    /// What is worth saying of it.
+    pub findings: Vec<Finding>,
 }
 
 /// A [`Rewrite`] that copies of a target share.
@@ -281,6 +288,13 @@ pub enum Probe {
         /// The answers that are right, as `200`, `401` or `empty`; none: if it answered well before, it does so still.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         is: Vec<String>,
+        /// The backend behind it, as `host:port`: it must have seen the leaf as that of its client, and refuse a client
+        /// without one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen_by: Option<String>,
+        /// What to do where it did not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
     },
 }
 
@@ -297,6 +311,8 @@ impl Probe {
                     logins,
                     accept: _,
                     is,
+                    seen_by,
+                    hint: _,
                 },
                 Self::Http {
                     tls: other_tls,
@@ -305,10 +321,19 @@ impl Probe {
                     logins: other_logins,
                     accept: _,
                     is: other_is,
+                    seen_by: other_seen_by,
+                    hint: _,
                 },
             ) => {
-                (tls, peer, path, logins, is)
-                    == (other_tls, other_peer, other_path, other_logins, other_is)
+                (tls, peer, path, logins, is, seen_by)
+                    == (
+                        other_tls,
+                        other_peer,
+                        other_path,
+                        other_logins,
+                        other_is,
+                        other_seen_by,
+                    )
             }
             _ => self == other,
         }
@@ -318,7 +343,10 @@ impl Probe {
     #[must_use]
     pub fn want(&self, served: &Want) -> Want {
         match self {
-            Self::Tls { .. } => served.clone(),
+            Self::Tls { .. }
+            | Self::Http {
+                seen_by: Some(_), ..
+            } => served.clone(),
             Self::Lookup { is, .. } => Want::Lookup(*is),
             Self::Readable { .. } => Want::Readable,
             Self::Http { is, .. } => Want::Answer(is.clone()),

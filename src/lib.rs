@@ -36,6 +36,7 @@ mod hex;
 pub mod hooks;
 pub mod host;
 pub mod identity;
+pub mod issue;
 pub mod journal;
 pub mod keystore;
 pub mod notify;
@@ -58,6 +59,7 @@ pub mod service;
 pub mod source;
 pub mod starttls;
 pub mod state;
+pub mod trust;
 pub mod watch;
 pub mod yaml;
 

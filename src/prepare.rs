@@ -152,7 +152,7 @@ fn forward(host: &dyn Host, request: &Request) -> Result<Prepared> {
     // What was read of a large host is not needed any more once it says what is wanted.
     drop(profiles);
     let goal = Goal {
-        line: line(&identity),
+        line: line(&identity, &resolved.source),
         want: probe::served(&identity),
         leaf: Some(Leaf::of(&identity.leaf.der)),
         changes: Vec::new(),
@@ -236,7 +236,7 @@ fn kept(identity: &Identity) -> Vec<(&'static str, Bytes)> {
         .collect()
 }
 
-fn line(identity: &Identity) -> IdentityLine {
+fn line(identity: &Identity, source: &str) -> IdentityLine {
     let leaf = &identity.leaf;
     IdentityLine {
         fingerprint: identity.fingerprint().to_owned(),
@@ -248,6 +248,7 @@ fn line(identity: &Identity) -> IdentityLine {
             .chain(leaf.ips.iter().map(ToString::to_string))
             .collect(),
         not_after: leaf.not_after,
+        source: source.to_owned(),
     }
 }
 

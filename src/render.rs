@@ -27,6 +27,7 @@ pub const IDENTITY: &[&str] = &[
     "has_anchor",
     "key",
     "sha1",
+    "for_clients",
 ];
 
 /// Filters of our own beside tera's, for people: `profiles show` lists them.
@@ -36,6 +37,15 @@ pub const FILTERS: &[(&str, &str)] = &[
     ("basename", "the last component of a path"),
     ("label", "a host name up to its first dot"),
     ("domain", "a host name after its first dot"),
+    (
+        "host",
+        "what stands before the port in `host:port`, brackets taken off",
+    ),
+    (
+        "port",
+        "what stands behind the last colon of `host:port`, or empty text",
+    ),
+    ("is_address", "whether the text is an IP address"),
     (
         "hosts_line",
         "the text with a line for `address` and `name` added unless it has one",
@@ -81,6 +91,17 @@ impl Expr {
             message: message.into(),
             hint: hint.into(),
         }
+    }
+}
+
+/// Parts `host:port`; an address of IPv6 is in brackets where it has a port.
+fn endpoint(text: &str) -> (&str, &str) {
+    if let Some((host, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return (host, rest.strip_prefix(':').unwrap_or_default());
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') => (host, port),
+        Some(_) | None => (text, ""),
     }
 }
 
@@ -156,6 +177,17 @@ impl Renderer {
         tera.register_filter("domain", |name: &str, _: Kwargs, _: &State<'_>| {
             let (_, domain) = name.split_once('.').unwrap_or_default();
             domain.to_owned()
+        });
+        tera.register_filter("host", |text: &str, _: Kwargs, _: &State<'_>| {
+            let (host, _) = endpoint(text);
+            host.to_owned()
+        });
+        tera.register_filter("port", |text: &str, _: Kwargs, _: &State<'_>| {
+            let (_, port) = endpoint(text);
+            port.to_owned()
+        });
+        tera.register_filter("is_address", |text: &str, _: Kwargs, _: &State<'_>| {
+            text.parse::<std::net::IpAddr>().is_ok()
         });
         tera.register_filter("hosts_line", hosts_line);
         let mut renderer = Self {

@@ -4,15 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     error::{Error, Result},
-    host::{Deciding, Host},
+    host::Host,
     identity::{Identity, Input},
     journal::{Remembered, Store},
     preflight::Finding,
-    profile::Fields,
-    source::{Files, Source as _, source_open},
-    state::{Bytes, HostPath},
-    yaml,
+    source::{self, Files, Placed, Source as _},
+    state::HostPath,
 };
+
+mod described;
+
+pub(crate) use described::file;
+pub use described::sources;
+
+use described::{ROLLOUTS_D, RolloutFile, rollout_file};
 
 /// What was asked for.
 #[derive(Debug, Clone, Default)]
@@ -21,8 +26,10 @@ pub struct Request {
     pub name: Option<String>,
     /// Profiles, if given.
     pub profiles: Vec<String>,
-    /// Where the identity comes from, if given.
+    /// Files that the identity comes from, if given.
     pub files: Files,
+    /// What on the host it comes from instead, as in `certbot:NAME`.
+    pub from: Option<String>,
     /// Where the pair comes from that other machines have now, if given.
     pub previous: Files,
     /// Settings given.
@@ -46,6 +53,8 @@ pub struct Resolved {
     pub name: String,
     /// Profiles, settings and allowed findings to be remembered.
     pub remembered: Remembered,
+    /// Where its identity was taken from, for people: `certbot:NAME`, or paths; empty where that is not known.
+    pub source: String,
     /// The newest committed generation; 0 where there is none.
     pub generation: u64,
     /// What is owed from an earlier run.
@@ -54,65 +63,35 @@ pub struct Resolved {
     pub restart: BTreeSet<String>,
 }
 
-/// An entry of `/etc/certroll/rollouts.d`: paths in it are the root's.
-#[derive(Debug)]
-struct RolloutFile {
-    profiles: Vec<String>,
-    cert: String,
-    key: Option<String>,
-    chain: Option<String>,
-    password_file: Option<String>,
-    set: BTreeMap<String, String>,
-    allow: Vec<String>,
-}
-
-impl RolloutFile {
-    fn parse(path: &str, text: &str) -> Result<Self> {
-        let node = yaml::parse(path, text, yaml::Dialect::Strict)?;
-        let mut fields = Fields::new(path, "rollout", &node)?;
-        let set = fields.node("set");
-        let value =
-            |(key, value): &(yaml::Key, yaml::Node)| Some((key.name.clone(), value.scalar()?));
-        let file = Self {
-            profiles: fields
-                .texts("profiles")?
-                .into_iter()
-                .map(|e| e.text)
-                .collect(),
-            cert: fields.need("cert")?.text,
-            key: fields.text("key")?.map(|e| e.text),
-            chain: fields.text("chain")?.map(|e| e.text),
-            password_file: fields.text("password_file")?.map(|e| e.text),
-            set: set
-                .map(|node| node.entries().iter().filter_map(value).collect())
-                .unwrap_or_default(),
-            allow: fields.texts("allow")?.into_iter().map(|e| e.text).collect(),
-        };
-        fields.done()?;
-        Ok(file)
-    }
-}
-
-const ROLLOUTS_D: &str = "/etc/certroll/rollouts.d";
-
 /// Finds out which rollout is meant, and fetches its identity with what reading it found.
 ///
 /// # Errors
 /// [`Error::Usage`] where that cannot be told; what the source says where its identity is unfit.
 pub fn resolve(host: &dyn Host, request: &Request) -> Result<(Resolved, Identity, Vec<Finding>)> {
     let (mut resolved, file, before) = find(host, request)?;
-    let (identity, findings) = if has_files(request) {
+    let (identity, findings) = if let Some(from) = &request.from {
+        resolved.source.clone_from(from);
+        let (files, findings) = source::locate(host.tree(), from)?;
+        let password = request.files.password(host)?;
+        also(Placed { files, password }.fetch(host)?, findings)
+    } else if is_given(request) {
+        resolved.source = request.files.paths().join(", ");
         request.files.fetch(host)?
     } else if let Some(file) = file {
-        followed(host, &file)?
+        resolved.source = file.source();
+        let (placed, findings) = file.placed(host)?;
+        also(placed.fetch(host)?, findings)
     } else if before.identity > 0 {
         resolved.remembered.allow.extend(before.allow);
+        resolved.source = Store::generation(host, before.identity)
+            .map(|kept| kept.intent.identity.source)
+            .unwrap_or_default();
         kept(host, before.identity)?
     } else {
         let name = &resolved.name;
         return Err(usage(
             &format!("no identity is given for rollout `{name}`, and none is remembered"),
-            "give it: `--cert FILE --key FILE`",
+            "give it: `--cert FILE --key FILE`, or `--from KIND:NAME`",
         ));
     };
     resolved.finish(request)?;
@@ -145,15 +124,24 @@ impl Resolved {
     }
 }
 
-fn has_files(request: &Request) -> bool {
-    request.files.cert.is_some() || request.files.key.is_some()
+fn is_given(request: &Request) -> bool {
+    request.from.is_some() || request.files.cert.is_some() || request.files.key.is_some()
+}
+
+/// Adds what was found before an identity was read.
+fn also(
+    (identity, mut findings): (Identity, Vec<Finding>),
+    before: Vec<Finding>,
+) -> (Identity, Vec<Finding>) {
+    findings.extend(before);
+    (identity, findings)
 }
 
 /// Finds a rollout, the file that describes it, and what is remembered of it.
 fn find(host: &dyn Host, request: &Request) -> Result<(Resolved, Option<RolloutFile>, Remembered)> {
     let known = Store::rollouts(host)?.rollouts;
-    let has_files = has_files(request);
-    if has_files && request.profiles.is_empty() && request.name.is_none() && known.len() != 1 {
+    let is_given = is_given(request);
+    if is_given && request.profiles.is_empty() && request.name.is_none() && known.len() != 1 {
         let hint = "name one: `--profile wazo`; `certroll profiles list` lists them";
         return Err(usage("no profile is given for this identity", hint));
     }
@@ -174,7 +162,7 @@ fn find(host: &dyn Host, request: &Request) -> Result<(Resolved, Option<RolloutF
         identity: before.identity,
         ..Remembered::default()
     };
-    let file = if has_files {
+    let file = if is_given {
         None
     } else {
         rollout_file(host, &name)?
@@ -187,6 +175,7 @@ fn find(host: &dyn Host, request: &Request) -> Result<(Resolved, Option<RolloutF
     let resolved = Resolved {
         name,
         remembered,
+        source: String::new(),
         generation: before.generation,
         obligations: before.obligations.clone(),
         restart: before.restart.clone(),
@@ -262,80 +251,6 @@ fn names(host: &dyn Host, known: &BTreeMap<String, Remembered>) -> Result<Vec<St
     names.sort();
     names.dedup();
     Ok(names)
-}
-
-/// Returns the path of the file that may describe a rollout.
-pub(crate) fn file(name: &str) -> HostPath {
-    HostPath::new(&format!("{ROLLOUTS_D}/{name}.yaml")).unwrap_or_default()
-}
-
-fn rollout_file(host: &dyn Host, name: &str) -> Result<Option<RolloutFile>> {
-    let path = file(name);
-    let state = host.read(&path)?;
-    let Some(bytes) = state.bytes() else {
-        return Ok(None);
-    };
-    let open = host.writable_by_others(Deciding::Root(&path))?;
-    if let Some(open) = open.filter(|_| host.effective_uid() == 0) {
-        return Err(Error::Input {
-            subject: format!("`{path}`"),
-            message: format!(
-                "`{open}` can be written by others than root: it decides what root does"
-            ),
-            hint: format!("chown root:root {open}; chmod go-w {open}"),
-        });
-    }
-    RolloutFile::parse(path.as_str(), &bytes.text()).map(Some)
-}
-
-/// Returns the files that decide on a rollout's identity, its own in `rollouts.d` first; none where it follows no source.
-///
-/// # Errors
-/// As [`resolve`], where that file cannot be taken.
-pub fn sources(host: &dyn Host, name: &str) -> Result<Vec<HostPath>> {
-    let Some(file) = rollout_file(host, name)? else {
-        return Ok(Vec::new());
-    };
-    let own = format!("{ROLLOUTS_D}/{name}.yaml");
-    let named = [file.key, file.chain, file.password_file];
-    let all = [own, file.cert]
-        .into_iter()
-        .chain(named.into_iter().flatten());
-    Ok(all.filter_map(|path| HostPath::new(&path).ok()).collect())
-}
-
-/// Reads the identity that a rollout's file follows.
-fn followed(host: &dyn Host, file: &RolloutFile) -> Result<(Identity, Vec<Finding>)> {
-    let read = |text: &String| -> Result<Input> {
-        let missing = |message: &str| Error::Input {
-            subject: format!("`{text}`"),
-            message: message.to_owned(),
-            hint: String::new(),
-        };
-        let path = HostPath::new(text).map_err(|e| missing(&e.to_string()))?;
-        let (_, state) = host.read_followed(&path)?;
-        let bytes = state
-            .bytes()
-            .cloned()
-            .ok_or_else(|| missing("is not a file"))?;
-        Ok(Input {
-            name: text.clone(),
-            bytes,
-        })
-    };
-    let inputs: Vec<Input> = [Some(&file.cert), file.key.as_ref(), file.chain.as_ref()]
-        .into_iter()
-        .flatten()
-        .map(read)
-        .collect::<Result<_>>()?;
-    let password = file.password_file.as_ref().map(read).transpose()?;
-    let password = password.map(|p| Bytes::from(p.bytes.reveal().trim_ascii_end().to_vec()));
-    let (identity, mut findings) = Identity::assemble(&inputs, password.as_ref())?;
-    for input in &inputs {
-        let path = HostPath::new(&input.name).unwrap_or_default();
-        findings.extend(source_open(host, Deciding::Root(&path), &input.name)?);
-    }
-    Ok((identity, findings))
 }
 
 /// Reads the identity that a generation kept.

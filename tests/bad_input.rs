@@ -191,7 +191,7 @@ fn unknown_names_are_answered_with_the_known_ones() {
     for (line, message) in [
         (
             format!("{pair} --profile waso"),
-            "error: unknown profile `waso`\nhint: known: `apache2`, `bind9`, `checkpoint`, `cockpit`, `coturn`, `cups`, `dovecot`, `exim4`, `freeradius`, `haproxy`, `lighttpd`, `mariadb`, `mosquitto`, `nginx`, `postfix`, `postgresql`, `proftpd`, `prosody`, `rabbitmq`, `redis`, `slapd`, `speechmatics`, `stunnel4`, `unbound`, `vsftpd`, `wazo`\n",
+            "error: unknown profile `waso`\nhint: known: `apache2`, `bind9`, `checkpoint`, `cockpit`, `coturn`, `cups`, `dovecot`, `exim4`, `freeradius`, `haproxy`, `lighttpd`, `mariadb`, `mosquitto`, `nginx`, `postfix`, `postgresql`, `proftpd`, `prosody`, `rabbitmq`, `redis`, `slapd`, `speechmatics`, `stunnel4`, `unbound`, `vsftpd`, `wazo`, `wso2`\n",
         ),
         (
             format!("{pair} --profile wazo --set hots=x"),
@@ -219,7 +219,7 @@ fn unknown_names_are_answered_with_the_known_ones() {
         (
             "--profile wazo".to_owned(),
             "error: no identity is given for rollout `wazo`, and none is remembered\n\
-             hint: give it: `--cert FILE --key FILE`\n",
+             hint: give it: `--cert FILE --key FILE`, or `--from KIND:NAME`\n",
         ),
     ] {
         refused(&scratch, &line, 2, &format!("{message}host: unchanged\n"));

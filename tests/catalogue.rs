@@ -48,7 +48,7 @@ fn host(files: &[(&str, &str)]) -> Scratch {
 #[test]
 fn every_profile_of_a_daemon_places_the_identity_where_its_configuration_looks() {
     // Platforms have tests of their own.
-    let mut tried: Vec<&str> = vec!["checkpoint", "speechmatics", "wazo"];
+    let mut tried: Vec<&str> = vec!["checkpoint", "speechmatics", "wazo", "wso2"];
     for (profile, files, wanted) in NAMED.iter().chain(OWN) {
         let scratch = host(files);
         let before = scratch.tree();

@@ -280,6 +280,27 @@ fn an_interrupted_story_of_a_server_that_is_pinned_fails_and_leaves_nothing_behi
 }
 
 #[test]
+fn the_story_of_a_gateway_and_its_backend_holds_in_time_and_leaves_nothing_behind() {
+    let lines = [
+        "[allow-all]",
+        "<servers>*</servers>",
+        "<servers>backend.example.com:9444</servers>",
+        "<KeyPassword>[not shown]</KeyPassword>",
+        "the gateway's log: javax.net.ssl.SSLHandshakeException",
+        "committed: generation 1, 1 probes good",
+        "called through the gateway: the backend saw `",
+        "running: touch -c",
+        "committed: generation 2, 1 probes good",
+        "called through the gateway: the backend saw `",
+        "-Djavax.net.debug=ssl:handshake",
+        "rolled back: generation 3, everything as it was before",
+        "every claim held: 2 identities seen by the backend, ",
+    ];
+    tell("wso2", &lines);
+    interrupt("wso2", &["== A renewal", "running: touch"]);
+}
+
+#[test]
 fn the_story_of_an_appliance_holds_in_time_and_leaves_nothing_behind() {
     let lines = [
         "the appliance serves ",

@@ -291,6 +291,50 @@ fn known_lines_of_a_log_are_explained_with_what_to_do() {
             "untrusted",
         ),
         (
+            "Caused by: java.security.UnrecoverableKeyException: Cannot recover key",
+            "file-unreadable",
+        ),
+        (
+            "javax.net.ssl|ALL|10|main|2026-11-21 18:11:49.561 UTC|X509Authentication.java:227|No X.509 cert selected for [EC, EdDSA, RSA]",
+            "client-unknown",
+        ),
+        (
+            "javax.net.ssl|DEBUG|10|main|2026-11-21 18:11:49.561 UTC|CertificateMessage.java:1100|No available client authentication scheme",
+            "client-unknown",
+        ),
+        (
+            "javax.net.ssl.SSLHandshakeException: Received fatal alert: bad_certificate",
+            "client-unknown",
+        ),
+        (
+            "javax.net.ssl.SSLHandshakeException: Received fatal alert: certificate_required",
+            "client-unknown",
+        ),
+        (
+            "javax.net.ssl.SSLHandshakeException: Received fatal alert: certificate_unknown",
+            "untrusted",
+        ),
+        (
+            "javax.net.ssl.SSLHandshakeException: Empty client certificate chain",
+            "client-unknown",
+        ),
+        (
+            "sun.security.validator.ValidatorException: Extended key usage does not permit use for TLS client authentication",
+            "unfit",
+        ),
+        (
+            "java.io.IOException: Keystore was tampered with, or password was incorrect",
+            "file-unreadable",
+        ),
+        (
+            "WARN - FileUpdateNotificationHandler Error loading last modified time for the SSL config file",
+            "wrong-file",
+        ),
+        (
+            "ERROR - SenderProfileReloader Ignoring reload SSL config",
+            "wrong-file",
+        ),
+        (
             "FATAL:  private key file \"/etc/ssl/private/x.key\" has group or world access",
             "file-unreadable",
         ),

@@ -11,13 +11,17 @@ use crate::{
 mod acme;
 mod issue;
 mod peers;
+mod serve;
 mod stores;
+mod trust;
 mod watch;
 
 pub(crate) use acme::{Acme, Renew};
-pub(crate) use issue::Issue;
+pub(crate) use issue::{Issue, Made, MadeByCa};
 pub(crate) use peers::{Pin, Probing};
+pub(crate) use serve::{Backend, Serve};
 pub(crate) use stores::{Keystore, NewStore, Opened, StoreFormat};
+pub(crate) use trust::{Anchor, Trust};
 pub(crate) use watch::{Shape, Watching};
 
 /// Rolls a certificate across every service of a host, proves by handshake that each one serves it, or puts
@@ -67,7 +71,8 @@ identity, 3 rolled back, 4 stuck or open, 5 differences, 6 locked, 7 stale,
 8 wrong peer.";
 
 /// What a saved plan has already.
-const APPROVED: [&str; 10] = [
+const APPROVED: [&str; 11] = [
+    "from",
     "name",
     "profile",
     "cert",
@@ -89,6 +94,8 @@ pub(crate) enum Story {
     Checkpoint,
     /// A Speechmatics appliance over the network
     Speechmatics,
+    /// A WSO2 gateway whose backend demands a client certificate
+    Wso2,
 }
 
 /// When to colour.
@@ -109,6 +116,7 @@ pub(crate) enum Command {
   certroll plan --profile wazo --cert site.pem --key site.key
   certroll plan --profile wazo --cert site.p12 --password-file secret \\
       --set host=wazo.example.com
+  certroll plan --profile wazo --from certbot:wazo.example.com
   certroll plan    the remembered rollout, against the host as it is
   certroll --root /mnt/image plan --profile wazo \\
       --cert site.pem --key site.key --out plan.json
@@ -125,7 +133,7 @@ fatal finding stands in the way.")]
         #[command(flatten)]
         rollout: Rollout,
         /// Show what `revert` would do instead
-        #[arg(long, conflicts_with_all = ["cert", "key", "chain", "password_file"])]
+        #[arg(long, conflicts_with_all = ["cert", "key", "chain", "from", "password_file"])]
         revert: bool,
         /// Save the plan to FILE, for `apply --plan FILE`
         #[arg(long, value_name = "FILE")]
@@ -291,6 +299,16 @@ Due is what the server says (RFC 9773), else when a third of the lifetime is
 left. What fails is tried again after an hour, then two, up to a day, is shown
 by `status`, and fails the unit.")]
     Renew(Renew),
+    /// Give clients what they must trust, or have this host trust it
+    Trust {
+        #[command(subcommand)]
+        command: Trust,
+    },
+    /// Serve for proof: a backend that says which client certificate it saw
+    Serve {
+        #[command(subcommand)]
+        command: Serve,
+    },
     /// Have the host call certroll when it must: at boot, after renewals and upgrades, and when files change
     Hooks {
         #[command(subcommand)]
@@ -454,6 +472,10 @@ pub(crate) struct Selected {
     /// The chain
     #[arg(long, value_name = "FILE")]
     pub(crate) chain: Option<String>,
+    /// Take the pair from where another tool keeps it on this host: certbot:NAME, acme.sh:NAME, lego:NAME,
+    /// dehydrated:NAME, step:NAME, certmonger:ID, dir:PATH
+    #[arg(long, value_name = "KIND:NAME", conflicts_with_all = ["cert", "key", "chain"])]
+    pub(crate) from: Option<String>,
     /// Read the password of an encrypted key or store from FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<String>,
@@ -473,6 +495,7 @@ impl Selected {
             name,
             profiles: self.profile.clone(),
             files,
+            from: self.from.clone(),
             profiles_dir: profiles_dir.map(str::to_owned),
             ..Request::default()
         }

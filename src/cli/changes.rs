@@ -252,7 +252,7 @@ pub(crate) fn recover(
     }
 }
 
-/// Installs or removes hooks: a rollout of files without an identity, which is not remembered.
+/// Installs or removes hooks, or a trust anchor: a rollout of files without an identity, which is not remembered.
 pub(crate) fn hooks(
     host: &mut dyn Host,
     go: Go,

@@ -7,6 +7,7 @@ use crate::{
 };
 
 mod acme;
+mod made;
 
 pub(crate) fn run(
     host: &mut dyn Host,
@@ -15,6 +16,8 @@ pub(crate) fn run(
     printer: &Printer,
 ) -> Result<ExitCode> {
     match command {
+        Issue::SelfSigned(asked) => made::self_signed(host, asked, printer),
+        Issue::Ca(asked) => made::by_ca(host, asked, printer),
         Issue::Acme(asked) => acme::run(host, asked, state, printer),
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     receipt::{Outcome, Receipt},
     rollouts::Request,
     script::script,
-    source::Files,
+    source::{self, Files},
     watch,
 };
 
@@ -34,6 +34,8 @@ pub struct Saved {
     cert: Option<String>,
     key: Option<String>,
     chain: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
     password_file: Option<String>,
     profiles_dir: Option<String>,
     #[serde(default, skip_serializing_if = "no_files")]
@@ -64,6 +66,7 @@ impl Saved {
             cert: files.cert,
             key: files.key,
             chain: files.chain,
+            from: request.from.clone(),
             password_file: files.password_file,
             profiles_dir: request.profiles_dir.clone(),
             previous: request.previous.clone(),
@@ -127,6 +130,7 @@ impl Saved {
             name: self.name.clone(),
             profiles: self.profiles.clone(),
             files,
+            from: self.from.clone(),
             previous: self.previous.clone(),
             set: self.set.clone(),
             allow: self.allow.clone(),
@@ -224,17 +228,14 @@ fn emit(host: &dyn Host, request: &Request, prepared: &Prepared, path: &str) -> 
     if prepared.plan.is_blocked() || prepared.plan.is_empty() {
         return Ok(());
     }
+    let mut named = [request.files.paths(), request.previous.paths()].concat();
+    if let Some(from) = &request.from {
+        named.extend(source::locate(host.tree(), from)?.0.paths());
+    }
     let mut files = Vec::new();
-    for named in [&request.files, &request.previous] {
-        for name in [&named.cert, &named.key, &named.chain]
-            .into_iter()
-            .flatten()
-        {
-            files.push(Input {
-                name: name.clone(),
-                bytes: host.read_input(name)?,
-            });
-        }
+    for name in named {
+        let bytes = host.read_input(&name)?;
+        files.push(Input { name, bytes });
     }
     let text = script(&prepared.plan, &prepared.keep.far, &files)?;
     super::write_new(host, path, text.as_bytes(), 0o700, "give another name")

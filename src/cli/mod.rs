@@ -27,8 +27,10 @@ mod profiles;
 mod record;
 mod renew;
 mod renewals;
+pub(crate) mod serve;
 mod status;
 pub(crate) mod text;
+mod trust;
 mod usage;
 
 pub use look::Saved;
@@ -149,11 +151,13 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Probe(asked) => probe::run(host, asked, printer),
         Command::Pin { command } => pin::run(host, command, printer),
         Command::Keystore { command } => keystore::run(host, command, printer),
+        Command::Serve { command } => serve::run(host, command, printer),
         Command::Hooks { command } => {
             hooks::run(host, command, cli.state.as_deref(), profiles_dir, printer)
         }
         Command::Issue { command } => issue::run(host, command, cli.state.as_deref(), printer),
         Command::Renew(renew) => renew::run(host, renew, profiles_dir, printer),
+        Command::Trust { command } => trust::run(host, command, printer),
         Command::Profiles { command } => match command {
             Profiles::List => {
                 let listed = profiles::list(host, profiles_dir)?;

@@ -3,7 +3,7 @@ use std::{
     fmt::Write as _,
     io::{ErrorKind, IsTerminal as _, Write as _},
     os::fd::AsFd as _,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -21,14 +21,14 @@ use crate::{
 };
 
 /// Knows what the user wants to see, and where.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Printer {
     json: bool,
     quiet: bool,
     verbose: bool,
     color: anstream::ColorChoice,
     /// Why output did not arrive, the first time.
-    lost: OnceLock<std::io::Error>,
+    lost: Arc<OnceLock<std::io::Error>>,
 }
 
 impl Printer {
@@ -39,7 +39,7 @@ impl Printer {
             quiet: false,
             verbose: false,
             color: anstream::ColorChoice::Auto,
-            lost: OnceLock::new(),
+            lost: Arc::default(),
         }
     }
 
@@ -54,7 +54,7 @@ impl Printer {
             quiet: cli.quiet,
             verbose: cli.verbose,
             color,
-            lost: OnceLock::new(),
+            lost: Arc::default(),
         }
     }
 
@@ -77,6 +77,15 @@ impl Printer {
             self.stdout(&(document + "\n"));
         } else {
             self.stdout(&text());
+        }
+    }
+
+    /// Prints one line of a result that has no end of its own: with `--json` a document a line.
+    pub(crate) fn line(&self, document: &Value, text: impl FnOnce() -> String) {
+        if self.json {
+            self.stdout(&format!("{document}\n"));
+        } else {
+            self.stdout(&format!("{}\n", text()));
         }
     }
 

@@ -93,10 +93,11 @@ fn head(view: &View, is_empty: bool) -> String {
         "drifted or owed"
     };
     format!(
-        "rollout {}: {state}\nleaf {}, until {}\n",
+        "rollout {}: {state}\nleaf {}, until {}{}\n",
         view.rollout,
         view.identity.fingerprint,
-        text::time(view.identity.not_after)
+        text::time(view.identity.not_after),
+        text::taken_from(&view.identity)
     )
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use crate::{
-    plan::{ChangeView, FindingView, View},
+    plan::{ChangeView, FindingView, IdentityLine, View},
     receipt::{Outcome, Receipt},
 };
 
@@ -46,9 +46,10 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
         let _ = writeln!(out, "{} {}", paint(BOLD, "identity"), identity.subject);
         let _ = writeln!(
             out,
-            "         {}, leaf {short}, until {}",
+            "         {}, leaf {short}, until {}{}",
             identity.names.join(", "),
-            time(identity.not_after)
+            time(identity.not_after),
+            taken_from(identity)
         );
     }
     findings(&mut out, view.findings.iter());
@@ -104,6 +105,14 @@ pub(crate) fn blunt(view: &View) -> String {
 pub(crate) fn count(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
+}
+
+/// Says where an identity was taken from, where that is known.
+pub(crate) fn taken_from(identity: &IdentityLine) -> String {
+    if identity.source.is_empty() {
+        return String::new();
+    }
+    format!(", from {}", identity.source)
 }
 
 /// Notes too: what a rollout leaves alone, or takes for granted, is part of what is agreed to.

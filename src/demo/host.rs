@@ -7,8 +7,8 @@ use crate::{
     error::{Error, Result},
     hello::Answer,
     host::{
-        Command, Deciding, Dial, Edit, Entry, Footing, Host, Output, Place, Presented, Question,
-        Tree, User, system::SystemHost,
+        Call, Command, Deciding, Dial, Edit, Entry, Footing, Host, Output, Place, Presented,
+        Question, Reply, Tree, User, system::SystemHost,
     },
     probe::lookup_in_hosts,
     state::{Bytes, HostPath, State},
@@ -145,6 +145,12 @@ impl<M: Machine> Host for DemoHost<M> {
 
     fn greet(&self, dial: &Dial, offer: &[u8]) -> Result<Option<Answer>> {
         self.files.greet(&self.real(dial)?, offer)
+    }
+
+    fn fetch(&self, call: &Call) -> Result<Reply> {
+        let mut call = call.clone();
+        call.dial = self.real(&call.dial)?;
+        self.files.fetch(&call)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

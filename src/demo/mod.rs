@@ -32,6 +32,7 @@ mod fold;
 mod host;
 mod manager;
 mod mint;
+mod mutual;
 mod platform;
 pub mod portal;
 mod scratch;
@@ -41,6 +42,7 @@ mod story;
 mod table;
 mod teller;
 mod words;
+mod wso2;
 
 use scratch::Scratch;
 use story::Story;
@@ -56,6 +58,7 @@ pub(crate) fn run(story: DemoStory, printer: &Printer) -> Result<ExitCode> {
         DemoStory::Wazo => wazo(printer),
         DemoStory::Checkpoint => checkpoint(printer),
         DemoStory::Speechmatics => speechmatics(printer),
+        DemoStory::Wso2 => mutual(printer),
     }
 }
 
@@ -148,4 +151,26 @@ impl Told {
             self.daemons, self.endpoints, self.calls, self.paths
         )
     }
+}
+
+fn mutual(printer: &Printer) -> Result<ExitCode> {
+    let start = Instant::now();
+    system::watch_signals()?;
+    let scratch = Scratch::make()?;
+    let told =
+        mutual::Story::new(&scratch, teller::Teller(printer)).and_then(mutual::Story::tell)?;
+    drop(scratch);
+    let seconds = start.elapsed().as_secs_f64();
+    let mutual::Told { rollouts, paths } = told;
+    let document = json!({
+        "format": "certroll/demo-wso2/1",
+        "rollouts": rollouts,
+        "paths": paths,
+        "seconds": seconds,
+    });
+    printer.result(&document, || {
+        let word = paint(GREEN, "every claim held");
+        format!("\n{word}: {rollouts} identities seen by the backend, {paths} paths as before; {seconds:.1} s\n")
+    });
+    Ok(ExitCode::Success)
 }

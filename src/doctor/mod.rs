@@ -49,6 +49,8 @@ pub enum Verdict {
     WrongFile,
     /// A daemon verifies its peers by something that the leaf does not satisfy.
     WrongVerify,
+    /// A client showed no certificate, or one that the server does not accept.
+    ClientUnknown,
     /// A unit is not running.
     UnitDown,
     /// Nothing answers at the port.
@@ -84,6 +86,7 @@ impl Verdict {
             Self::OverrideMasked => "another file comes before the override",
             Self::WrongFile => "a server is set to another pair",
             Self::WrongVerify => "a daemon cannot verify its peers",
+            Self::ClientUnknown => "a client certificate is missing or not accepted",
             Self::WrongAddress => "a name resolves to another address",
             Self::UnitDown => "a unit is not running",
             Self::Silent => "nothing answers",

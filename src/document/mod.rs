@@ -9,6 +9,7 @@ mod brackets;
 mod find;
 mod hidden;
 mod json;
+mod look;
 mod node;
 mod tags;
 mod toml;
@@ -17,6 +18,7 @@ mod xml;
 mod yaml;
 
 pub(crate) use hidden::secrets;
+pub use look::said;
 pub use node::{Hop, Scalar, Wanted};
 
 use node::{Body, Node};
@@ -163,6 +165,11 @@ impl Edits {
         })?;
         Ok(format!("{mark}{done}").into_bytes())
     }
+}
+
+/// Returns a way as people write it.
+pub(crate) fn way(at: &[Hop]) -> String {
+    find::name(at)
 }
 
 impl Edits {

@@ -10,11 +10,13 @@ use serde_json::{Map, Value};
 pub use glob::{Globbed, glob};
 
 use crate::{
+    document::{Format, Hop, said},
     effective::{self, Layered},
     error::Result,
     host::{Host, Tree},
     profile::{Fields, Profile},
-    render::Expr,
+    render::{Expr, Scope},
+    resource::Way,
     state::{HostPath, State},
     yaml::Node,
 };
@@ -37,6 +39,17 @@ pub enum Fact {
         /// The files, in the order in which they are read.
         files: Vec<HostPath>,
     },
+    /// What a document says at a place.
+    Document {
+        /// Its path; settings that are given, or have a plain default, and facts before this one may be in it.
+        path: Expr,
+        /// How it is written.
+        format: Format,
+        /// The way to the place.
+        at: Way,
+        /// What the fact is.
+        gives: Gives,
+    },
     /// What every daemon of a platform really reads.
     Layered {
         /// The table of daemons, a file beside the profile.
@@ -48,6 +61,17 @@ pub enum Fact {
         /// The setting that decides the release.
         release: Option<String>,
     },
+}
+
+/// What becomes of the texts at a place of a document.
+#[derive(Debug, Clone)]
+pub enum Gives {
+    /// The only one, or empty text.
+    Text,
+    /// All of them.
+    All,
+    /// Whether one of them is this, which may be a password that everybody knows: what it is else, nobody learns.
+    Is(String),
 }
 
 /// What one profile found on one host.
@@ -104,6 +128,7 @@ impl Fact {
             return Err(fields.error("`value` and `in` belong together", ""));
         }
         let layered = fields.node("layered");
+        let document = fields.node("document");
         let given = [
             first.is_some(),
             file.is_some(),
@@ -111,16 +136,21 @@ impl Fact {
             glob.is_some(),
             key.is_some(),
             layered.is_some(),
+            document.is_some(),
         ];
         if given.iter().filter(|g| **g).count() != 1 {
             return Err(fields.error(
                 "a fact is read in exactly one way",
-                "known are `first`, `file`, `shell`, `glob`, `value`, `layered`",
+                "known are `first`, `file`, `shell`, `glob`, `value`, `document`, `layered`",
             ));
         }
         if let (Some(key), Some(files)) = (key, files) {
             fields.done()?;
             return Ok(Self::Value { key, files });
+        }
+        if let Some(node) = document {
+            fields.done()?;
+            return Self::parse_document(path, node);
         }
         let fact = match (first, file, shell, glob, layered) {
             (Some(paths), ..) => Self::First(paths),
@@ -135,6 +165,31 @@ impl Fact {
         };
         fields.done()?;
         Ok(fact)
+    }
+
+    fn parse_document(path: &str, node: &Node) -> Result<Self> {
+        let mut fields = Fields::new(path, "document", node)?;
+        let place = fields.need("path")?;
+        let Some(format) = fields.word("format", &Format::NAMES)? else {
+            return Err(fields.error("`document` has no `format`", "add `format: toml`"));
+        };
+        let at = fields.node("at").map(|node| Way::parse(path, node));
+        let Some(at) = at.transpose()? else {
+            return Err(fields.error("`document` has no `at`", "say where: `at: [NAME, NAME]`"));
+        };
+        let gives = match (fields.text("is")?, fields.flag("all")?) {
+            (Some(text), false) => Gives::Is(text.text),
+            (None, true) => Gives::All,
+            (None, false) => Gives::Text,
+            (Some(_), true) => return Err(fields.error("want one of `is` and `all`", "")),
+        };
+        fields.done()?;
+        Ok(Self::Document {
+            path: place,
+            format,
+            at,
+            gives,
+        })
     }
 
     fn parse_layered(path: &str, node: &Node) -> Result<Self> {
@@ -154,7 +209,11 @@ impl Fact {
     pub fn glob(&self) -> Option<&str> {
         match self {
             Self::Glob(pattern) | Self::Layered { dirs: pattern, .. } => Some(pattern),
-            Self::First(_) | Self::File(_) | Self::Shell(_) | Self::Value { .. } => None,
+            Self::First(_)
+            | Self::File(_)
+            | Self::Shell(_)
+            | Self::Value { .. }
+            | Self::Document { .. } => None,
         }
     }
 
@@ -167,7 +226,8 @@ impl Fact {
             | Self::File(_)
             | Self::Shell(_)
             | Self::Glob(_)
-            | Self::Value { .. } => None,
+            | Self::Value { .. }
+            | Self::Document { .. } => None,
         }
     }
 }
@@ -229,6 +289,19 @@ pub fn discover_in(
                 let dirs = found.get(pattern.as_str()).into_iter().flatten();
                 Value::Array(dirs.map(|(d, _)| Value::from(d.as_str())).collect())
             }
+            Fact::Document {
+                path,
+                format,
+                at,
+                gives,
+            } => {
+                let mut scope = Scope::default();
+                scope.set("set", &profile.plain_settings(set));
+                scope.set("facts", &facts.json);
+                let path = profile.renderer.text(path, &scope)?;
+                let at = at.rendered(&profile.renderer, &scope)?;
+                document(tree, &path, *format, &at, gives)?
+            }
             Fact::Layered {
                 table,
                 dirs,
@@ -271,6 +344,27 @@ fn file(tree: &dyn Tree, paths: &[HostPath]) -> Result<String> {
         }
     }
     Ok(String::new())
+}
+
+/// Reads what a document says; one that is not there or cannot be read says nothing, and whoever edits it says why.
+fn document(
+    tree: &dyn Tree,
+    path: &str,
+    format: Format,
+    at: &[Hop],
+    gives: &Gives,
+) -> Result<Value> {
+    let text = match HostPath::new(path) {
+        Ok(path) => tree.text(&path)?.unwrap_or_default(),
+        Err(_) => String::new(),
+    };
+    let said = said(format, text.as_bytes(), at).unwrap_or_default();
+    Ok(match (gives, said.as_slice()) {
+        (Gives::Is(wanted), said) => Value::from(said.contains(wanted)),
+        (Gives::All, _) => Value::from(said),
+        (Gives::Text, [one]) => Value::from(one.trim()),
+        (Gives::Text, _) => Value::from(""),
+    })
 }
 
 /// Reads `KEY=VALUE` lines as a shell that sources the file would, for plain values and values in quotes.

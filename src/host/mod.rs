@@ -18,6 +18,7 @@ mod dial;
 pub mod fake;
 mod look;
 pub mod system;
+pub(crate) mod visit;
 mod web;
 mod writer;
 

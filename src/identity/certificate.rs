@@ -159,6 +159,35 @@ impl Certificate {
         }
     }
 
+    /// Returns the name, DER, by which a server that trusts this asks for client certificates: clients compare it with the
+    /// issuers of what they have (RFC 5246 section 7.4.4).
+    pub(crate) fn asked_by(&self) -> &[u8] {
+        if self.is_ca {
+            &self.subject_der
+        } else {
+            &self.issuer_der
+        }
+    }
+
+    /// Tells whether a client may show it: its extended key usage, if there is one, does not exclude that (RFC 5280 section
+    /// 4.2.1.12).
+    pub(crate) fn is_for_clients(&self) -> bool {
+        let fits = |usage: &String| ["clientAuth", "anyExtendedKeyUsage"].contains(&usage.as_str());
+        let usages = self.extended_key_usage.as_ref();
+        usages.is_none_or(|usages| usages.iter().any(fits))
+    }
+
+    /// Says why a server that trusts what is listed, and nothing else, refuses this leaf of a client with what came behind it
+    /// at `now` (seconds since the epoch, UTC); a leaf that is listed itself counts, whoever issued it.
+    pub(crate) fn refusal_as_client(
+        &self,
+        chain: &[Self],
+        listed: &[Self],
+        now: i64,
+    ) -> Option<String> {
+        super::trust::refusal_as_client(self, chain, listed, now)
+    }
+
     /// Tells whether a client that asks for `name` (a host name or an address) accepts this leaf: only the SAN counts,
     /// and a wildcard only as the whole leftmost label, for exactly one label (RFC 9525 sections 6.3 and 6.5).
     #[must_use]

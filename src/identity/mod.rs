@@ -251,6 +251,7 @@ impl Identity {
             "has_anchor": self.anchor.is_some(),
             "key": self.key.as_ref().map(Key::description).unwrap_or_default(),
             "sha1": self.leaf.sha1,
+            "for_clients": self.leaf.is_for_clients(),
         })
     }
 }

@@ -78,12 +78,38 @@ pub(super) fn verifies_with(identity: &Identity, anchor_pem: &[u8], now: i64) ->
     path(leaf, &chain, roots.iter().map(|c| c.der.as_slice()), now).is_ok()
 }
 
-/// Builds and verifies a path from a leaf through intermediates to one of the anchors; the error says why there is none.
+/// See [`Certificate::refusal_as_client`].
+pub(super) fn refusal_as_client(
+    leaf: &Certificate,
+    chain: &[Certificate],
+    listed: &[Certificate],
+    now: i64,
+) -> Option<String> {
+    if listed.iter().any(|c| c.der == leaf.der) {
+        return (!leaf.is_valid_at(now)).then(|| "it is not valid now".to_owned());
+    }
+    let chain: Vec<&Certificate> = chain.iter().collect();
+    let anchors = listed.iter().map(|c| c.der.as_slice());
+    path_for(leaf, &chain, anchors, now, KeyUsage::client_auth()).err()
+}
+
+/// Builds and verifies a path from a server's leaf through intermediates to one of the anchors; the error says why there is
+/// none.
 pub(super) fn path<'a>(
     leaf: &Certificate,
     chain: &[&Certificate],
     anchors: impl Iterator<Item = &'a [u8]>,
     now: i64,
+) -> Result<(), String> {
+    path_for(leaf, chain, anchors, now, KeyUsage::server_auth())
+}
+
+fn path_for<'a>(
+    leaf: &Certificate,
+    chain: &[&Certificate],
+    anchors: impl Iterator<Item = &'a [u8]>,
+    now: i64,
+    usage: KeyUsage,
 ) -> Result<(), String> {
     let ders: Vec<CertificateDer<'_>> = anchors.map(CertificateDer::from).collect();
     let anchors: Vec<TrustAnchor<'_>> = ders
@@ -103,7 +129,7 @@ pub(super) fn path<'a>(
         &anchors,
         &links,
         time,
-        KeyUsage::server_auth(),
+        usage,
         None,
         None,
     )
@@ -126,7 +152,7 @@ fn reason(error: &webpki::Error) -> String {
         E::InvalidSignatureForPublicKey => {
             "a signature on the way is wrong or made with too small a key".to_owned()
         }
-        E::RequiredEkuNotFoundContext(_) => "the extended key usage excludes serverAuth".to_owned(),
+        E::RequiredEkuNotFoundContext(_) => "the extended key usage excludes this use".to_owned(),
         E::UnsupportedSignatureAlgorithmContext(_)
         | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
             "a certificate on the way is signed in a way that clients refuse".to_owned()

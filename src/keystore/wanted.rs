@@ -63,6 +63,10 @@ pub struct Settled {
     pub bytes: Bytes,
     /// Which entries go, come and stay, a line each.
     pub lines: Vec<String>,
+    /// Aliases of keys that the password of keys does not open.
+    pub closed: Vec<String>,
+    /// Alias and subject of the leaf of each key.
+    pub leaves: Vec<(String, String)>,
 }
 
 /// The least that `keytool` takes for the password of a store.
@@ -122,7 +126,22 @@ impl Wanted {
         };
         let new = store.entries(Some(passwords.of_keys()));
         let lines = lines(before.map(|_| old.as_slice()), &new);
-        Ok(Settled { bytes, lines })
+        let (mut closed, mut leaves) = (Vec::new(), Vec::new());
+        for entry in &new {
+            if let Holds::Key { key, chain } = &entry.holds {
+                if key.is_none() {
+                    closed.push(entry.alias.clone());
+                }
+                let leaf = chain.first().map(|c| c.subject.clone());
+                leaves.extend(leaf.map(|subject| (entry.alias.clone(), subject)));
+            }
+        }
+        Ok(Settled {
+            bytes,
+            lines,
+            closed,
+            leaves,
+        })
     }
 
     /// Writes a store, and reads it again before anybody relies on it.

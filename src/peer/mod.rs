@@ -2,9 +2,11 @@
 
 mod fingerprint;
 mod verifier;
+mod visitor;
 
 #[cfg(test)]
 mod tests;
 
 pub use fingerprint::Fingerprint;
 pub use verifier::{Accept, Verifier};
+pub(crate) use visitor::Visitor;

@@ -110,6 +110,9 @@ pub struct IdentityLine {
     pub names: Vec<String>,
     /// End of validity, seconds since the epoch, UTC.
     pub not_after: i64,
+    /// Where it was taken from: `certbot:NAME`, or paths; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
 }
 
 /// What will be done, whole.
@@ -214,7 +217,8 @@ pub fn observe(host: &dyn Host, targets: Vec<Target>, fresh: (u32, u32)) -> Resu
             observed.findings.push(finding);
             continue;
         }
-        let lines = match rewrite::settle(host, &mut target, &before)? {
+        let told = &mut observed.findings;
+        let lines = match rewrite::settle(host, &mut target, &before, told)? {
             Ok(lines) => lines,
             Err(finding) => {
                 observed.findings.push(finding);

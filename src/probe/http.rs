@@ -1,10 +1,12 @@
 //! What a path answers over HTTP.
 
+use super::tls;
 use crate::{
     desired::Probe,
     error::{Error, Result},
     far::{self, Login},
-    host::{Host, Reply},
+    host::{Dial, Host, Reply},
+    pins,
 };
 
 /// Asks a path; what came of it as `200`, `empty`, `refused`, or in words.
@@ -15,6 +17,7 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
         path,
         logins,
         accept,
+        seen_by,
         ..
     } = probe
     else {
@@ -29,12 +32,15 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
             .transpose()?;
         let reply = far::calls(host, peer, accept, path)?.make(|mut call| {
             call.tls = *tls;
-            call.dial.limit = super::tls::LIMIT;
+            call.dial.limit = tls::LIMIT;
             call.login.clone_from(&login);
             host.fetch(&call)
         });
         Ok(match reply? {
-            Reply::Answer { status, .. } => status.to_string(),
+            Reply::Answer { status, body } => match seen_by {
+                Some(backend) if (200..300).contains(&status) => seen(host, backend, &body),
+                Some(_) | None => status.to_string(),
+            },
             Reply::Empty => "empty".to_owned(),
             Reply::Lost(why) => format!("broke off: {why}"),
         })
@@ -44,7 +50,7 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
         Err(Error::Unproved { found, .. }) if found == "refused the connection" => {
             "refused".to_owned()
         }
-        Err(error) => super::reason(&error),
+        Err(error) => tls::reason(&error),
     };
     if logins.is_empty() {
         return told(ask(None));
@@ -57,6 +63,45 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
         }
     }
     answer
+}
+
+/// How the observation of a call begins whose backend named a leaf: the rest is its SHA-256, lower hex.
+pub(super) const SEEN: &str = "seen ";
+
+/// Says which leaf the backend behind a path saw, if it refuses a client that shows none; else what it does instead.
+fn seen(host: &dyn Host, backend: &str, body: &str) -> String {
+    let document: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let Some(leaf) = document["leaf"]["sha256"].as_str() else {
+        return "is answered, and the answer names no leaf".to_owned();
+    };
+    match admits(host, backend) {
+        None => format!("{SEEN}{leaf}"),
+        Some(why) => format!("is answered, and backend {backend} {why}"),
+    }
+}
+
+/// Says why a backend does not refuse a client without a certificate; none where it does. Nothing but a handshake is made.
+fn admits(host: &dyn Host, backend: &str) -> Option<String> {
+    let (_, peer) = match pins::key(backend) {
+        Ok(key) => key,
+        Err(error) => return Some(error.to_string()),
+    };
+    let addresses = host.resolve(&peer.name);
+    if addresses.is_empty() {
+        return Some("does not resolve".to_owned());
+    }
+    addresses.into_iter().find_map(|address| {
+        let address = std::net::SocketAddr::new(address, peer.port);
+        let dial = Dial::new(address, peer.protocol, &peer.name, tls::LIMIT);
+        match host.handshake(&dial) {
+            Ok(presented) => match (presented.asked, presented.refusal) {
+                (Some(_), Some(_)) => None,
+                (Some(_), None) => Some("takes a client without a certificate".to_owned()),
+                (None, _) => Some("asks for no client certificate".to_owned()),
+            },
+            Err(error) => Some(tls::reason(&error)),
+        }
+    })
 }
 
 /// Tells whether a path answered well.

@@ -17,6 +17,11 @@ pub fn judge(probe: &Probe, want: &Want, found: &Observation, baseline: &Observa
         (Want::Leaf { leaf, chain }, Observation::Tls(now), Observation::Tls(before)) => {
             leaves(leaf, chain, now, before)
         }
+        (Want::Leaf { leaf, .. }, Observation::Http(now), _) => {
+            let good = now.strip_prefix(http::SEEN) == Some(leaf);
+            let want = format!("the backend sees {}", short(leaf));
+            (true, good, answer(now), hinted(probe, good, want))
+        }
         (Want::Lookup(address), Observation::Lookup(now), _) => (
             true,
             now.as_slice() == [*address],
@@ -162,12 +167,26 @@ fn answers(right: &[String], now: &str, before: &str) -> Judgement {
     (true, good, found, right.join(" or "))
 }
 
+/// Adds to what is wanted what to do where it is not so, if the profile says it.
+fn hinted(probe: &Probe, good: bool, want: String) -> String {
+    match probe {
+        Probe::Http {
+            hint: Some(hint), ..
+        } if !good => format!("{want}; {hint}"),
+        _ => want,
+    }
+}
+
 /// Puts an answer in words.
 fn answer(text: &str) -> String {
     match text {
         "empty" => "closes the connection without an answer".to_owned(),
         "refused" => "refuses the connection".to_owned(),
         status if status.len() == 3 => format!("answers {status}"),
+        seen if seen.starts_with(http::SEEN) => {
+            let leaf = seen.strip_prefix(http::SEEN).unwrap_or_default();
+            format!("the backend saw {}", short(leaf))
+        }
         other => other.to_owned(),
     }
 }

@@ -56,7 +56,8 @@ pub enum Observation {
     Lookup(Vec<IpAddr>),
     /// The files, each with the reason why it cannot be read, if it cannot.
     Readable(Vec<(HostPath, Option<String>)>),
-    /// The status of an answer over HTTP, as `200`; else `empty`, `refused`, or why there was none.
+    /// The status of an answer over HTTP, as `200`; else `empty`, `refused`, or why there was none. Where a backend stands behind
+    /// it, the leaf that it saw, as `seen` and the fingerprint.
     Http(String),
 }
 
@@ -189,6 +190,7 @@ pub fn title(probe: &Probe) -> String {
             peer,
             path,
             logins,
+            seen_by,
             ..
         } => {
             let scheme = if *tls { "https" } else { "http" };
@@ -196,7 +198,9 @@ pub fn title(probe: &Probe) -> String {
                 [] => String::new(),
                 [login, ..] => format!(" as {}", login.user),
             };
-            format!("GET {scheme}://{peer}{path}{who}")
+            let by = seen_by.as_ref();
+            let by = by.map_or_else(String::new, |by| format!(", seen by {by}"));
+            format!("GET {scheme}://{peer}{path}{who}{by}")
         }
     }
 }

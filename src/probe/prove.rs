@@ -18,6 +18,9 @@ const SHORT: Duration = Duration::from_millis(50);
 /// Pause after a round in which something was not.
 const LONG: Duration = Duration::from_millis(250);
 
+/// The same once the wait has taken a minute: who polls a file looks at it no more often.
+const LONGER: Duration = Duration::from_secs(3);
+
 /// Where one probe stands.
 struct Standing {
     verdict: Option<Verdict>,
@@ -43,7 +46,8 @@ pub fn prove(
     let forward = probes
         .iter()
         .any(|(_, want)| !matches!(want, Want::Baseline(_)));
-    let end = host.elapsed() + Duration::from_secs(deadline_secs);
+    let start = host.elapsed();
+    let end = start + Duration::from_secs(deadline_secs);
     let mut standings: Vec<Standing> = probes
         .iter()
         .map(|_| Standing {
@@ -77,7 +81,11 @@ pub fn prove(
                 first.found
             ));
         }
-        host.sleep(if waiting.is_empty() { SHORT } else { LONG });
+        host.sleep(match waiting.is_empty() {
+            true => SHORT,
+            false if host.elapsed() < start + Duration::from_mins(1) => LONG,
+            false => LONGER,
+        });
     }
     Ok(standings.into_iter().filter_map(|s| s.verdict).collect())
 }

@@ -27,6 +27,9 @@ use crate::{
 /// Seconds that a platform's script or a config test may run.
 const COMMAND_LIMIT: u64 = 600;
 
+/// Seconds that all probes together may take, unless the profile says otherwise.
+const DEADLINE: u64 = 60;
+
 /// Renders everything that profiles ask for, before anything of their targets is read.
 ///
 /// `set` are the settings that were given, by name (`port`), or by profile and name (`nginx.port`); every other one takes
@@ -54,7 +57,7 @@ pub fn desired(
         };
         one.add(&mut desired, ids)?;
         desired.profiles.push(profile.name.clone());
-        desired.deadline = desired.deadline.max(profile.deadline);
+        desired.deadline = desired.deadline.max(one.deadline()?);
         desired.warn_days = desired.warn_days.max(profile.warn_days.unwrap_or_default());
         desired
             .settings
@@ -156,6 +159,15 @@ impl One<'_> {
                 .push(self.text(expr, &self.scope)?);
         }
         Ok(())
+    }
+
+    fn deadline(&self) -> Result<u64> {
+        let Some(expr) = &self.profile.deadline else {
+            return Ok(DEADLINE);
+        };
+        let text = self.text(expr, &self.scope)?;
+        let seconds = text.trim().parse();
+        seconds.map_err(|_| expr.error(format!("`{text}` is no number of seconds"), ""))
     }
 
     fn finding(&self, spec: &FindingSpec, out: &mut Vec<Finding>) -> Result<()> {
@@ -295,7 +307,13 @@ impl One<'_> {
                     path,
                     login,
                     is,
-                } => probes.push(self.http((*tls, peer, path), *login, is)?),
+                    seen_by,
+                    hint,
+                } => {
+                    let seen_by = seen_by.as_ref().map(|e| self.peer(e)).transpose()?;
+                    let hint = hint.as_ref().map(|e| self.text(e, scope)).transpose()?;
+                    probes.push(self.http((*tls, peer, path), *login, is, (seen_by, hint))?);
+                }
                 ProbeKind::Effective { fact, file } => {
                     let path = self.path(file, scope)?;
                     let name = fact.text.strip_prefix("facts.").unwrap_or_default();

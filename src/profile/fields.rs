@@ -110,6 +110,28 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
+    /// Returns a whole number, or an expression that gives one, if it is there.
+    ///
+    /// # Errors
+    /// [`Error::Parse`] where it is something else or negative.
+    pub fn number_or_code(&mut self, name: &'static str) -> Result<Option<Expr>> {
+        let code = |text: &str| text.contains("{{") || text.contains("{%");
+        match self.node.get(name).map(|node| (node, &node.value)) {
+            Some((_, Value::Text(said))) if code(said) => self.text(name),
+            Some((node, _)) => Ok(self.number(name)?.map(|number| Expr {
+                path: self.path.to_owned(),
+                line: node.line,
+                column: node.column,
+                text: number.to_string(),
+                condition: false,
+            })),
+            None => {
+                self.known.push(name);
+                Ok(None)
+            }
+        }
+    }
+
     /// Returns a boolean; a missing one is false.
     ///
     /// # Errors

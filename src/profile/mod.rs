@@ -74,7 +74,7 @@ pub struct Profile {
     /// Subjects of the platform's own default identities, or paths of their leaves.
     pub default_identity: Vec<Expr>,
     /// Seconds that all probes together may take.
-    pub deadline: u64,
+    pub deadline: Option<Expr>,
     /// Days before the end of a certificate in which the end is a warning, where the platform needs more than is usual.
     pub warn_days: Option<u64>,
     /// How the platform gets back to its own default, where the profile says so.
@@ -205,6 +205,10 @@ pub enum ProbeKind {
         login: Option<&'static str>,
         /// The answers that are right; none: as well as before.
         is: Vec<String>,
+        /// The backend behind it, `host:port`, which must have seen the leaf and refuses a client without one.
+        seen_by: Option<Expr>,
+        /// What to do where it did not.
+        hint: Option<Expr>,
     },
     /// What a document of ours says is what every daemon that reads it will see.
     Effective {

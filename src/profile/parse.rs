@@ -26,9 +26,6 @@ const UNIT_LIMIT: u64 = 90;
 /// Seconds that a command which names the leaf may take, unless the profile says otherwise.
 const SAYS_LIMIT: u64 = 30;
 
-/// Seconds that all probes together may take, unless the profile says otherwise.
-const DEADLINE: u64 = 60;
-
 impl Profile {
     /// Parses a profile and the files that stand beside it.
     ///
@@ -69,7 +66,7 @@ impl Profile {
             steps: each(&mut top, "steps", step)?,
             never_touch: top.texts("never_touch")?,
             default_identity: top.texts("default_identity")?,
-            deadline: top.number("deadline")?.unwrap_or(DEADLINE),
+            deadline: top.number_or_code("deadline")?,
             warn_days: top.number("warn_days")?,
             revert: top
                 .node("revert")
@@ -385,6 +382,8 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
                 &[("any", "any"), ("first", "first"), ("last", "last")],
             )?,
             is: fields.texts("is")?.into_iter().map(|e| e.text).collect(),
+            seen_by: fields.text("seen_by")?,
+            hint: fields.text("hint")?,
         },
         _ => {
             let known = backticked(&kinds.map(str::to_owned));
@@ -398,6 +397,16 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
         && user.is_some() == group.is_some()
     {
         return Err(fields.error("`readable` wants `user` or `group`, one of them", ""));
+    }
+    if let ProbeKind::Http {
+        tls,
+        is,
+        seen_by: Some(_),
+        ..
+    } = &what
+        && !(*tls && is.is_empty())
+    {
+        return Err(fields.error("`seen_by` is for `https` without `is`", ""));
     }
     let spec = ProbeSpec {
         when: fields.when()?,

@@ -60,6 +60,19 @@ pub(super) fn check<'p>(
     }
 }
 
+impl Profile {
+    /// Returns the settings that are known before anything is read: those that were given, and plain defaults.
+    pub(crate) fn plain_settings(&self, set: &BTreeMap<String, String>) -> Map<String, Value> {
+        let plain = |text: &str| !text.contains("{{") && !text.contains("{%");
+        let known = self.settings.iter().filter_map(|setting| {
+            let default = Some(&setting.default.text).filter(|text| plain(text));
+            let value = set.get(&setting.name).or(default)?;
+            Some((setting.name.clone(), Value::from(value.as_str())))
+        });
+        known.collect()
+    }
+}
+
 /// Resolves the settings of a profile, in order: a default may use those before it.
 pub(super) fn scope(
     profile: &Profile,

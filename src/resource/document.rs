@@ -2,10 +2,14 @@
 
 use std::{any::Any, rc::Rc};
 
-use super::{Ask, Asking, Kind};
+use super::{
+    Ask, Asking, Kind,
+    held::{Held, HeldSpec},
+    way::Way,
+};
 use crate::{
     desired::{Given, Rewrite, Rewriting, Rewritten, Target},
-    document::{Act, Edit, Edits, Format, Hop, Scalar, Wanted},
+    document::{Act, Edit, Edits, Format, Hop, Scalar, Wanted, said, way},
     error::Result,
     identity::{Certificate, Input},
     preflight::{Finding, Severity},
@@ -26,21 +30,40 @@ struct File {
     format: Format,
     create: Option<Expr>,
     edits: Vec<EditSpec>,
+    checks: Vec<CheckSpec>,
 }
 
 #[derive(Debug)]
 struct EditSpec {
     when: Option<Expr>,
-    at: Vec<HopSpec>,
-    /// None: what is there is taken out.
-    value: Option<ValueSpec>,
+    at: Way,
+    does: Does,
     every: bool,
 }
 
 #[derive(Debug)]
-enum HopSpec {
-    Name(Expr),
-    Member(Vec<(String, Expr)>),
+enum Does {
+    Set(ValueSpec),
+    Take(HeldSpec),
+    Remove,
+}
+
+/// One entry of `checks`.
+#[derive(Debug)]
+struct CheckSpec {
+    at: Way,
+    once: Option<Expr>,
+    trimmed: bool,
+}
+
+/// What must be true of all texts that a way leads to, once the document is edited.
+#[derive(Debug, PartialEq)]
+struct Check {
+    at: Vec<Hop>,
+    /// No text may be there twice, by any of the members that this parts.
+    once: Option<String>,
+    /// None should have white space around it.
+    trimmed: bool,
 }
 
 #[derive(Debug)]
@@ -81,11 +104,14 @@ impl Kind for Document {
                 "add `edits: [{at: [NAME], value: TEXT}]`",
             ));
         }
+        let checks = fields.members("checks").iter();
+        let checks = checks.map(|node| CheckSpec::parse(path, node));
         Ok(Box::new(File {
             path: fields.need("path")?,
             format,
             create: fields.text("create")?,
             edits,
+            checks: checks.collect::<Result<_>>()?,
         }))
     }
 }
@@ -93,88 +119,79 @@ impl Kind for Document {
 impl EditSpec {
     fn parse(path: &str, node: &Node) -> Result<Self> {
         let mut fields = Fields::new(path, "edit", node)?;
-        let at = match fields.node("at") {
-            None => Vec::new(),
-            Some(node) if matches!(node.value, Value::List(_)) => (node.items().iter())
-                .map(|node| HopSpec::parse(path, node))
-                .collect::<Result<_>>()?,
-            Some(node) => vec![HopSpec::parse(path, node)?],
-        };
-        if !matches!(at.first(), Some(HopSpec::Name(_) | HopSpec::Member(_))) {
+        let at = fields.node("at").map(|node| Way::parse(path, node));
+        let Some(at) = at.transpose()? else {
             return Err(fields.error("edit has no `at`", "say where: `at: [NAME, NAME]`"));
-        }
+        };
         let types = [
             ("text", Type::Text),
             ("number", Type::Number),
             ("boolean", Type::Boolean),
         ];
         let read_as = fields.word("as", &types)?;
-        let value = match (fields.node("value"), fields.flag("remove")?) {
-            (Some(node), false) => {
-                Some(ValueSpec::parse(path, node, read_as.unwrap_or(Type::Text))?)
+        let value = fields.node("value");
+        let from = fields.node("from");
+        let does = match (value, from, fields.flag("remove")?) {
+            (Some(node), None, false) => {
+                let read_as = read_as.unwrap_or(Type::Text);
+                Does::Set(ValueSpec::parse(path, node, read_as)?)
             }
-            (None, true) => None,
-            _ => return Err(fields.error("want one of `value` and `remove`", "")),
+            (None, Some(node), false) => Does::Take(HeldSpec::parse(path, node)?),
+            (None, None, true) => Does::Remove,
+            _ => return Err(fields.error("want one of `value`, `from` and `remove`", "")),
         };
-        if read_as.is_some() && !matches!(value, Some(ValueSpec::Text(..))) {
+        if read_as.is_some() && !matches!(does, Does::Set(ValueSpec::Text(..))) {
             return Err(fields.error("`as` is for a `value` that is text", ""));
         }
         let edit = Self {
             when: fields.when()?,
             at,
-            value,
+            does,
             every: fields.flag("every")?,
         };
         fields.done()?;
         Ok(edit)
     }
 
-    fn render(&self, at: &Asking<'_>) -> Result<Edit> {
-        let mut hops: Vec<Hop> = Vec::new();
-        for spec in &self.at {
-            match spec {
-                HopSpec::Name(name) => hops.push(Hop {
-                    name: Some(at.renderer.text(name, at.scope)?),
-                    member: Vec::new(),
-                }),
-                HopSpec::Member(wanted) => {
-                    let mut member = Vec::new();
-                    for (key, value) in wanted {
-                        member.push((key.clone(), at.renderer.text(value, at.scope)?));
-                    }
-                    match hops.last_mut().filter(|hop| hop.member.is_empty()) {
-                        Some(hop) => hop.member = member,
-                        None => hops.push(Hop { name: None, member }),
-                    }
-                }
-            }
-        }
-        let act = match &self.value {
-            Some(value) => Act::Set(value.render(at)?),
-            None => Act::Remove,
+    /// Renders it; what it takes from elsewhere is put in when that is read.
+    fn render(&self, at: &Asking<'_>) -> Result<(Edit, Option<Held>)> {
+        let (act, held) = match &self.does {
+            Does::Set(value) => (Act::Set(value.render(at)?), None),
+            Does::Take(from) => (Act::Remove, Some(from.render(at)?)),
+            Does::Remove => (Act::Remove, None),
         };
-        Ok(Edit {
-            at: hops,
+        let edit = Edit {
+            at: self.at.render(at)?,
             act,
             every: self.every,
-        })
+        };
+        Ok((edit, held))
     }
 }
 
-impl HopSpec {
+impl CheckSpec {
     fn parse(path: &str, node: &Node) -> Result<Self> {
-        let Value::Map(entries) = &node.value else {
-            return Ok(Self::Name(text_at(path, "at", node)?));
+        let mut fields = Fields::new(path, "check", node)?;
+        let at = fields.node("at").map(|node| Way::parse(path, node));
+        let Some(at) = at.transpose()? else {
+            return Err(fields.error("check has no `at`", "say where: `at: [NAME, NAME]`"));
         };
-        if entries.is_empty() {
-            let hint = "say what the member has: `{name: TEXT}`";
-            return Err(error_at(path, node, "member of `at` is empty", hint));
-        }
-        let texts = entries.iter().map(|(key, value)| {
-            let text = text_at(path, "at", value)?;
-            Ok((key.name.clone(), text))
-        });
-        Ok(Self::Member(texts.collect::<Result<_>>()?))
+        let check = Self {
+            at,
+            once: fields.text("once")?,
+            trimmed: fields.flag("trimmed")?,
+        };
+        fields.done()?;
+        Ok(check)
+    }
+
+    fn render(&self, at: &Asking<'_>) -> Result<Check> {
+        let once = self.once.as_ref();
+        Ok(Check {
+            at: self.at.render(at)?,
+            once: once.map(|e| at.renderer.text(e, at.scope)).transpose()?,
+            trimmed: self.trimmed,
+        })
     }
 }
 
@@ -237,12 +254,16 @@ impl Ask for File {
 
     fn ask(&self, at: &mut Asking<'_>) -> Result<Vec<Target>> {
         let path = at.path(&self.path)?;
-        let mut edits = Vec::new();
+        let (mut edits, mut held) = (Vec::new(), Vec::new());
         for spec in &self.edits {
             if at.renderer.holds(spec.when.as_ref(), at.scope)? {
-                edits.push(spec.render(at)?);
+                let (edit, taken) = spec.render(at)?;
+                held.extend(taken.map(|taken| (edits.len(), taken)));
+                edits.push(edit);
             }
         }
+        let checks = self.checks.iter().map(|check| check.render(at));
+        let checks = checks.collect::<Result<_>>()?;
         let create = self.create.as_ref();
         let create = create.map(|e| at.renderer.text(e, at.scope)).transpose()?;
         let content = Content::File(Bytes::default());
@@ -252,7 +273,12 @@ impl Ask for File {
             create,
             edits,
         };
-        target.rewrite = Some(Rewriting(Rc::new(Edited { path, edits })));
+        target.rewrite = Some(Rewriting(Rc::new(Edited {
+            path,
+            edits,
+            held,
+            checks,
+        })));
         Ok(vec![target])
     }
 }
@@ -262,15 +288,31 @@ impl Ask for File {
 struct Edited {
     path: HostPath,
     edits: Edits,
+    /// By number of the edit, what it sets.
+    held: Vec<(usize, Held)>,
+    checks: Vec<Check>,
 }
 
 impl Rewrite for Edited {
     fn needs(&self) -> Vec<HostPath> {
-        Vec::new()
+        self.secrets()
     }
 
-    fn rewrite(&self, before: Option<&Bytes>, _: &Given) -> Result<Rewritten, Finding> {
+    fn secrets(&self) -> Vec<HostPath> {
+        let files = self.held.iter().map(|(_, held)| held.file.clone());
+        files.collect()
+    }
+
+    fn rewrite(&self, before: Option<&Bytes>, given: &Given) -> Result<Rewritten, Finding> {
         let path = &self.path;
+        let mut edits = self.edits.clone();
+        for (n, held) in &self.held {
+            let value = held.read(given, "document-value")?;
+            let text = String::from_utf8_lossy(value.reveal()).into_owned();
+            if let Some(edit) = edits.edits.get_mut(*n) {
+                edit.act = Act::Set(Wanted::Scalar(Scalar::Text(text)));
+            }
+        }
         let document = match (before, &self.edits.create) {
             (Some(bytes), _) => bytes.clone(),
             (None, Some(text)) => Bytes::from(text.clone()),
@@ -281,7 +323,7 @@ impl Rewrite for Edited {
                 return Err(finding.hinted(hint));
             }
         };
-        let bytes = match self.edits.apply(document.reveal()) {
+        let bytes = match edits.apply(document.reveal()) {
             Ok(bytes) if bytes == document.reveal() => document,
             Ok(bytes) => bytes.into(),
             Err(fault) => {
@@ -295,7 +337,15 @@ impl Rewrite for Edited {
                 return Err(finding.hinted(hint));
             }
         };
-        Ok(Rewritten { bytes, lines: None })
+        let mut findings = Vec::new();
+        for check in &self.checks {
+            findings.extend(check.look(path, self.edits.format, &bytes)?);
+        }
+        Ok(Rewritten {
+            bytes,
+            lines: None,
+            findings,
+        })
     }
 
     fn certificates(
@@ -323,5 +373,41 @@ impl Rewrite for Edited {
 
     fn is_same(&self, other: &dyn Any) -> bool {
         other.downcast_ref() == Some(self)
+    }
+}
+
+impl Check {
+    /// Returns what should not be so; what must not be is the error.
+    fn look(
+        &self,
+        path: &HostPath,
+        format: Format,
+        document: &Bytes,
+    ) -> Result<Vec<Finding>, Finding> {
+        let all = said(format, document.reveal(), &self.at).map_err(|fault| {
+            let message = format!("{path}:{fault}");
+            Finding::host(Severity::Fatal, "document-refused", message)
+        })?;
+        let name = way(&self.at);
+        if let Some(parted) = &self.once {
+            let mut seen = std::collections::BTreeSet::new();
+            let parts = all.iter().flat_map(|text| text.split(parted.as_str()));
+            let twice = parts.map(str::trim).find(|part| !seen.insert(*part));
+            if let Some(part) = twice {
+                let part = part.escape_debug();
+                let message = format!("`{path}` has `{part}` twice among {name}");
+                let finding = Finding::host(Severity::Fatal, "document-twice", message);
+                return Err(finding.hinted("one of them is never used: take it out"));
+            }
+        }
+        let blank = |text: &&String| self.trimmed && text.trim() != text.as_str();
+        let findings = all.iter().filter(blank).map(|text| {
+            let message = format!(
+                "`{path}` has white space around `{}`, one of {name}, which is taken for a part of it",
+                text.trim().escape_debug()
+            );
+            Finding::host(Severity::Warning, "document-blank", message)
+        });
+        Ok(findings.collect())
     }
 }

@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
-use super::{Ask, Asking, Kind};
+use super::{
+    Ask, Asking, Kind,
+    held::{Held, HeldSpec},
+};
 use crate::{
     desired::{Given, Rewrite, Rewriting, Rewritten, Target},
     error::{Error, Result},
@@ -11,7 +14,6 @@ use crate::{
     preflight::{Finding, Severity},
     profile::Fields,
     render::Expr,
-    source::password_in,
     state::{Bytes, Content, HostPath, Sensitivity},
     watch::Place,
     yaml::Node,
@@ -29,8 +31,10 @@ struct Entries {
     path: Expr,
     alias: Option<Expr>,
     trusted: Vec<Trusted>,
-    password_file: Expr,
-    key_password_file: Option<Expr>,
+    password: HeldSpec,
+    key_password: Option<HeldSpec>,
+    one_password: bool,
+    published: Vec<Expr>,
     format: Format,
     encryption: Encryption,
 }
@@ -67,8 +71,13 @@ impl Kind for Keystore {
                 .iter()
                 .map(|node| Trusted::parse(file, node))
                 .collect::<Result<_>>()?,
-            password_file: fields.need("password_file")?,
-            key_password_file: fields.text("key_password_file")?,
+            password: held(fields, "password_file", "password_in")?.ok_or_else(|| {
+                let hint = "add `password_file: PATH`, or `password_in: {file: PATH, format: toml, at: [NAME]}`";
+                fields.error("`keystore` has no password", hint)
+            })?,
+            key_password: held(fields, "key_password_file", "key_password_in")?,
+            one_password: fields.flag("one_password")?,
+            published: fields.texts("published")?,
             format: fields.word("format", Format::NAMES)?.unwrap_or_default(),
             encryption: fields
                 .word("encryption", Encryption::NAMES)?
@@ -81,6 +90,24 @@ impl Kind for Keystore {
             ));
         }
         Ok(Box::new(entries))
+    }
+}
+
+/// Reads where a password is kept: in the first line of a file, or in a document.
+fn held(
+    fields: &mut Fields<'_>,
+    file: &'static str,
+    inside: &'static str,
+) -> Result<Option<HeldSpec>> {
+    let path = fields.path();
+    match (fields.text(file)?, fields.node(inside)) {
+        (Some(file), None) => Ok(Some(HeldSpec::first_line(file))),
+        (None, Some(node)) => HeldSpec::parse(path, node).map(Some),
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => {
+            let message = format!("want one of `{file}` and `{inside}`");
+            Err(fields.error(message, ""))
+        }
     }
 }
 
@@ -114,13 +141,19 @@ impl Ask for Entries {
             };
             given.push((alias, source));
         }
-        let password = |file: &Expr| at.path(file);
+        let texts = |all: &[Expr]| -> Result<Vec<String>> {
+            let texts = all.iter().map(|e| at.renderer.text(e, at.scope));
+            texts.collect()
+        };
+        let own = self.key_password.as_ref();
         let rewrite = Rewriting(Rc::new(Filled {
             path: path.clone(),
             key: self.alias.as_ref().map(|a| key(a, at)).transpose()?,
             trusted: given,
-            password: password(&self.password_file)?,
-            key_password: self.key_password_file.as_ref().map(password).transpose()?,
+            password: self.password.render(at)?,
+            key_password: own.map(|held| held.render(at)).transpose()?,
+            one_password: self.one_password,
+            published: texts(&self.published)?,
             format: self.format,
             encryption: self.encryption,
         }));
@@ -167,8 +200,10 @@ struct Filled {
     path: HostPath,
     key: Option<WantedKey>,
     trusted: Vec<(String, Certificates)>,
-    password: HostPath,
-    key_password: Option<HostPath>,
+    password: Held,
+    key_password: Option<Held>,
+    one_password: bool,
+    published: Vec<String>,
     format: Format,
     encryption: Encryption,
 }
@@ -185,9 +220,13 @@ impl Rewrite for Filled {
             Certificates::Of(path) => Some(path),
             Certificates::These(_) => None,
         });
+        files.cloned().chain(self.secrets()).collect()
+    }
+
+    fn secrets(&self) -> Vec<HostPath> {
         let passwords = [Some(&self.password), self.key_password.as_ref()];
-        let passwords = passwords.into_iter().flatten();
-        files.chain(passwords).cloned().collect()
+        let files = passwords.into_iter().flatten().map(|held| &held.file);
+        files.cloned().collect()
     }
 
     fn rewrite(&self, before: Option<&Bytes>, given: &Given) -> Result<Rewritten, Finding> {
@@ -228,9 +267,33 @@ impl Rewrite for Filled {
         let settled = wanted
             .settle(before.map(Bytes::reveal), &passwords, &chance)
             .map_err(|fault| self.finding(fault))?;
+        if let (true, [first, ..]) = (self.one_password, settled.closed.as_slice()) {
+            let message = format!(
+                "`{}` has a key of another password, `{}`: who reads it opens every key with one",
+                self.path,
+                keystore::shown(first)
+            );
+            let finding = Finding::host(Severity::Fatal, "keystore-passwords", message);
+            return Err(finding
+                .hinted("give it the same: `keytool -keypasswd -alias ALIAS -keystore FILE`"));
+        }
+        let is_known = |subject: &str| {
+            let fits = |pattern: &String| fast_glob::glob_match(pattern, subject);
+            self.published.iter().any(fits)
+        };
+        let published = settled.leaves.iter().filter(|(_, leaf)| is_known(leaf));
+        let findings = published.map(|(alias, subject)| {
+            let message = format!(
+                "`{}` has a pair as it is published with the platform, `{}` ({subject}): everybody has its key",
+                self.path,
+                keystore::shown(alias)
+            );
+            Finding::host(Severity::Warning, "published-key", message)
+        });
         Ok(Rewritten {
             bytes: settled.bytes,
             lines: Some(settled.lines),
+            findings: findings.collect(),
         })
     }
 
@@ -260,10 +323,7 @@ impl Rewrite for Filled {
 impl Filled {
     /// Returns the passwords, from the files that hold them.
     fn passwords(&self, given: &Given) -> Result<Passwords, Finding> {
-        let password = |path: &HostPath| {
-            let bytes = file(path, given, "keystore-password")?;
-            password_in(path.as_str(), bytes).map_err(|error| unfit("keystore-password", &error))
-        };
+        let password = |held: &Held| held.read(given, "keystore-password");
         Ok(Passwords {
             store: password(&self.password)?,
             key: self.key_password.as_ref().map(password).transpose()?,
@@ -273,12 +333,10 @@ impl Filled {
     fn finding(&self, fault: Fault) -> Finding {
         let message = format!("`{}` {}", self.path, fault.message);
         if fault.is_password {
-            let own = self.key_password.as_ref();
-            let files = [Some(&self.password), own].into_iter().flatten();
-            let files: Vec<String> = files.map(HostPath::to_string).collect();
+            let files: Vec<String> = self.secrets().iter().map(HostPath::to_string).collect();
             let files = crate::error::backticked(&files);
             return Finding::host(Severity::Fatal, "keystore-password", message)
-                .hinted(format!("the password is the first line of {files}"));
+                .hinted(format!("the password is read from {files}"));
         }
         let finding = Finding::host(Severity::Fatal, "keystore-unfit", message);
         if fault.hint.is_empty() {

@@ -4,11 +4,15 @@
 //! there, is proved and is undone is the same for all of them.
 
 mod document;
+mod held;
 mod hosts;
 mod keystore;
 mod link;
 mod pem;
 mod template;
+mod way;
+
+pub use way::Way;
 
 use crate::{
     desired::{OnLink, Target},

@@ -30,16 +30,22 @@ impl Source for Files {
         for path in self.paths() {
             findings.extend(source_open(host, Deciding::Named(&path), &path)?);
         }
-        let locked = findings.iter().any(|f| f.name == "key-encrypted");
-        if identity.key.is_none() && !locked {
-            return Err(Error::Input {
-                subject: backticked(&self.paths()),
-                message: "no private key in it".to_owned(),
-                hint: "give the key of this certificate: `--key F`".to_owned(),
-            });
-        }
+        missing_key(self, &identity, &findings)?;
         Ok((identity, findings))
     }
+}
+
+/// Refuses an identity without a key, unless a finding says why there is none.
+pub(super) fn missing_key(files: &Files, identity: &Identity, findings: &[Finding]) -> Result<()> {
+    let locked = findings.iter().any(|f| f.name == "key-encrypted");
+    if identity.key.is_some() || locked {
+        return Ok(());
+    }
+    Err(Error::Input {
+        subject: backticked(&files.paths()),
+        message: "no private key in it".to_owned(),
+        hint: "give the key of this certificate: `--key F`".to_owned(),
+    })
 }
 
 impl Files {
@@ -62,12 +68,13 @@ impl Files {
         Identity::assemble(&inputs, password.as_ref())
     }
 
-    fn paths(&self) -> Vec<String> {
+    /// Returns the files that hold parts of the identity, its leaf and key first.
+    pub(crate) fn paths(&self) -> Vec<String> {
         let named = [&self.cert, &self.key, &self.chain].into_iter().flatten();
         named.chain(&self.others).cloned().collect()
     }
 
-    fn password(&self, host: &dyn Host) -> Result<Option<Bytes>> {
+    pub(crate) fn password(&self, host: &dyn Host) -> Result<Option<Bytes>> {
         let Some(path) = &self.password_file else {
             return Ok(None);
         };

@@ -1,11 +1,16 @@
-//! Where identities come from. A new source is one file and one line here.
+//! Where identities come from. A new source is one file and one line here; a tool that fills a folder is a line of a table.
 
 use crate::{error::Result, host::Host, identity::Identity, preflight::Finding};
 
+mod certmonger;
 mod files;
+mod placed;
+mod tools;
 
 pub use files::Files;
 pub(crate) use files::{password_in, source_open};
+pub use placed::Placed;
+pub(crate) use tools::locate;
 
 /// Something that gives an identity.
 pub trait Source {

@@ -232,7 +232,7 @@ fn what_a_profile_says_of_a_document_is_checked_at_its_place() {
         ),
         (
             "format: json, edits: [{at: [], value: b}]",
-            "4:62: edit has no `at`",
+            "4:67: `at` is empty",
         ),
         (
             "format: json, edits: [{at: [{}], value: b}]",
@@ -244,11 +244,11 @@ fn what_a_profile_says_of_a_document_is_checked_at_its_place() {
         ),
         (
             "format: json, edits: [{at: a}]",
-            "4:62: want one of `value` and `remove`",
+            "4:62: want one of `value`, `from` and `remove`",
         ),
         (
             "format: json, edits: [{at: a, value: b, remove: true}]",
-            "4:62: want one of `value` and `remove`",
+            "4:62: want one of `value`, `from` and `remove`",
         ),
         (
             "format: json, edits: [{at: a, value: [b]}]",

@@ -154,8 +154,8 @@ fn execute(
     let (mut out, out_end) = io::pipe()?;
     let (mut err, err_end) = io::pipe()?;
     let stdin = readable(input)?;
-    let stdio: [&dyn AsRawFd; 3] = [&stdin, &out_end, &err_end];
-    let child = Child::spawn(argv, marker, &room, stdio.map(AsRawFd::as_raw_fd))?;
+    let ends: [&dyn AsRawFd; 3] = [&stdin, &out_end, &err_end];
+    let child = Child::spawn(argv, marker, &room, ends.map(AsRawFd::as_raw_fd))?;
     drop((out_end, err_end));
     let mut captured = Captured::default();
     let timed_out = child.follow(&mut out, &mut err, &mut captured, limit, tick)?;

@@ -25,6 +25,7 @@ use crate::{
     state::{Bytes, HostPath, State},
 };
 
+mod backend;
 mod callers;
 mod clock;
 mod commands;
@@ -41,6 +42,7 @@ mod state_dir;
 mod sync;
 mod trust;
 
+pub(crate) use backend::serve;
 pub(crate) use clock::watch_signals;
 use files::Base;
 use mounts::Mounts;

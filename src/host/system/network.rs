@@ -30,6 +30,7 @@ mod clerk;
 mod crowd;
 
 use clerk::Clerk;
+pub(super) use clerk::certified;
 pub(super) use crowd::each;
 
 /// The most that is read of a peer before it is given up; a long chain is a few tens of KiB.
@@ -378,7 +379,8 @@ fn left(end: Instant) -> std::result::Result<Duration, Reason> {
     }
 }
 
-fn version(version: ProtocolVersion) -> String {
+/// Returns the name of a version, as in "TLS 1.3".
+pub(super) fn version(version: ProtocolVersion) -> String {
     match version {
         ProtocolVersion::TLSv1_2 => "TLS 1.2".to_owned(),
         ProtocolVersion::TLSv1_3 => "TLS 1.3".to_owned(),

@@ -175,6 +175,7 @@ impl One<'_> {
         (tls, peer, path): (bool, &Expr, &Expr),
         login: Option<&str>,
         is: &[String],
+        (seen_by, hint): (Option<String>, Option<String>),
     ) -> Result<Probe> {
         let logins = match (&self.profile.far, login) {
             (Some(far), Some("any")) => self.logins(far)?,
@@ -189,6 +190,8 @@ impl One<'_> {
             logins,
             accept: Vec::new(),
             is: is.to_vec(),
+            seen_by,
+            hint,
         })
     }
 }

@@ -12,6 +12,25 @@ use rustls::{
 
 use crate::identity::{self, Identity};
 
+/// Makes of an identity what the provider signs handshakes with.
+///
+/// # Errors
+/// That it has no key, or what the provider has against it.
+pub(in crate::host::system) fn certified(
+    identity: &Identity,
+    provider: &CryptoProvider,
+) -> Result<Arc<CertifiedKey>, rustls::Error> {
+    let Some(key) = &identity.key else {
+        return Err(rustls::Error::General("no private key in it".to_owned()));
+    };
+    let chain = std::iter::once(&identity.leaf).chain(&identity.chain);
+    let chain = chain.map(|c| CertificateDer::from(c.der.clone())).collect();
+    // The provider takes its own copy; this one is wiped with the identity's.
+    let der = PrivateKeyDer::Pkcs8(key.reveal().into()).clone_key();
+    let key = provider.key_provider.load_private_key(der)?;
+    Ok(Arc::new(CertifiedKey::new(chain, key)))
+}
+
 /// Notes what is asked, and shows what there is.
 #[derive(Debug)]
 pub(super) struct Clerk {
@@ -26,15 +45,8 @@ impl Clerk {
         client: Option<&Identity>,
         provider: &CryptoProvider,
     ) -> Result<Self, rustls::Error> {
-        let own = client.and_then(|identity| Some((identity, identity.key.as_ref()?)));
-        let own = own.map(|(identity, key)| {
-            let chain = std::iter::once(&identity.leaf).chain(&identity.chain);
-            let chain = chain.map(|c| CertificateDer::from(c.der.clone())).collect();
-            // The provider takes its own copy; this one is wiped with the identity's.
-            let der = PrivateKeyDer::Pkcs8(key.reveal().into()).clone_key();
-            let key = provider.key_provider.load_private_key(der)?;
-            Ok::<_, rustls::Error>(Arc::new(CertifiedKey::new(chain, key)))
-        });
+        let own = client.filter(|identity| identity.key.is_some());
+        let own = own.map(|identity| certified(identity, provider));
         Ok(Self {
             own: own.transpose()?,
             asked: Mutex::new(None),

@@ -1,0 +1,256 @@
+//! A small backend over TLS that demands a client certificate: one request a connection, so that each shows a leaf anew.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the edge where sockets and their clock are used"
+)]
+
+use std::{
+    io::{self, ErrorKind, Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    os::fd::AsFd as _,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    crypto::CryptoProvider,
+    server::ResolvesServerCert,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+
+use super::network::{certified, version};
+use crate::{
+    error::{Error, On as _, Result},
+    host::visit::{Backend, Visit},
+    peer::Visitor,
+};
+
+/// The most connections at a time; others are closed unheard.
+const MOST_AT_A_TIME: usize = 64;
+
+/// The longest that a read or a write of a connection may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest that a connection may take as a whole.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The most that the head of a request may be, and what of a body is taken off the wire.
+const MOST_HEAD: usize = 64 << 10;
+const MOST_BODY: usize = 1 << 20;
+
+/// How long a client that got its answer, or an alert, is waited for, so that no reset takes it away.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Serves until the time is over or `until` tells it to end; `ready` is told where.
+///
+/// # Errors
+/// [`Error::Io`] where nothing can listen there; [`Error::Input`] where the identity has no key that can be used.
+pub(crate) fn serve(
+    backend: Backend,
+    ready: &dyn Fn(SocketAddr),
+    until: &dyn Fn() -> bool,
+) -> Result<()> {
+    let shown = backend.listen.to_string();
+    let provider = Visitor::new(None).provider();
+    let own = certified(&backend.identity, &provider).map_err(|error| Error::Input {
+        subject: "identity".to_owned(),
+        message: format!("cannot be served: {error}"),
+        hint: "look at it: `certroll inspect FILE`".to_owned(),
+    })?;
+    let listener = TcpListener::bind(backend.listen).on("listen on", &*shown)?;
+    listener.set_nonblocking(true).on("listen on", &*shown)?;
+    ready(listener.local_addr().on("listen on", &*shown)?);
+    let end = Instant::now() + backend.limit;
+    let served = Arc::new((backend, own));
+    let busy = Arc::new(AtomicUsize::new(0));
+    while !until() && Instant::now() < end {
+        let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        let _ = poll(&mut fds, PollTimeout::from(100_u8));
+        let (stream, from) = match listener.accept() {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(_) => {
+                // A client that went away, or no descriptor is free: neither ends the others, and neither is asked in a loop.
+                std::thread::sleep(Duration::from_millis(10));
+                continue;
+            }
+        };
+        if busy.fetch_add(1, Ordering::Relaxed) >= MOST_AT_A_TIME {
+            busy.fetch_sub(1, Ordering::Relaxed);
+            continue;
+        }
+        let (served, done) = (Arc::clone(&served), Arc::clone(&busy));
+        let thread = std::thread::Builder::new().name("visit".to_owned());
+        let started = thread.spawn(move || {
+            let (backend, own) = &*served;
+            // Whoever goes away early is its own affair.
+            drop(hear(stream, from, backend, own));
+            done.fetch_sub(1, Ordering::Relaxed);
+        });
+        if started.is_err() {
+            busy.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    Ok(())
+}
+
+/// Presents one pair to whoever asks.
+fn config(
+    visitor: &Arc<Visitor>,
+    own: &Arc<CertifiedKey>,
+) -> std::result::Result<ServerConfig, rustls::Error> {
+    let resolver: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(Arc::clone(own)));
+    let provider: Arc<CryptoProvider> = visitor.provider();
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_client_cert_verifier(Arc::<Visitor>::clone(visitor))
+        .with_cert_resolver(resolver);
+    // A session that is resumed shows no certificate.
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    Ok(config)
+}
+
+/// Hears one connection to its end, and says what was seen.
+fn hear(
+    stream: TcpStream,
+    from: SocketAddr,
+    backend: &Backend,
+    own: &Arc<CertifiedKey>,
+) -> io::Result<()> {
+    let end = Instant::now() + LONGEST;
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let visitor = Arc::new(Visitor::new(backend.trusted.clone()));
+    let config = config(&visitor, own).map_err(io::Error::other)?;
+    let session = ServerConnection::new(Arc::new(config)).map_err(io::Error::other)?;
+    let mut tls = StreamOwned::new(session, stream);
+    let mut visit = Visit {
+        from,
+        version: String::new(),
+        name: None,
+        certificates: Vec::new(),
+        request: None,
+        refused: None,
+    };
+    let greeted = greet(&mut tls, end);
+    let seen = visitor.seen();
+    visit.version = tls.conn.protocol_version().map(version).unwrap_or_default();
+    visit.name = tls.conn.server_name().map(str::to_owned);
+    let showed_none = seen.certificates.is_empty();
+    visit.certificates = seen.certificates;
+    let asked = match greeted {
+        Ok(()) => request(&mut tls, end),
+        Err(error) => Err(seen.refused.unwrap_or_else(|| told(&error, showed_none))),
+    };
+    match asked {
+        Ok(request) => visit.request = Some(request),
+        Err(why) => visit.refused = Some(why),
+    }
+    let body = (backend.say)(&visit);
+    if visit.refused.is_none() {
+        let length = body.len();
+        let head =
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n";
+        write!(
+            tls,
+            "{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )?;
+        tls.conn.send_close_notify();
+        tls.flush()?;
+    }
+    part(&tls.sock)
+}
+
+fn greet(tls: &mut StreamOwned<ServerConnection, TcpStream>, end: Instant) -> io::Result<()> {
+    while tls.conn.is_handshaking() {
+        if Instant::now() > end {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        tls.conn.complete_io(&mut tls.sock)?;
+    }
+    Ok(())
+}
+
+/// Says why a handshake ended early.
+fn told(error: &io::Error, showed_none: bool) -> String {
+    let tls = error
+        .get_ref()
+        .and_then(|e| e.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::NoCertificatesPresented) => "showed no client certificate".to_owned(),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            format!("refused the leaf of this backend with alert {alert:?}")
+        }
+        Some(rustls::Error::InvalidMessage(_)) => "spoke no TLS".to_owned(),
+        Some(error) => format!("broke the handshake: {error}"),
+        None if showed_none => "went away before it showed a client certificate".to_owned(),
+        None => "went away before it had shown that it holds the key".to_owned(),
+    }
+}
+
+/// Reads one request (RFC 9112), its body off the wire; returns method and path.
+fn request(
+    tls: &mut StreamOwned<ServerConnection, TcpStream>,
+    end: Instant,
+) -> std::result::Result<(String, String), String> {
+    let mut heard = Vec::new();
+    let mut buffer = [0; 16 << 10];
+    loop {
+        let mut headers = [httparse::EMPTY_HEADER; 64];
+        let mut request = httparse::Request::new(&mut headers);
+        let parsed = request
+            .parse(&heard)
+            .map_err(|_| "spoke no HTTP".to_owned())?;
+        if let httparse::Status::Complete(head) = parsed {
+            let length = request
+                .headers
+                .iter()
+                .find(|h| h.name.eq_ignore_ascii_case("content-length"));
+            let length =
+                length.and_then(|h| std::str::from_utf8(h.value).ok()?.trim().parse().ok());
+            let body: usize = length.unwrap_or(0);
+            let asked = (
+                request.method.unwrap_or_default().to_owned(),
+                request.path.unwrap_or_default().to_owned(),
+            );
+            let mut left = body.min(MOST_BODY).saturating_sub(heard.len() - head);
+            while left > 0 && Instant::now() < end {
+                match tls.read(&mut buffer) {
+                    Ok(0) | Err(_) => break,
+                    Ok(got) => left = left.saturating_sub(got),
+                }
+            }
+            return Ok(asked);
+        }
+        if heard.len() > MOST_HEAD || Instant::now() > end {
+            return Err("sent no request that ends".to_owned());
+        }
+        match tls.read(&mut buffer) {
+            Ok(0) | Err(_) => return Err("sent no request".to_owned()),
+            Ok(got) => heard.extend_from_slice(buffer.get(..got).unwrap_or_default()),
+        }
+    }
+}
+
+/// Ends a connection so that what was said last arrives.
+fn part(stream: &TcpStream) -> io::Result<()> {
+    stream.shutdown(Shutdown::Write)?;
+    stream.set_read_timeout(Some(FAREWELL))?;
+    let (mut buffer, mut total) = ([0; 4 << 10], 0);
+    let mut stream = stream;
+    while total < MOST_HEAD {
+        match stream.read(&mut buffer)? {
+            0 => break,
+            got => total += got,
+        }
+    }
+    Ok(())
+}

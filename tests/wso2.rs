@@ -1,0 +1,15 @@
+//! Mutual TLS between a gateway and its backend: the backend for proof, and the platform that calls it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests start servers and clients, and fail by panicking"
+)]
+
+mod common;
+#[path = "wso2/profile.rs"]
+mod profile;
+#[path = "wso2/proof.rs"]
+mod proof;
+#[path = "wso2/serve.rs"]
+mod serve;

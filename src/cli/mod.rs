@@ -3,7 +3,6 @@
 use std::{io::ErrorKind, process};
 
 use clap::Parser as _;
-use serde_json::json;
 
 use crate::{
     error::{Error, ExitCode, Result},
@@ -37,7 +36,7 @@ mod usage;
 pub use look::Saved;
 
 pub(crate) use args::Story as DemoStory;
-use args::{Cli, Command, Profiles};
+use args::{Cli, Command};
 use print::Printer;
 
 /// Runs the program on the machine, and returns its exit code.
@@ -151,28 +150,7 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Issue { command } => issue::run(host, command, cli.state.as_deref(), printer),
         Command::Renew(renew) => renew::run(host, renew, dir, printer),
         Command::Trust { command } => trust::run(host, command, printer),
-        Command::Profiles { command } => match command {
-            Profiles::List => {
-                let listed = profiles::list(host, dir)?;
-                let document = json!({ "format": "certroll/profiles/1", "profiles": listed });
-                printer.result(&document, || profiles::list_text(&listed));
-                Ok(ExitCode::Success)
-            }
-            Profiles::Show { name } => {
-                let shown = profiles::show(&crate::profile::load(name, host, dir)?);
-                let document = json!({ "format": "certroll/profile/1", "profile": shown });
-                printer.result(&document, || profiles::show_text(&shown));
-                Ok(ExitCode::Success)
-            }
-            Profiles::Check { file } => {
-                let listed = profiles::check(host, file)?;
-                let document = json!({ "format": "certroll/profiles/1", "profiles": [listed] });
-                printer.result(&document, || {
-                    format!("{file}: profile `{}` is good\n", listed.name)
-                });
-                Ok(ExitCode::Success)
-            }
-        },
+        Command::Profiles { command } => profiles::run(host, command, dir, printer),
         Command::DemoDaemon { unit } => crate::demo::daemon(host, unit),
         Command::Demo { name } => crate::demo::run(*name, printer),
     }

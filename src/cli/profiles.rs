@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use serde_json::json;
 
+use super::{args::Profiles, print::Printer};
 use crate::{
-    error::Result,
+    error::{ExitCode, Result},
     host::Host,
     profile::{self, Profile},
 };
@@ -51,6 +53,35 @@ pub(super) struct ShownSetting {
     /// The values it takes; empty: any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub one_of: Vec<String>,
+}
+
+/// Runs one of the commands.
+pub(super) fn run(
+    host: &dyn Host,
+    command: &Profiles,
+    dir: Option<&str>,
+    printer: &Printer,
+) -> Result<ExitCode> {
+    match command {
+        Profiles::List => {
+            let listed = list(host, dir)?;
+            let document = json!({ "format": "certroll/profiles/1", "profiles": listed });
+            printer.result(&document, || list_text(&listed));
+        }
+        Profiles::Show { name } => {
+            let shown = show(&profile::load(name, host, dir)?);
+            let document = json!({ "format": "certroll/profile/1", "profile": shown });
+            printer.result(&document, || show_text(&shown));
+        }
+        Profiles::Check { file } => {
+            let listed = check(host, file)?;
+            let document = json!({ "format": "certroll/profiles/1", "profiles": [listed] });
+            printer.result(&document, || {
+                format!("{file}: profile `{}` is good\n", listed.name)
+            });
+        }
+    }
+    Ok(ExitCode::Success)
 }
 
 /// Returns the built-in profiles and, with `dir`, those of a folder of the user's.

@@ -19,7 +19,7 @@ fn a_call_is_judged_by_the_handshake_alone_where_nothing_is_asked_for() {
         );
         let mut server = Running::start(scratch.program("openssl").args(words.split(' ')));
         until("the server", || {
-            assert!(!server.has_ended(), "openssl ended: {:?}", server);
+            assert!(!server.has_ended(), "openssl ended: {server:?}");
             std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
         let plan = |with: &str| {

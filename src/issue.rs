@@ -7,6 +7,7 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519,
     PKCS_RSA_SHA256, RsaKeySize, SanType, SerialNumber, date_time_ymd,
 };
+use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{
@@ -15,7 +16,8 @@ use crate::{
 };
 
 /// The sort of key that a pair has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum KeyKind {
     /// RSA of 2048 bits, which everything takes
     Rsa2048,
@@ -165,7 +167,11 @@ impl KeyKind {
         matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
     }
 
-    fn generate(self) -> Result<KeyPair> {
+    /// Makes a new key.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the library cannot.
+    pub(crate) fn generate(self) -> Result<KeyPair> {
         let rsa = |size| KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, size);
         match self {
             Self::Rsa2048 => rsa(RsaKeySize::_2048),

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    issue::KeyKind,
+};
 
 /// One identity: names, server, and how the server's challenges are answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,20 +90,6 @@ pub struct Program {
     pub wait: u64,
 }
 
-/// The sort of key that a pair has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeyKind {
-    /// ECDSA on P-256
-    P256,
-    /// ECDSA on P-384
-    P384,
-    /// RSA of 2048 bits, for what knows nothing newer
-    Rsa2048,
-    /// RSA of 4096 bits
-    Rsa4096,
-}
-
 impl Asked {
     /// The format that it is stored in.
     pub const FORMAT: &str = "certroll/acme/1";
@@ -108,8 +97,15 @@ impl Asked {
     /// Checks what can be checked of names without asking anybody.
     ///
     /// # Errors
-    /// [`Error::Usage`] where a name cannot be had in this way.
+    /// [`Error::Usage`] where a name or a key cannot be had in this way.
     pub fn check(&self) -> Result<()> {
+        // Public ones may not (Baseline Requirements of the CA/Browser Forum, section 6.1.5).
+        if self.key == KeyKind::Ed25519 {
+            return Err(Error::Usage {
+                message: "ACME servers do not issue for Ed25519".to_owned(),
+                hint: "take another: `--key-type p256`".to_owned(),
+            });
+        }
         for name in &self.names {
             let plain = name.strip_prefix("*.").unwrap_or(name);
             let is_name = plain.contains('.')

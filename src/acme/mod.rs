@@ -30,7 +30,7 @@ mod update;
 mod wire;
 mod zone;
 
-pub use asked::{Answering, Asked, External, KeyKind, Program, Update, identity_name, server};
+pub use asked::{Answering, Asked, External, Program, Update, identity_name, server};
 pub use before::check;
 pub use due::{Due, Validity, due};
 pub use folder::{Folder, Missed, issued};

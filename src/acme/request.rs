@@ -1,9 +1,9 @@
 //! Keys, requests for certificates, and files that the caller names.
 
-use rcgen::{CertificateParams, DistinguishedName, KeyPair, RsaKeySize};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
-use super::{asked::KeyKind, folder::Begun, order::Run};
+use super::{folder::Begun, order::Run};
 use crate::{
     error::{Error, Result},
     host::Host,
@@ -13,18 +13,7 @@ use crate::{
 impl Run<'_> {
     /// Makes a new key.
     pub(super) fn key(&self) -> Result<Bytes> {
-        let made = match self.asked.key {
-            KeyKind::P256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
-            KeyKind::P384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
-            KeyKind::Rsa2048 => {
-                KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)
-            }
-            KeyKind::Rsa4096 => {
-                KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_4096)
-            }
-        };
-        let made = made.map_err(|error| self.unfit(&error))?;
-        Ok(Bytes::from(made.serialize_pem()))
+        Ok(Bytes::from(self.asked.key.generate()?.serialize_pem()))
     }
 
     /// Makes the request (RFC 2986): the names as SANs, and nothing else.

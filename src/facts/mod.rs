@@ -50,13 +50,6 @@ pub enum Fact {
         /// What the fact is.
         gives: Gives,
     },
-    /// A list inside a JSON document that a setting names, or an empty one.
-    List {
-        /// The setting that holds its path.
-        setting: String,
-        /// The way to the list, by names.
-        at: Vec<String>,
-    },
     /// What every daemon of a platform really reads.
     Layered {
         /// The table of daemons, a file beside the profile.
@@ -77,6 +70,8 @@ pub enum Gives {
     Text,
     /// All of them.
     All,
+    /// The list that stands there in a JSON document, with all that is in it, or an empty one.
+    List,
     /// Whether one of them is this, which may be a password that everybody knows: what it is else, nobody learns.
     Is(String),
 }
@@ -136,10 +131,7 @@ impl Fact {
         }
         let layered = fields.node("layered");
         let document = fields.node("document");
-        let list = fields.text("list")?.map(|e| e.text);
-        let at = fields.texts("at")?.into_iter().map(|e| e.text).collect();
         let given = [
-            list.is_some(),
             first.is_some(),
             file.is_some(),
             shell.is_some(),
@@ -151,7 +143,7 @@ impl Fact {
         if given.iter().filter(|g| **g).count() != 1 {
             return Err(fields.error(
                 "a fact is read in exactly one way",
-                "known are `first`, `file`, `shell`, `glob`, `value`, `document`, `list`, `layered`",
+                "known are `first`, `file`, `shell`, `glob`, `value`, `document`, `layered`",
             ));
         }
         if let (Some(key), Some(files)) = (key, files) {
@@ -161,10 +153,6 @@ impl Fact {
         if let Some(node) = document {
             fields.done()?;
             return Self::parse_document(path, node);
-        }
-        if let Some(setting) = list {
-            fields.done()?;
-            return Ok(Self::List { setting, at });
         }
         let fact = match (first, file, shell, glob, layered) {
             (Some(paths), ..) => Self::First(paths),
@@ -191,11 +179,17 @@ impl Fact {
         let Some(at) = at.transpose()? else {
             return Err(fields.error("`document` has no `at`", "say where: `at: [NAME, NAME]`"));
         };
-        let gives = match (fields.text("is")?, fields.flag("all")?) {
-            (Some(text), false) => Gives::Is(text.text),
-            (None, true) => Gives::All,
-            (None, false) => Gives::Text,
-            (Some(_), true) => return Err(fields.error("want one of `is` and `all`", "")),
+        let gives = match (
+            fields.text("is")?,
+            fields.flag("all")?,
+            fields.flag("list")?,
+        ) {
+            (Some(text), false, false) => Gives::Is(text.text),
+            (None, true, false) => Gives::All,
+            (None, false, true) if format == Format::Json => Gives::List,
+            (None, false, true) => return Err(fields.error("`list` wants `format: json`", "")),
+            (None, false, false) => Gives::Text,
+            _ => return Err(fields.error("want one of `is`, `all` and `list`", "")),
         };
         fields.done()?;
         Ok(Self::Document {
@@ -227,8 +221,7 @@ impl Fact {
             | Self::File(_)
             | Self::Shell(_)
             | Self::Value { .. }
-            | Self::Document { .. }
-            | Self::List { .. } => None,
+            | Self::Document { .. } => None,
         }
     }
 
@@ -242,8 +235,7 @@ impl Fact {
             | Self::Shell(_)
             | Self::Glob(_)
             | Self::Value { .. }
-            | Self::Document { .. }
-            | Self::List { .. } => None,
+            | Self::Document { .. } => None,
         }
     }
 }
@@ -318,7 +310,6 @@ pub fn discover_in(
                 let at = at.rendered(&profile.renderer, &scope)?;
                 document(tree, &path, *format, &at, gives)?
             }
-            Fact::List { setting, at } => list(tree, set.get(setting), at)?,
             Fact::Layered {
                 table,
                 dirs,
@@ -375,25 +366,30 @@ fn document(
         Ok(path) => tree.text(&path)?.unwrap_or_default(),
         Err(_) => String::new(),
     };
+    if matches!(gives, Gives::List) {
+        return Ok(Value::Array(list(&text, at)));
+    }
     let said = said(format, text.as_bytes(), at).unwrap_or_default();
     Ok(match (gives, said.as_slice()) {
         (Gives::Is(wanted), said) => Value::from(said.contains(wanted)),
         (Gives::All, _) => Value::from(said),
         (Gives::Text, [one]) => Value::from(one.trim()),
-        (Gives::Text, _) => Value::from(""),
+        (Gives::Text | Gives::List, _) => Value::from(""),
     })
 }
 
-/// Reads a list inside a document; empty where no path is given, and of what is no such document, which is told where it is edited.
-fn list(tree: &dyn Tree, path: Option<&String>, at: &[String]) -> Result<Value> {
-    let Some(path) = path.and_then(|path| HostPath::new(path).ok()) else {
-        return Ok(Value::Array(Vec::new()));
+/// Returns the list at a place of a JSON document that is found by names alone.
+fn list(text: &str, at: &[Hop]) -> Vec<Value> {
+    let document: Value = serde_json::from_str(text).unwrap_or_default();
+    let step = |value: &'_ Value, hop: &Hop| -> Option<Value> {
+        let name = hop.name.as_ref().filter(|_| hop.member.is_empty())?;
+        value.get(name).cloned()
     };
-    let text = tree.text(&path)?.unwrap_or_default();
-    let document: Value = serde_json::from_str(&text).unwrap_or_default();
-    let found = at.iter().try_fold(&document, |value, key| value.get(key));
-    let list = found.and_then(Value::as_array).cloned();
-    Ok(Value::Array(list.unwrap_or_default()))
+    let found = at.iter().try_fold(document, |value, hop| step(&value, hop));
+    match found {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    }
 }
 
 /// Reads `KEY=VALUE` lines as a shell that sources the file would, for plain values and values in quotes.

@@ -25,6 +25,10 @@ fn orders_that_cannot_be_meant_are_refused_before_anybody_is_asked() {
             "error: `www.b_d.example` is no name that a server issues for\n",
         ),
         (
+            format!("issue acme www.example.org {own} --key-type ed25519"),
+            "error: ACME servers do not issue for Ed25519\n",
+        ),
+        (
             format!("issue acme www.example.org {own} --id ../up"),
             "error: `../up` is not the name of an identity\n",
         ),

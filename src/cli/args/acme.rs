@@ -3,8 +3,9 @@
 use clap::Args;
 
 use crate::{
-    acme::{Answering, Asked, External, KeyKind, Program, Update, server},
+    acme::{Answering, Asked, External, Program, Update, server},
     error::Result,
+    issue::KeyKind,
 };
 
 #[derive(Debug, Args)]

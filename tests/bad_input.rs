@@ -272,7 +272,7 @@ fn profiles_that_cannot_be_are_refused_at_their_place() {
             "kind",
             "resources: [{kind: pen, path: /srv/x}]\n".to_owned(),
             "P/kind/profile.yaml:4:20: unknown kind `pen`\n\
-             hint: known kinds are `document`, `hosts`, `keystore`, `link`, `pem`, `template`\n",
+             hint: known kinds are `document`, `hosts`, `keystore`, `link`, `pem`, `template`, `trust`\n",
         ),
         (
             "group",

@@ -216,6 +216,20 @@ const SAYINGS: &[&str] = &[
     "recover",
 ];
 
+/// What a way of losing output makes of exit codes: where a disk is full, what only looks has told nothing.
+fn codes_of(way: &str, usual: &[String]) -> Vec<String> {
+    let lost = way.contains(" >/dev/full");
+    let code = |line: &String| {
+        let (said, code) = line.rsplit_once(": ").unwrap();
+        let changes = said.contains("apply ") || said.starts_with("rollback");
+        match code {
+            "0" | "5" if lost && !changes => format!("{said}: 1"),
+            _ => line.clone(),
+        }
+    };
+    usual.iter().map(code).collect()
+}
+
 #[test]
 fn closed_streams_change_neither_outcome_nor_tree() {
     let ways = [
@@ -247,7 +261,7 @@ fn closed_streams_change_neither_outcome_nor_tree() {
         seen.push((codes, trees));
     }
     for (way, found) in ways.iter().zip(&seen) {
-        assert_eq!(found.0, seen[0].0, "{way}");
+        assert_eq!(found.0, codes_of(way, &seen[0].0), "{way}");
         for ((line, found), usual) in SAYINGS.iter().zip(&found.1).zip(&seen[0].1) {
             // Each corner has a pair of its own: attributes and names are what can be compared.
             let shape = |tree: &Snapshot| -> Vec<String> {

@@ -17,7 +17,7 @@ mod send;
 mod ssh;
 pub mod value;
 
-pub(crate) use plan::{Peers, Planned, Previous, plan};
+pub(crate) use plan::{Peers, Planned, Previous, plan, presents};
 pub(crate) use send::{Outcome, calls, password, send};
 pub(crate) use ssh::command;
 

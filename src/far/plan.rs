@@ -178,6 +178,18 @@ fn presented(host: &dyn Host, pins: &Pins, name: &str) -> Result<Fingerprint, Re
     ))
 }
 
+/// Returns the leaf that a peer presents, whoever it is; none where nothing does.
+pub(crate) fn presents(host: &dyn Host, name: &str) -> Option<Fingerprint> {
+    let any = |call: Call| {
+        host.handshake(&Dial {
+            accept: Accept::Any,
+            ..call.dial
+        })
+    };
+    let seen = super::calls(host, name, &[], "/").ok()?.make(any).ok()?;
+    seen.certificates.first().map(|der| Fingerprint::of(der))
+}
+
 fn silent(name: &str, why: &str) -> Refusal {
     let message = format!("`{name}` {why}: no key is sent but over TLS");
     Refusal::Finding(Finding::host(Severity::Fatal, "no-tls", message).hinted(

@@ -7,8 +7,20 @@ use crate::{
     state::Bytes,
 };
 
-/// What the shell on the other side says before anything else: from then on something may have been done there.
+/// What the shell on the other side says first, but for a greeting of its start files.
 const HEARD: &str = "certroll: heard";
+
+/// What ssh says where there was no shell to hear anything: it did not connect, or one of both did not know the other.
+const NEVER_THERE: [&str; 8] = [
+    "Could not resolve hostname",
+    "Connection refused",
+    "Connection timed out",
+    "No route to host",
+    "Network is unreachable",
+    "Host key verification failed",
+    "Permission denied",
+    "Bad configuration option",
+];
 
 /// The longest that all of it may take, in seconds: two restarts of a web server, on a slow machine.
 const LIMIT: u64 = 120;
@@ -65,14 +77,16 @@ pub(super) fn send(writer: &mut Writer<'_>, command: &Command, load: &Load) -> R
 /// Says what came of it: ssh's own failures and those of the other side have one exit status in common (ssh(1), 255).
 fn heard(output: &Output) -> Outcome {
     let said = said(&output.stderr);
-    let reached = output.stdout.starts_with(HEARD);
+    let reached = output.stdout.lines().any(|line| line.trim_end() == HEARD);
+    let never = !reached && NEVER_THERE.iter().any(|why| output.stderr.contains(why));
     let (answer, told) = match output.status {
-        Some(0) => (Answer::Done, "done".to_owned()),
-        _ if !reached => (Answer::Unsent, format!("nothing was sent{said}")),
-        Some(status) if status != 255 => (
+        Some(0) if reached => (Answer::Done, "done".to_owned()),
+        Some(255) if never => (Answer::Unsent, format!("nothing was sent{said}")),
+        Some(status) if reached && status != 255 => (
             Answer::Refused,
             format!("failed with status {status}{said}"),
         ),
+        // What is not heard any more may have been done all the same.
         _ => (Answer::Unknown, format!("broke off{said}")),
     };
     Outcome {

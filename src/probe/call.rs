@@ -117,16 +117,14 @@ fn ask(host: &dyn Host, dial: Dial, path: &str) -> (Option<bool>, String) {
         Ok(Reply::Answer { status, .. }) => {
             let taken = match status {
                 200..400 => Some(true),
-                400..500 => Some(false),
+                // 495 and 496 are nginx's own, for a certificate that does not verify and for none.
+                400 | 401 | 403 | 495 | 496 => Some(false),
                 // Whether it fails for this client or for any does not show.
                 _ => None,
             };
             (taken, format!("answers {status}"))
         }
-        Ok(Reply::Empty) => (
-            Some(false),
-            "closes the connection without an answer".to_owned(),
-        ),
+        Ok(Reply::Empty) => (None, "closes the connection without an answer".to_owned()),
         Ok(Reply::Lost(why)) => (
             why.contains("alert").then_some(false),
             format!("broke off: {why}"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     error::{Error, Result},
-    far::{Back, Far, Request, Standing},
+    far::{self, Back, Far, Over, Request, Standing},
     host::Host,
     journal::{Intent, Store},
     plan::Promise,
@@ -72,6 +72,9 @@ fn one(
     let Back::By(back) = &oldest.back else {
         return Err(Refusal::Finding(never(newest)));
     };
+    if matches!(back.over, Over::Ssh { .. }) {
+        copied(host, (first, last), newest)?;
+    }
     let own = planned.far.len();
     let (ask, mut keep) = carried(host, first, back, "new", own)?;
     let (forth, more) = carried(host, last, &newest.ask, "old", own)?;
@@ -86,6 +89,31 @@ fn one(
         ..oldest.clone()
     };
     Ok((far, keep))
+}
+
+/// Refuses a way back by the copy on the machine itself where that is not what was before, or not what it would replace.
+fn copied(host: &dyn Host, (first, last): (u64, u64), far: &Far) -> Result<(), Refusal> {
+    let committed = super::committed(host).map_err(Refusal::Error)?;
+    let mut sent = committed.iter().rev();
+    let newest = sent.find(|intent| intent.far.iter().any(|one| one.is_same(far)));
+    if first != last || newest.is_some_and(|intent| intent.generation != last) {
+        return Err(Refusal::Finding(gone(first)));
+    }
+    let Some(leaf) = far::presents(host, &far.peer) else {
+        return Ok(());
+    };
+    if far.accept.contains(&leaf) {
+        return Ok(());
+    }
+    let message = format!(
+        "{} presents leaf {}, which no rollout put there: its pair would be lost",
+        far.peer,
+        leaf.colons()
+    );
+    let finding = Finding::host(Severity::Fatal, "edited-since", message).hinted(
+        "keep that pair, and give the one from before: `certroll apply --cert FILE --key FILE`",
+    );
+    Err(Refusal::Finding(finding))
 }
 
 /// Returns a request of a generation with the pair it carries under names of this one's own, as in `new-1-key.pem`.

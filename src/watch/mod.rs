@@ -1,6 +1,6 @@
 //! What monitoring is told: every certificate of a rollout where it really is, with everything else that is not as wanted.
 //!
-//! [`look()`] and [`renewals()`] gather, everything after them is pure: [`problems`] judges, [`nagios`] and [`prometheus`] write.
+//! [`look()`] and [`renewals()`] gather, everything after them is pure: `problems` judges, `nagios` and `prometheus` write.
 
 use serde::Serialize;
 

@@ -164,13 +164,65 @@ fn what_fails_on_the_other_machine_before_the_switch_changes_nothing_there() {
     };
     let gaia = &remote.gaia;
     let tree = gaia.tree();
-    // Bash without the tools that it is to call.
-    gaia.profile(&[("t=$(mktemp -d", "t=$(no-such-tool -d")]);
-    let failed = remote.rolls("apply --yes", "new").exits(3);
-    assert!(
-        failed.out.contains("failed with status 127") && failed.out.contains("no-such-tool"),
-        "{failed:#?}"
+    // A tool that is not there, and input that is cut off within the certificate.
+    for (instead, said) in [
+        ("no-such-tool", "failed with status 127"),
+        ("head -c 2000", "failed with status 1"),
+    ] {
+        gaia.profile(&[("timeout 30 cat", instead)]);
+        let failed = remote.rolls("apply --yes", "new").exits(3);
+        assert!(failed.out.contains(said), "{failed:#?}");
+        gaia.tree().is(&tree);
+        assert_eq!(gaia.told(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_after_the_switch_means_to_look() {
+    let Some(remote) = Remote::start() else {
+        return;
+    };
+    let gaia = &remote.gaia;
+    let default = gaia.scratch.fingerprint("web/conf/server.crt");
+    let broken = "process:httpd2 t; kill -9 $PPID\n        form";
+    gaia.profile(&[("process:httpd2 t; true\n        form", broken)]);
+    let found = remote.rolls("apply --yes", "new").exits(0);
+    assert!(found.last().starts_with("committed"), "{found:#?}");
+    gaia.serves("new.pem");
+    gaia.run("rollback --yes").exits(0);
+    assert_eq!(gaia.leaf(), Some(default.clone()));
+    // What never comes to be served is taken back, although nobody heard that it was done.
+    gaia.behaves(certroll::demo::portal::Ways {
+        rsa_only: true,
+        ..certroll::demo::portal::Ways::default()
+    });
+    remote.rolls("apply --yes", "curve").exits(3);
+    assert_eq!(gaia.leaf(), Some(default));
+}
+
+#[test]
+fn one_step_back_is_kept_there_and_a_pair_that_somebody_else_put_there_is_not_lost() {
+    let Some(remote) = Remote::start() else {
+        return;
+    };
+    let gaia = &remote.gaia;
+    remote.rolls("apply --yes", "new").exits(0);
+    remote.rolls("apply --yes", "curve").exits(0);
+    let two = gaia.run("rollback 1 --yes --allow no-way-back").exits(0);
+    gaia.serves("new.pem");
+    assert!(two.last().starts_with("committed"), "{two:#?}");
+    let more = gaia.run("rollback --yes").exits(1);
+    assert!(more.err.contains("[pair-gone]"), "{more:#?}");
+    gaia.serves("new.pem");
+
+    remote.rolls("apply --yes", "curve").exits(0);
+    gaia.scratch.sh(
+        "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout web/conf/server.key -out web/conf/server.crt 2>&1; \
+         ./tellpm process:httpd2; ./tellpm process:httpd2 t",
     );
-    gaia.tree().is(&tree);
-    assert_eq!(gaia.told(), Vec::<String>::new());
+    let other = gaia.scratch.fingerprint("web/conf/server.crt");
+    until("the other pair", || gaia.leaf().as_ref() == Some(&other));
+    let kept = gaia.run("rollback --yes").exits(1);
+    assert!(kept.err.contains("[edited-since]"), "{kept:#?}");
+    assert_eq!(gaia.leaf(), Some(other));
 }

@@ -41,7 +41,7 @@ pub(crate) struct Acme {
     /// Have PROGRAM see to the TXT record of DNS-01
     #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["http_port", "alpn_port"])]
     dns_hook: Option<String>,
-    /// Have the DNS server HOST[:PORT] take the TXT record of DNS-01 by an update (RFC 2136)
+    /// Have the DNS server HOST or HOST:PORT take the TXT record of DNS-01 by an update (RFC 2136)
     #[arg(long, value_name = "SERVER", requires = "dns_key", conflicts_with_all = ["http_port", "webroot", "http_hook", "dns_hook", "alpn_port"])]
     dns_update: Option<String>,
     /// The key of updates in FILE, as tsig-keygen(8) writes it

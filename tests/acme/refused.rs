@@ -131,3 +131,22 @@ fn a_refusal_is_shown_in_the_servers_words_with_what_may_be_done() {
         lane.is_pair(NAME);
     });
 }
+
+#[test]
+fn a_run_that_waits_for_a_record_to_be_seen_ends_when_it_is_asked_to_and_takes_the_record_back() {
+    apart(|| {
+        let lane = Lane::new(NAME);
+        let calls = lane.scratch.text("calls");
+        let hook = format!("#!/bin/sh\necho $1 >>{calls}\n");
+        lane.scratch.file("hook", hook);
+        lane.scratch.mode("hook", 0o755);
+        // By a relative path, and with a wait that the test does not have.
+        let order = Lane::order(NAME, "--dns-hook ./hook --hook-wait 3600");
+        let run = Running::start(&mut lane.command(&order));
+        until("the record", || lane.scratch.path("calls").exists());
+        run.signal("TERM");
+        let run = run.end().exits(1);
+        assert!(run.err.contains("interrupted"), "{run:#?}");
+        assert_eq!(lane.scratch.read("calls"), "present\nremove\n");
+    });
+}

@@ -20,6 +20,8 @@ mod places;
 mod plugin;
 #[path = "monitoring/records.rs"]
 mod records;
+#[path = "monitoring/renewals.rs"]
+mod renewals;
 
 use common::{Run, Scratch};
 

@@ -1,6 +1,6 @@
 //! What is asked of a server: one identity, as it is kept for its renewals.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +88,17 @@ pub struct Program {
     pub path: String,
     /// How long what it put in place takes to be seen, in seconds.
     pub wait: u64,
+}
+
+impl Answering {
+    /// Returns how long what is put in place takes to be seen.
+    pub(super) fn wait(&self) -> Duration {
+        match self {
+            Self::HttpHook(program) | Self::DnsHook(program) => Duration::from_secs(program.wait),
+            Self::DnsUpdate(update) => Duration::from_secs(update.wait),
+            Self::Http { .. } | Self::Webroot { .. } | Self::TlsAlpn { .. } => Duration::ZERO,
+        }
+    }
 }
 
 impl Asked {

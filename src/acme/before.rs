@@ -5,6 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use super::{
     asked::{Answering, Asked},
     present::{self, Proof},
+    problem,
 };
 use crate::{
     error::{Error, Result},
@@ -97,6 +98,13 @@ fn look(host: &dyn Host, name: &str, port: u16, proof: &Proof) -> Result<Option<
         // Behind a translation of addresses a host often cannot reach itself by its own name.
         Err(error) => Ok(Some(format!("`{name}`: not checkable from here: {error}"))),
         Ok(reply) if reply.status == 200 && reply.body == proof.text.as_bytes() => Ok(None),
+        // The server follows that (RFC 8555 section 8.3), maybe to where only it can look.
+        Ok(reply) if matches!(reply.status, 301 | 302 | 303 | 307 | 308) => {
+            let to = problem::plain(reply.header("location").unwrap_or("nowhere"));
+            Ok(Some(format!(
+                "`{name}`: not checkable from here: redirects to `{to}`"
+            )))
+        }
         Ok(reply) => Err(Error::Unproved {
             subject: format!("`{url}`"),
             want: "the answer of this host".to_owned(),

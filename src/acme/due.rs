@@ -22,20 +22,29 @@ pub struct Due {
 ///
 /// Inside the window that the server suggests, at a place that `jitter` chooses (RFC 9773 section 4.2); else when `share` of
 /// the lifetime is left, and up to a tenth of that share earlier, so that not all leaves of a day are renewed in one
-/// minute. `jitter` is any number that stays the same for one leaf, so that the answer does.
+/// minute. No server puts it off for longer than until half of that share is left: one whose window lies behind the leaf's
+/// end would end renewals otherwise. `jitter` is any number that stays the same for one leaf, so that the answer does.
 #[must_use]
 pub fn due(validity: Validity, window: Option<(i64, i64)>, share: f64, jitter: u32) -> Due {
     let fraction = f64::from(jitter) / (f64::from(u32::MAX) + 1.0);
-    if let Some((start, end)) = window.filter(|(start, end)| start < end) {
-        return Due {
-            at: start + portion(end - start, fraction),
-            by_server: true,
-        };
+    let by_share = |share: f64| {
+        let left = portion(validity.to - validity.from, share);
+        Due {
+            at: validity.to - left - portion(left, fraction / 10.0),
+            by_server: false,
+        }
+    };
+    let Some((start, end)) = window.filter(|(start, end)| start < end) else {
+        return by_share(share);
+    };
+    let latest = by_share(share / 2.0);
+    let at = start.saturating_add(portion(end.saturating_sub(start), fraction));
+    if at > latest.at {
+        return latest;
     }
-    let left = portion(validity.to - validity.from, share);
     Due {
-        at: validity.to - left - portion(left, fraction / 10.0),
-        by_server: false,
+        at,
+        by_server: true,
     }
 }
 
@@ -92,6 +101,39 @@ mod tests {
                 half,
                 71 * DAY,
                 true,
+            ),
+            // One that is late is heeded as far as leaves room for attempts that come to nothing, whatever the server says.
+            (
+                90 * DAY,
+                Some((74 * DAY, 75 * DAY)),
+                1.0 / 3.0,
+                none,
+                74 * DAY,
+                true,
+            ),
+            (
+                90 * DAY,
+                Some((91 * DAY, 99 * DAY)),
+                1.0 / 3.0,
+                none,
+                75 * DAY,
+                false,
+            ),
+            (
+                90 * DAY,
+                Some((9_999 * DAY, 10_000 * DAY)),
+                1.0 / 3.0,
+                all,
+                75 * DAY - 36 * HOUR,
+                false,
+            ),
+            (
+                160 * HOUR,
+                Some((150 * HOUR, 170 * HOUR)),
+                0.3,
+                half,
+                160 * HOUR - 24 * HOUR - 72 * 60,
+                false,
             ),
             // A window that ends before it begins is none (RFC 9773 section 4.2).
             (90 * DAY, Some((20, 10)), 1.0 / 3.0, none, 60 * DAY, false),

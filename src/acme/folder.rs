@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     asked::Asked,
-    store::{make_dir, path, put, read, writer},
+    store::{make_dir, path, put, read, remove, writer},
 };
 use crate::{
     error::{Error, Result},
@@ -252,15 +252,7 @@ impl Folder {
     /// # Errors
     /// [`Error::Io`] with the document as it was.
     pub fn drop(&self, host: &mut dyn Host, file: &str) -> Result<()> {
-        let at = self.at.join(file);
-        if host.load(&at)? == State::Absent {
-            return Ok(());
-        }
-        let writer = &mut writer(host);
-        writer.edit(&Edit::Remove {
-            at: Place::State(at.clone()),
-        })?;
-        writer.sync(&[Place::State(at)])
+        remove(host, &self.at.join(file))
     }
 }
 

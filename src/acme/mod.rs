@@ -4,6 +4,7 @@
 //! Asked          what an identity is: names, server, how the server is answered    asked.rs     stored
 //! before::check  what would fail anyway is found out before an order counts        before.rs
 //! obtain         account -> order -> authorizations -> certificate                 order.rs
+//!   account      made once for each server and binding, its key kept before             account.rs
 //!   prove        the server looks at one name after the other                      prove.rs
 //!   present      what it looks for, put there and taken away again                 present.rs, zone.rs
 //! Folder         each step kept before the next, so that a killed run is taken up  folder.rs, store.rs
@@ -15,6 +16,7 @@
 //! leads to the one in force, and is replaced in one rename, so that whoever follows `live/key.pem` and
 //! `live/fullchain.pem` never reads halves of two pairs. A rollout follows these files as it follows any other.
 
+mod account;
 mod asked;
 mod before;
 mod due;
@@ -26,6 +28,8 @@ mod prove;
 mod renewal;
 mod request;
 mod store;
+#[cfg(test)]
+mod tests;
 mod update;
 mod wire;
 mod zone;

@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
-use instant_acme::{
-    Account, AccountCredentials, ExternalAccountKey, Identifier, NewAccount, NewOrder, Order,
-    OrderStatus,
-};
+use instant_acme::{Account, Identifier, NewOrder, Order, OrderStatus};
 
 use super::{
     asked::Asked,
     before,
     folder::{Begun, Folder},
     problem,
-    request::{anchors, decode},
-    store,
+    request::anchors,
     wire::Wire,
 };
 use crate::{
@@ -80,15 +76,6 @@ pub fn obtain(
     }
 }
 
-/// Returns the account that is kept for a server.
-pub(super) fn known(host: &dyn Host, wire: &Wire, server: &str) -> Result<Option<Account>> {
-    let Some(kept) = store::account::<AccountCredentials>(host, server)? else {
-        return Ok(None);
-    };
-    let builder = Account::builder_with_http(Box::new(wire.clone()));
-    wire.drive(host, builder.from_credentials(kept)).map(Some)
-}
-
 /// One order, from the account to the pair in force.
 pub(super) struct Run<'a> {
     pub(super) wire: Wire,
@@ -120,39 +107,6 @@ impl Run<'_> {
         Ok(begun.filter(|begun| begun.asked == *self.asked))
     }
 
-    /// Returns the account for the server, which is made where there is none.
-    fn account(&self, host: &mut dyn Host) -> Result<Account> {
-        let server = &self.asked.server;
-        if let Some(account) = known(host, &self.wire, server)? {
-            return Ok(account);
-        }
-        (self.say)(&format!("making an account with {server}"));
-        let contact = self.asked.contact.as_ref().map(|at| format!("mailto:{at}"));
-        let contact: Vec<&str> = contact.as_deref().into_iter().collect();
-        let new = NewAccount {
-            contact: &contact,
-            terms_of_service_agreed: true,
-            only_return_existing: false,
-        };
-        let external = match &self.asked.external {
-            Some(external) => {
-                let key = host.read_input(&external.key_file)?;
-                let key = decode(key.text().trim()).ok_or_else(|| Error::Input {
-                    subject: format!("`{}`", external.key_file),
-                    message: "holds no key in base64url".to_owned(),
-                    hint: "write the HMAC key into it as the server gave it".to_owned(),
-                })?;
-                Some(ExternalAccountKey::new(external.kid.clone(), &key))
-            }
-            None => None,
-        };
-        let builder = Account::builder_with_http(Box::new(self.wire.clone()));
-        let made = builder.create(&new, server.clone(), external.as_ref());
-        let (account, credentials) = self.wire.drive(host, made)?;
-        store::keep_account(host, server, &credentials)?;
-        Ok(account)
-    }
-
     /// Takes up the order of an earlier run, or makes one.
     fn order(&self, host: &mut dyn Host, account: &Account) -> Result<(Order, Begun)> {
         let mut begun = match self.begun(host)? {
@@ -160,7 +114,7 @@ impl Run<'_> {
             None => self.folder.begin(host, self.asked, self.key()?)?,
         };
         if let Some(url) = &begun.url {
-            (self.say)(&format!("taking up order {url}"));
+            (self.say)(&format!("taking up order {}", problem::plain(url)));
             return match self.wire.drive(host, account.order(url.clone())) {
                 Ok(order) => Ok((order, begun)),
                 Err(error) if problem::is_lost_nonce(&error) => Err(error),
@@ -184,7 +138,7 @@ impl Run<'_> {
         let order = self.wire.drive(host, account.new_order(&new))?;
         begun.url = Some(order.url().to_owned());
         self.folder.save(host, "order.json", &begun)?;
-        (self.say)(&format!("order {}", order.url()));
+        (self.say)(&format!("order {}", problem::plain(order.url())));
         Ok((order, begun))
     }
 
@@ -250,9 +204,6 @@ impl Run<'_> {
     }
 
     pub(super) fn pause(&self, host: &dyn Host, end: Duration, what: &str) -> Result<()> {
-        if let Some(signal) = host.interrupted() {
-            return Err(Error::Interrupted { signal });
-        }
         if host.elapsed() > end {
             return Err(Error::Server {
                 server: self.asked.server.clone(),
@@ -260,7 +211,22 @@ impl Run<'_> {
                 hint: "try again later: the order is kept and will be taken up".to_owned(),
             });
         }
-        host.sleep(self.wire.wait().unwrap_or(PAUSE.0).clamp(PAUSE.0, PAUSE.1));
-        Ok(())
+        let time = self.wire.wait().unwrap_or(PAUSE.0);
+        rest(host, time.clamp(PAUSE.0, PAUSE.1))
+    }
+}
+
+/// Waits, unless this run is asked to end.
+pub(super) fn rest(host: &dyn Host, mut time: Duration) -> Result<()> {
+    loop {
+        if let Some(signal) = host.interrupted() {
+            return Err(Error::Interrupted { signal });
+        }
+        if time.is_zero() {
+            return Ok(());
+        }
+        let part = time.min(PAUSE.0);
+        host.sleep(part);
+        time -= part;
     }
 }

@@ -1,10 +1,10 @@
 //! What a server looks for: put in its place, and taken away again.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use super::{
     asked::{Answering, Program},
-    zone,
+    problem, zone,
 };
 use crate::{
     error::{Error, Result},
@@ -26,7 +26,7 @@ const NO_GENERATION: u64 = 0;
 pub(super) struct Proof {
     /// The name, without `*.`.
     pub(super) name: String,
-    /// The token of the challenge.
+    /// The token of the challenge: one component of a path.
     pub(super) token: String,
     /// The key authorization (RFC 8555 section 8.1).
     pub(super) text: String,
@@ -144,7 +144,6 @@ fn hook(host: &mut dyn Host, program: &Program, words: &[&str]) -> Result<Presen
         limit: HOOK_LIMIT,
     };
     run(host, &command("present"))?;
-    host.sleep(Duration::from_secs(program.wait));
     Ok(Presented::Hook(command("remove")))
 }
 
@@ -158,16 +157,10 @@ fn run(host: &mut dyn Host, command: &Command) -> Result<()> {
     if output.status == Some(0) {
         return Ok(());
     }
-    let said = output
-        .stderr
-        .trim()
-        .lines()
-        .last()
-        .unwrap_or_default()
-        .to_owned();
+    let said = output.stderr.trim().lines().last().unwrap_or_default();
     let how = match output.status {
         _ if output.timed_out => format!("ran past its limit of {HOOK_LIMIT} s"),
-        Some(status) => format!("exited with {status}: {said}"),
+        Some(status) => format!("exited with {status}: {}", problem::plain(said)),
         None => "was ended by a signal".to_owned(),
     };
     Err(Error::Run {

@@ -74,6 +74,18 @@ fn kind(problem: &Problem) -> &str {
     kind.strip_prefix(PREFIX).unwrap_or(kind)
 }
 
+/// Returns somebody else's words so that they stay words on a terminal: what could move its cursor or turn text is escaped.
+pub(super) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\'' | '"' | '\\' => out.push(c),
+            c => out.extend(c.escape_debug()),
+        }
+    }
+    out
+}
+
 /// Says what a server refuses, with what.
 pub(super) fn refused(server: &str, what: &str, problem: &Problem) -> Error {
     let detail = problem.detail.as_deref().unwrap_or("without a reason");
@@ -97,7 +109,10 @@ pub(super) fn refused(server: &str, what: &str, problem: &Problem) -> Error {
     let hint = HINTS.iter().find(|(name, _)| kinds.contains(name));
     Error::Server {
         server: server.to_owned(),
-        message: format!("refuses{what}: {detail} ({}){parts}", kind(problem)),
+        message: plain(&format!(
+            "refuses{what}: {detail} ({}){parts}",
+            kind(problem)
+        )),
         hint: hint.map(|(_, hint)| (*hint).to_owned()).unwrap_or_default(),
     }
 }
@@ -108,7 +123,7 @@ pub(super) fn told(server: &str, error: AcmeError) -> Error {
         AcmeError::Api(problem) => refused(server, "", &problem),
         other => Error::Server {
             server: server.to_owned(),
-            message: format!("does not speak as RFC 8555 has it: {other}"),
+            message: plain(&format!("does not speak as RFC 8555 has it: {other}")),
             hint: "is it the URL of an ACME directory? `curl URL` shows it".to_owned(),
         },
     }

@@ -1,12 +1,14 @@
 //! Proof of names: the server looks at one after the other, and is shown what it looks for.
 
+use std::net::IpAddr;
+
 use instant_acme::{
     Account, AuthorizationStatus, ChallengeStatus, ChallengeType, Order, OrderStatus,
 };
 
 use super::{
     asked::Answering,
-    order::{PATIENCE, Run},
+    order::{PATIENCE, Run, rest},
     present::{self, Presented, Proof},
     problem,
 };
@@ -24,7 +26,8 @@ impl Run<'_> {
         mut order: Order,
         presented: &mut Option<(String, Presented)>,
     ) -> Result<Order> {
-        let end = host.elapsed() + PATIENCE;
+        let mut end = host.elapsed() + PATIENCE;
+        let mut left = self.asked.names.len();
         let kind = match self.asked.answering {
             Answering::Http { .. } | Answering::Webroot { .. } | Answering::HttpHook(_) => {
                 ChallengeType::Http01
@@ -57,9 +60,16 @@ impl Run<'_> {
                 let server = &self.asked.server;
                 let mut challenge = one.challenge(kind.clone()).ok_or_else(|| Error::Server {
                     server: server.clone(),
-                    message: format!("does not offer {kind:?} for `{name}`"),
+                    message: format!("does not offer {kind:?} for `{}`", problem::plain(&name)),
                     hint: "answer in another way: `certroll issue acme --help`".to_owned(),
                 })?;
+                if let Some(wrong) = unfit(&self.asked.names, &name, &challenge.token) {
+                    return Err(Error::Server {
+                        server: server.clone(),
+                        message: format!("wants what is not to be had: {wrong}"),
+                        hint: "nothing was put in place for it; no honest server does that: who runs this one?".to_owned(),
+                    });
+                }
                 let is_new = presented
                     .as_ref()
                     .is_none_or(|(token, _)| *token != challenge.token);
@@ -77,6 +87,11 @@ impl Run<'_> {
                     };
                     let put = present::present(host, &self.asked.answering, &proof)?;
                     *presented = Some((challenge.token.clone(), put));
+                    rest(host, self.asked.answering.wait())?;
+                    // Each name has its time, and no server more by asking again and again.
+                    if left > 0 {
+                        (left, end) = (left - 1, host.elapsed() + PATIENCE);
+                    }
                     if challenge.status == ChallengeStatus::Pending {
                         (self.say)(&format!("the server looks for `{name}`"));
                         self.wire.drive(host, challenge.set_ready())?;
@@ -112,4 +127,20 @@ impl Run<'_> {
             None => problem::told(server, instant_acme::Error::Str("a reason")),
         })
     }
+}
+
+/// Says what of a challenge may not decide where something is put: a name that was not asked for, or a token that is none,
+/// which is base64url (RFC 8555 section 8.3), so that it is one component of a path.
+fn unfit(asked: &[String], name: &str, token: &str) -> Option<String> {
+    let is_asked = asked.iter().any(|one| {
+        let one = one.strip_prefix("*.").unwrap_or(one);
+        let address = one.parse::<IpAddr>();
+        one.eq_ignore_ascii_case(name) || (address.is_ok() && address == name.parse())
+    });
+    if !is_asked {
+        return Some(format!("a proof of {name:?}, which was not asked for"));
+    }
+    let is_token = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let fits = !token.is_empty() && token.chars().all(is_token);
+    (!fits).then(|| format!("the token {token:?} (RFC 8555 section 8.3)"))
 }

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{
+    account,
     asked::Asked,
     due::{Due, Validity, due},
     folder::{Folder, Missed},
-    order, request,
+    problem, request,
     wire::Wire,
 };
 use crate::{
@@ -125,7 +126,7 @@ pub fn ask(host: &mut dyn Host, folder: &Folder) -> Result<()> {
         .as_ref()
         .map(|path| request::anchors(host, path));
     let wire = Wire::new(&asked.server, anchors.transpose()?.unwrap_or_default());
-    let Some(account) = order::known(host, &wire, &asked.server)? else {
+    let Some(account) = account::known(host, &wire, &asked)? else {
         return Ok(());
     };
     let Some(id) = id(&identity) else {
@@ -166,7 +167,7 @@ pub fn missed(host: &mut dyn Host, folder: &Folder, error: &Error) -> Result<()>
     let missed = Missed {
         when: host.now(),
         count: before.map_or(0, |before| before.count) + 1,
-        message: error.to_string(),
+        message: problem::plain(&error.to_string()),
     };
     folder.save(host, "missed.json", &missed)
 }

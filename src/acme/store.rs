@@ -3,37 +3,46 @@
 use aws_lc_rs::digest;
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::asked::Asked;
 use crate::{
     error::{Error, Result},
     hex::hex,
-    host::{ACME, Host, Permit, Place, Writer},
+    host::{ACME, Edit, Host, Permit, Place, Writer},
     journal::{Store, create_dir},
     state::{Bytes, HostPath, State},
 };
 
-/// Accounts, one file for each server; no identity's name begins with a dot.
+/// Accounts; no identity's name begins with a dot.
 const ACCOUNTS: &str = "/acme/.accounts";
 
-/// Reads the account that is kept for a server.
-pub(super) fn account<T: DeserializeOwned>(host: &dyn Host, server: &str) -> Result<Option<T>> {
-    read(host, &account_at(server))
+/// Returns the path of what is kept of an account: its key alone (`key`), or all that leads to it (`json`).
+pub(super) fn account_at(asked: &Asked, kind: &str) -> HostPath {
+    let mut whose = asked.server.clone();
+    if let Some(external) = &asked.external {
+        // No URL has a line's end.
+        whose = format!("{whose}\n{}", external.kid);
+    }
+    let digest = hex(digest::digest(&digest::SHA256, whose.as_bytes()).as_ref());
+    path(ACCOUNTS).join(&format!("{}.{kind}", &digest[..16]))
 }
 
-/// Keeps the account for a server, durable on return.
-pub(super) fn keep_account<T: Serialize>(
-    host: &mut dyn Host,
-    server: &str,
-    account: &T,
-) -> Result<()> {
+/// Keeps something of an account, durable on return.
+pub(super) fn keep_account(host: &mut dyn Host, at: &HostPath, bytes: Bytes) -> Result<()> {
     let writer = &mut writer(host);
     make_dir(writer, &path(ACME))?;
     make_dir(writer, &path(ACCOUNTS))?;
-    put(host, &account_at(server), account)
+    Store::put(writer, at, bytes)
 }
 
-fn account_at(server: &str) -> HostPath {
-    let digest = hex(digest::digest(&digest::SHA256, server.as_bytes()).as_ref());
-    path(ACCOUNTS).join(&format!("{}.json", &digest[..16]))
+/// Removes something, where it is there.
+pub(super) fn remove(host: &mut dyn Host, at: &HostPath) -> Result<()> {
+    if host.load(at)? == State::Absent {
+        return Ok(());
+    }
+    let at = Place::State(at.clone());
+    let writer = &mut writer(host);
+    writer.edit(&Edit::Remove { at: at.clone() })?;
+    writer.sync(&[at])
 }
 
 pub(super) fn read<T: DeserializeOwned>(host: &dyn Host, at: &HostPath) -> Result<Option<T>> {

@@ -144,10 +144,11 @@ pub(super) fn answer(id: u16, reply: &[u8]) -> Option<&'static str> {
     (code != 0).then(|| CODES.get(code).copied().unwrap_or("an unknown refusal"))
 }
 
-/// Returns the zones that a name may be in, the nearest first, no top-level domain among them.
+/// Returns the zones that a name may be in, the nearest first: one of its own, as of a name that is delegated, and one of a
+/// single label, as of a private network, among them.
 pub(super) fn zones(name: &str) -> Vec<String> {
     let labels: Vec<&str> = name.split('.').collect();
-    let tops = 1..labels.len().saturating_sub(1);
+    let tops = 0..labels.len();
     tops.map(|from| labels[from..].join(".")).collect()
 }
 

@@ -1,7 +1,5 @@
 //! A record in a zone of a DNS server that takes updates: added, and removed again.
 
-use std::time::Duration;
-
 use super::{
     asked::Update,
     update::{self, Key, Record},
@@ -30,11 +28,10 @@ pub(super) fn add(host: &dyn Host, to: &Update, name: String, value: &str) -> Re
         value,
         added: true,
     };
-    let mut said = "no zone";
+    let mut said = Vec::new();
     for zone in update::zones(&name) {
         match change(host, to, &zone, record)? {
             None => {
-                host.sleep(Duration::from_secs(to.wait));
                 return Ok(Added {
                     to: to.clone(),
                     zone,
@@ -42,10 +39,16 @@ pub(super) fn add(host: &dyn Host, to: &Update, name: String, value: &str) -> Re
                     name,
                 });
             }
-            Some(code) => said = code,
+            Some(code) => said.push(code),
         }
     }
-    Err(refused(to, said, &name))
+    Err(refused(to, telling(&said), &name))
+}
+
+/// Returns what a server said that tells most: it says NOTAUTH to each zone that it does not have.
+pub(super) fn telling(said: &[&'static str]) -> &'static str {
+    let own = said.iter().find(|code| **code != "NOTAUTH");
+    own.or_else(|| said.first()).copied().unwrap_or("no zone")
 }
 
 /// Removes a record that was added.

@@ -1,60 +1,35 @@
-//! What `status` says of the identities of ACME servers that a rollout follows.
+//! What `status` says of the identities of ACME servers that a rollout follows, and of those that none does.
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
-
 use super::text;
-use crate::{
-    acme::{self, Stands},
-    error::Result,
-    host::Host,
-    rollouts,
-};
+use crate::watch::Renewal;
 
-/// What there is to say, as a document and as text, and whether a renewal came to nothing.
-#[derive(Debug)]
-pub(super) struct Told {
-    pub(super) document: Vec<Value>,
-    pub(super) text: String,
-    pub(super) missed: bool,
-}
-
-/// Tells of the identities that a rollout follows.
-///
-/// # Errors
-/// As [`rollouts::sources`] and [`Stands::of`].
-pub(super) fn told(host: &dyn Host, rollout: &str) -> Result<Told> {
-    let mut told = Told {
-        document: Vec::new(),
-        text: String::new(),
-        missed: false,
-    };
-    let issued = acme::issued(host)?;
-    if issued.is_empty() {
-        return Ok(told);
-    }
-    let sources = rollouts::sources(host, rollout)?;
-    for folder in issued.iter().filter(|folder| folder.is_in(&sources)) {
-        let stands = Stands::of(host, folder)?;
-        let (name, due) = (folder.name(), stands.due.map(|due| due.at));
-        let when = due.map(text::time).unwrap_or_default();
-        let _ = writeln!(told.text, "identity {name}: renewed from {when} on");
-        if let Some(missed) = &stands.missed {
-            told.missed = true;
-            let again = stands.again().unwrap_or_default();
+/// Writes how renewals stand, a line or two each.
+pub(super) fn shown(renewals: &[Renewal]) -> String {
+    let mut out = String::new();
+    for one in renewals {
+        let name = if one.followed {
+            one.id.clone()
+        } else {
+            format!("{} (no rollout follows it)", one.id)
+        };
+        if let Some(trouble) = &one.trouble {
+            let _ = writeln!(out, "BAD  identity {name}: cannot be told: {trouble}");
+        }
+        if let Some(due) = one.due {
+            let _ = writeln!(out, "identity {name}: renewed from {} on", text::time(due));
+        }
+        if let Some(missed) = &one.missed {
             let _ = writeln!(
-                told.text,
+                out,
                 "BAD  identity {name}: not renewed on {} ({} in a row): {}; tried again from {}",
                 text::time(missed.when),
                 missed.count,
                 missed.message,
-                text::time(again)
+                text::time(one.again.unwrap_or_default())
             );
         }
-        told.document.push(json!({
-            "id": name, "server": stands.asked.server, "due": due, "missed": stands.missed, "again": stands.again(),
-        }));
     }
-    Ok(told)
+    out
 }

@@ -17,7 +17,7 @@ use crate::{
     plan::View,
     prepare,
     rollouts::{self, Request},
-    watch::{self, Level, Sighting, Watched},
+    watch::{self, Level, Renewal, Sighting, Watched},
 };
 
 /// Shows one rollout.
@@ -48,7 +48,7 @@ pub(crate) fn show(
         .filter(|s| !s.is_done(host.tree()))
         .map(|s| s.text.as_str())
         .collect();
-    let renewals = super::renewals::told(host, &plan.rollout)?;
+    let renewals = watch::renewals(host, Some(&plan.rollout))?;
     let rotation = plan.phase.as_ref().filter(|phase| phase.is_unfinished());
     let document = json!({
         "format": "certroll/status/1",
@@ -63,7 +63,7 @@ pub(crate) fn show(
         "certificates": watched.certificates,
         "unread": watched.unread,
         "last": watched.last,
-        "renewals": renewals.document,
+        "renewals": renewals,
         "rotation": rotation,
     });
     printer.result(&document, || {
@@ -71,7 +71,7 @@ pub(crate) fn show(
         if printer.quiet() {
             return out;
         }
-        out.push_str(&renewals.text);
+        out.push_str(&super::renewals::shown(&renewals));
         if let Some(phase) = rotation {
             let last = phase.phases.last().map_or("", String::as_str);
             let _ = writeln!(
@@ -95,7 +95,8 @@ pub(crate) fn show(
         out
     });
     let is_done = plan.is_empty() && rotation.is_none();
-    Ok(if is_done && !expires_soon && !renewals.missed {
+    let is_renewed = renewals.iter().all(|one| watch::late(one).is_none());
+    Ok(if is_done && !expires_soon && is_renewed {
         ExitCode::Success
     } else {
         ExitCode::Differences
@@ -164,13 +165,13 @@ pub(crate) fn monitor(
         Some(_) if watching.format == Shape::Nagios => Err(without_file()),
         _ => gather(host, rollout, profiles_dir),
     };
-    let told = asked.and_then(|(all, open)| {
+    let told = asked.and_then(|(all, renewals, open)| {
         if watching.format == Shape::Nagios {
-            let (level, line) = watch::line(&all, open, host.now());
+            let (level, line) = watch::line(&all, &renewals, open, host.now());
             printer.stdout(&(line + "\n"));
             return Ok(level.exit());
         }
-        let text = watch::metrics(&all, open, host.now());
+        let text = watch::metrics(&all, &renewals, open, host.now());
         match &watching.output {
             Some(path) => host.write_shared(path, text.as_bytes())?,
             None => printer.stdout(&text),
@@ -198,12 +199,12 @@ pub(crate) fn silent(error: &Error, watching: &Watching, printer: &Printer) -> u
     error.exit() as u8
 }
 
-/// Looks at the rollout that is named, or at every one.
+/// Looks at the rollout that is named, or at every one, and at the identities that are renewed.
 fn gather(
     host: &dyn Host,
     rollout: &Rollout,
     profiles_dir: Option<&str>,
-) -> Result<(Vec<Watched>, Option<u64>)> {
+) -> Result<(Vec<Watched>, Vec<Renewal>, Option<u64>)> {
     let request = rollout.request(profiles_dir)?;
     let named = request.name.is_some() || !request.profiles.is_empty();
     let all = if named {
@@ -224,5 +225,11 @@ fn gather(
         };
         watch::look(host, name, &request)
     };
-    Ok((all.iter().map(look).collect(), Store::pending(host)?))
+    let one = all.first().filter(|_| named).map(String::as_str);
+    let renewals = watch::renewals(host, one)?;
+    Ok((
+        all.iter().map(look).collect(),
+        renewals,
+        Store::pending(host)?,
+    ))
 }

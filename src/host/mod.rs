@@ -426,6 +426,14 @@ pub trait Host: Tree {
     /// [`Error::Io`] where the kernel has none.
     fn random(&self) -> Result<[u8; 32]>;
 
+    /// Returns a path of the caller as it is from `/`, so that a run that is started elsewhere finds the same file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where that cannot be told.
+    fn whole(&self, path: &str) -> Result<String> {
+        Ok(path.to_owned())
+    }
+
     /// Reads a file of the caller, outside the root: a certificate, key, password or profile given on the command line.
     ///
     /// # Errors

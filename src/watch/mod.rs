@@ -1,6 +1,6 @@
 //! What monitoring is told: every certificate of a rollout where it really is, with everything else that is not as wanted.
 //!
-//! [`look()`] gathers, everything after it is pure: `problems` judges, `nagios` and `prometheus` write.
+//! [`look()`] and [`renewals()`] gather, everything after them is pure: `problems` judges, `nagios` and `prometheus` write.
 
 use serde::Serialize;
 
@@ -14,12 +14,14 @@ mod look;
 mod nagios;
 mod problems;
 mod prometheus;
+mod renewals;
 
 pub use look::{Held, held, look};
 pub(crate) use look::{lives, seen, verdicts};
 pub use nagios::{line, unknown};
-pub use problems::{Level, problems};
+pub use problems::{Level, late, problems};
 pub use prometheus::metrics;
+pub use renewals::{Renewal, renewals};
 
 /// Where a certificate was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

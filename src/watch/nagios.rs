@@ -5,15 +5,20 @@
 
 use std::fmt::Write as _;
 
-use super::{Level, Watched, problems};
+use super::{Level, Renewal, Watched, late, problems};
 use crate::identity::date;
 
 /// How many problems a line names; the rest is counted.
 const NAMED: usize = 3;
 
-/// Returns the line of these rollouts and how bad it is; `open` is the generation that is open, if one is.
+/// Returns the line of these rollouts and identities and how bad it is; `open` is the generation that is open, if one is.
 #[must_use]
-pub fn line(rollouts: &[Watched], open: Option<u64>, now: i64) -> (Level, String) {
+pub fn line(
+    rollouts: &[Watched],
+    renewals: &[Renewal],
+    open: Option<u64>,
+    now: i64,
+) -> (Level, String) {
     let mut found: Vec<(Level, String)> = Vec::new();
     if let Some(number) = open {
         let text = format!("generation {number} is open, `certroll recover` finishes it");
@@ -23,6 +28,7 @@ pub fn line(rollouts: &[Watched], open: Option<u64>, now: i64) -> (Level, String
         let own = problems(watched, now).into_iter();
         found.extend(own.map(|(level, text)| (level, format!("{}: {text}", watched.rollout))));
     }
+    found.extend(renewals.iter().filter_map(late));
     if rollouts.is_empty() && open.is_none() {
         found.push((Level::Unknown, "no rollout is remembered".to_owned()));
     }

@@ -1,6 +1,6 @@
 //! What is not as it should be, and how much that matters. Pure.
 
-use super::{Sighting, Watched};
+use super::{Renewal, Sighting, Watched};
 use crate::{identity::date, receipt::Outcome};
 
 /// How much something matters, as Nagios' plugin guidelines number it; in the order in which one hides another.
@@ -77,6 +77,21 @@ pub fn problems(watched: &Watched, now: i64) -> Vec<(Level, String)> {
     }
     found.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
     found
+}
+
+/// Returns what is wrong with the renewals of an identity.
+#[must_use]
+pub fn late(renewal: &Renewal) -> Option<(Level, String)> {
+    let id = &renewal.id;
+    if let Some(trouble) = &renewal.trouble {
+        return Some((Level::Unknown, format!("identity {id}: {trouble}")));
+    }
+    let missed = renewal.missed.as_ref()?;
+    let text = format!(
+        "identity {id}: not renewed, {} in a row: {}",
+        missed.count, missed.message
+    );
+    Some((Level::Warning, text))
 }
 
 /// Returns what ends soon or has ended, each certificate once with the places where it is.

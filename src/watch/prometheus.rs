@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::{Place, Sighting, Watched};
+use super::{Place, Renewal, Sighting, Watched};
 use crate::receipt::Outcome;
 
 /// Every outcome, as a label has it.
@@ -67,9 +67,9 @@ impl<'a> Labels<'a> {
     }
 }
 
-/// Returns the metrics of these rollouts; `open` is the generation that is open, if one is.
+/// Returns the metrics of these rollouts and identities; `open` is the generation that is open, if one is.
 #[must_use]
-pub fn metrics(rollouts: &[Watched], open: Option<u64>, now: i64) -> String {
+pub fn metrics(rollouts: &[Watched], renewals: &[Renewal], open: Option<u64>, now: i64) -> String {
     let mut all = Families::default();
     let none = Labels::default();
     all.add(
@@ -95,6 +95,25 @@ pub fn metrics(rollouts: &[Watched], open: Option<u64>, now: i64) -> String {
         of_rollout(&mut all, watched, &labels);
         for one in &watched.certificates {
             of_certificate(&mut all, one, &labels, now);
+        }
+    }
+    for renewal in renewals {
+        let labels = none.and("identity", &renewal.id);
+        let told = renewal.trouble.is_none();
+        all.add(
+            "certroll_renewal_up",
+            "Whether the renewals of the identity could be told.",
+            &labels,
+            i64::from(told),
+        );
+        let missed = renewal.missed.as_ref();
+        if told {
+            all.add(
+                "certroll_renewal_failures",
+                "How often in a row a renewal of the identity came to nothing.",
+                &labels,
+                missed.map_or(0, |missed| missed.count.into()),
+            );
         }
     }
     all.text()

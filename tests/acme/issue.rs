@@ -204,6 +204,19 @@ fn an_account_is_bound_to_one_elsewhere() {
 fn a_run_that_was_killed_is_taken_up_with_its_account_its_order_and_its_key() {
     apart(|| {
         let lane = Lane::new(NAME);
+        // Once its account's key is kept, whether the server heard of it or not.
+        let order = Lane::order(NAME, "--contact a@acme.example");
+        let run = Running::start(&mut lane.command(&order));
+        until("the account", || run.said().contains("making an account"));
+        until("its key", || {
+            !lane
+                .scratch
+                .sh("find S/acme/.accounts -type f 2>/dev/null || true")
+                .is_empty()
+        });
+        run.signal("KILL");
+        run.end();
+        lane.run(&order).exits(0);
         // After the order is kept, while the server looks, and while it issues.
         for (at, id) in [("order https://", "one"), ("the server looks", "two")] {
             let order = Lane::order(NAME, &format!("--id {id}"));

@@ -85,7 +85,7 @@ fn an_identity_is_issued_rolled_out_renewed_and_never_served_expired_or_unmatche
         assert_ne!(first, second);
         serves_the_leaf_in_force(&lane, &nginx);
         let history = lane.run("history").exits(0);
-        assert!(history.out.contains("(hook renew)"), "{history:#?}");
+        assert!(history.out.contains("hook renew\n"), "{history:#?}");
 
         // By the timer, when less than a third of six days is left.
         let due = timer(&lane, 100).exits(0);

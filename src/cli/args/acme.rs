@@ -5,6 +5,7 @@ use clap::Args;
 use crate::{
     acme::{Answering, Asked, External, Program, Update, server},
     error::Result,
+    host::Host,
     issue::KeyKind,
 };
 
@@ -49,8 +50,8 @@ pub(crate) struct Acme {
     /// Answer TLS-ALPN-01 on this port: what comes to port 443 from outside must arrive there
     #[arg(long, value_name = "PORT", conflicts_with = "http_port")]
     alpn_port: Option<u16>,
-    /// Seconds that what a hook or an update puts in place takes to be seen
-    #[arg(long, value_name = "SECS", default_value_t = 0)]
+    /// Seconds that what a hook or an update puts in place takes to be seen, an hour at most
+    #[arg(long, value_name = "SECS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=3600))]
     hook_wait: u64,
     /// Trust the server's root in FILE too, PEM
     #[arg(long, value_name = "FILE")]
@@ -87,15 +88,18 @@ pub(crate) struct Renew {
 }
 
 impl Acme {
-    /// Returns what is asked for.
+    /// Returns what is asked for, files by their paths from `/`: a renewal is started elsewhere.
     ///
     /// # Errors
     /// [`crate::error::Error::Usage`] where the server is none.
-    pub(crate) fn asked(&self) -> Result<Asked> {
-        let program = |path: &String| Program {
-            path: path.clone(),
-            wait: self.hook_wait,
+    pub(crate) fn asked(&self, host: &dyn Host) -> Result<Asked> {
+        let program = |path: &String| -> Result<Program> {
+            Ok(Program {
+                path: host.whole(path)?,
+                wait: self.hook_wait,
+            })
         };
+        let file = |path: &Option<String>| path.as_ref().map(|path| host.whole(path)).transpose();
         let port = self.http_port.unwrap_or(80);
         let answering = if let Some(dir) = &self.webroot {
             Answering::Webroot {
@@ -103,13 +107,13 @@ impl Acme {
                 port,
             }
         } else if let Some(hook) = &self.http_hook {
-            Answering::HttpHook(program(hook))
+            Answering::HttpHook(program(hook)?)
         } else if let Some(hook) = &self.dns_hook {
-            Answering::DnsHook(program(hook))
+            Answering::DnsHook(program(hook)?)
         } else if let (Some(server), Some(key)) = (&self.dns_update, &self.dns_key) {
             Answering::DnsUpdate(Update {
                 server: server.clone(),
-                key_file: key.clone(),
+                key_file: host.whole(key)?,
                 wait: self.hook_wait,
             })
         } else if let Some(port) = self.alpn_port {
@@ -117,7 +121,7 @@ impl Acme {
         } else {
             Answering::Http { port }
         };
-        let external = self.eab_kid.clone().zip(self.eab_key_file.clone());
+        let external = self.eab_kid.clone().zip(file(&self.eab_key_file)?);
         let external = external.map(|(kid, key_file)| External { kid, key_file });
         Ok(Asked {
             format: Asked::FORMAT.to_owned(),
@@ -126,7 +130,7 @@ impl Acme {
             contact: self.contact.clone(),
             key: self.key_type,
             answering,
-            ca_file: self.ca_file.clone(),
+            ca_file: file(&self.ca_file)?,
             external,
             left: self.renew_left,
         })

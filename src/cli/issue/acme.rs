@@ -21,7 +21,7 @@ pub(super) fn run(
     state: Option<&str>,
     printer: &Printer,
 ) -> Result<ExitCode> {
-    let asked = acme.asked()?;
+    let asked = acme.asked(host)?;
     asked.check()?;
     let name = acme
         .id

@@ -15,7 +15,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use super::World;
+use super::{FakeHost, World};
 use crate::{
     host::{Edit, Place},
     state::{Attrs, Content, HostPath, State},
@@ -359,6 +359,33 @@ fn mixed(old: &[u8], new: &[u8], choose: Choose<'_>) -> Vec<u8> {
         _ => {
             let hole = choose(tail + 1);
             [&new[..same], &vec![0; hole], &new[same + hole..]].concat()
+        }
+    }
+}
+
+impl FakeHost {
+    /// Cuts the power and boots again: a world of its own, with one of the disks that may be left. Nothing runs, and
+    /// nothing listens.
+    #[must_use]
+    pub fn after_power_cut(&self, choose: Choose<'_>) -> Self {
+        let [tree, state] = self.disk.borrow().cut(choose);
+        let names = self.world.borrow().names.clone();
+        // Another machine does not notice.
+        let appliance = self.world.borrow().appliance.clone();
+        // What starts after a boot is not what ran before it.
+        let mut ran = self.world.borrow().ran.clone();
+        ran.push(vec!["boot".to_owned()]);
+        let world = World {
+            tree,
+            state,
+            names,
+            appliance,
+            ran,
+            ..World::default()
+        };
+        Self {
+            live: self.live,
+            ..Self::new(world, Rc::clone(&self.react))
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     Call, Command, Deciding, Dial, Edit, Entry, Footing, Host, Output, Place, Presented, Question,
-    Reply, Tree, User,
+    Reply, Tree, User, WebCall, WebReply, no_web,
 };
 use crate::{
     error::{Error, On as _, Result},
@@ -24,10 +24,12 @@ use crate::{
 
 mod appliance;
 mod disk;
+mod web;
 mod world;
 
 pub use appliance::Appliance;
 pub use disk::Choose;
+pub use web::Web;
 pub use world::World;
 
 use disk::Disk;
@@ -56,6 +58,7 @@ pub struct FakeHost {
     world: Rc<RefCell<World>>,
     disk: Rc<RefCell<Disk>>,
     react: Reaction,
+    web: Option<Web>,
     fault: Fault,
     steps: Cell<usize>,
     synced: RefCell<Vec<Vec<Place>>>,
@@ -84,6 +87,7 @@ impl FakeHost {
             disk: Rc::new(RefCell::new(Disk::of(&world))),
             world: Rc::new(RefCell::new(world)),
             react,
+            web: None,
             fault: Fault::Never,
             steps: Cell::new(0),
             synced: RefCell::default(),
@@ -140,31 +144,6 @@ impl FakeHost {
     #[must_use]
     pub fn synced(&self) -> Vec<Vec<Place>> {
         self.synced.borrow().clone()
-    }
-
-    /// Cuts the power and boots again: a world of its own, with one of the disks that may be left. Nothing runs, and
-    /// nothing listens.
-    #[must_use]
-    pub fn after_power_cut(&self, choose: Choose<'_>) -> Self {
-        let [tree, state] = self.disk.borrow().cut(choose);
-        let names = self.world.borrow().names.clone();
-        // Another machine does not notice.
-        let appliance = self.world.borrow().appliance.clone();
-        // What starts after a boot is not what ran before it.
-        let mut ran = self.world.borrow().ran.clone();
-        ran.push(vec!["boot".to_owned()]);
-        let world = World {
-            tree,
-            state,
-            names,
-            appliance,
-            ran,
-            ..World::default()
-        };
-        Self {
-            live: self.live,
-            ..Self::new(world, Rc::clone(&self.react))
-        }
     }
 
     /// Returns a copy of the world.
@@ -423,6 +402,12 @@ impl Host for FakeHost {
             self.alive()?;
         }
         Ok(reply)
+    }
+
+    fn web(&self, call: &WebCall) -> Result<WebReply> {
+        self.alive()?;
+        let web = self.web.as_ref().ok_or_else(|| no_web(&call.url))?;
+        web(call)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

@@ -57,9 +57,14 @@ pub(super) fn list(path: &str) -> Result<Vec<String>> {
 
 /// Returns which of a file and the directories above it others than root, and the user `also`, may write.
 pub(super) fn open_to_others(path: &str, also: Option<u32>) -> Result<Option<String>> {
+    trust::open_to_others(&Base::open("/")?, &whole(path)?, also)
+}
+
+/// Returns a path as it is from `/`.
+pub(super) fn whole(path: &str) -> Result<String> {
     let whole = std::path::absolute(path).on("look at", path)?;
     let whole = whole.to_str().ok_or(Errno::ILSEQ).on("look at", path)?;
-    trust::open_to_others(&Base::open("/")?, whole, also)
+    Ok(whole.to_owned())
 }
 
 /// Tells whether a path means a descriptor that this process was started with, as a shell's `<(...)` does.

@@ -408,6 +408,10 @@ impl Host for SystemHost {
         callers::list(path)
     }
 
+    fn whole(&self, path: &str) -> Result<String> {
+        callers::whole(path)
+    }
+
     fn writable_by_others(&self, file: Deciding<'_>) -> Result<Option<String>> {
         match file {
             Deciding::Root(path) => trust::open_to_others(&self.root, path.as_str(), None),

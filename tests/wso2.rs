@@ -13,3 +13,5 @@ mod profile;
 mod proof;
 #[path = "wso2/serve.rs"]
 mod serve;
+#[path = "wso2/trust.rs"]
+mod trust;

@@ -1,18 +1,17 @@
 //! Profile `wso2` on a tree of the product: what it writes, what it refuses, and what it warns of.
 
-use std::fs;
-
 use super::common::{Run, Scratch};
 
-const HOME: &str = "R/opt/wso2am/repository";
+pub(crate) const HOME: &str = "R/opt/wso2am/repository";
 
-const TOML: &str = "# shipped\n[server]\nhostname = \"localhost\"   # keep\n\n[keystore.tls]\nfile_name = \"wso2carbon.jks\"\n\
+pub(crate) const TOML: &str = "# shipped\n[server]\nhostname = \"localhost\"   # keep\n\n[keystore.tls]\nfile_name = \"wso2carbon.jks\"\n\
                     password = \"store-secret\"\n\n[truststore]\nfile_name = \"client-truststore.jks\"\npassword = \"trust-secret\"\n";
 
-const BACKEND: &str = "--set backend=backend.example.com:9444 --set backend_cert=/etc/backend.pem";
+pub(crate) const BACKEND: &str =
+    "--set backend=backend.example.com:9444 --set backend_cert=/etc/backend.pem";
 
 /// The files of the product that matter, and the pairs of both sides.
-fn product() -> Scratch {
+pub(crate) fn product() -> Scratch {
     let scratch = Scratch::new();
     for dir in ["resources/security", "deployment/server"] {
         scratch.dir(&format!("{HOME}/{dir}"));
@@ -39,7 +38,7 @@ fn product() -> Scratch {
     scratch
 }
 
-fn run(scratch: &Scratch, command: &str, more: &str) -> Run {
+pub(crate) fn run(scratch: &Scratch, command: &str, more: &str) -> Run {
     scratch.on_root(&format!(
         "{command} --profile wso2 --cert gateway.pem --key gateway.key {more}"
     ))
@@ -49,7 +48,7 @@ fn profiles(scratch: &Scratch) -> String {
     scratch.read(&format!("{HOME}/deployment/server/mutual_ssl_profiles.xml"))
 }
 
-fn listed(scratch: &Scratch, store: &str, password: &str) -> String {
+pub(crate) fn listed(scratch: &Scratch, store: &str, password: &str) -> String {
     let line =
         format!("keystore list {HOME}/resources/security/{store} --password-file {password}");
     scratch.certroll(&line).exits(0).out
@@ -263,27 +262,6 @@ fn a_store_whose_keys_have_several_passwords_is_refused_and_a_published_pair_is_
     run(&scratch, "plan", &more)
         .exits(5)
         .says("[published-key]");
-}
-
-#[test]
-fn the_backends_identity_goes_to_its_own_store_and_into_the_gateways_trust() {
-    let scratch = product();
-    scratch.dir("R/opt/backend");
-    scratch.file("R/opt/backend/password", "backend-secret\n");
-    scratch.mode("R/opt/backend/password", 0o600);
-    let line = "apply --yes --profile wso2 --cert backend.pem --key backend.key --set side=backend --set backend=backend.example.com:9444 \
-                --set backend_keystore=/opt/backend/keystore.p12 --set backend_password_file=/opt/backend/password --set alias=backend";
-    scratch.on_root(line).exits(0);
-    let trust = listed(&scratch, "client-truststore.jks", "trust");
-    assert!(trust.contains(&scratch.fingerprint("backend.pem")));
-    let own = scratch
-        .certroll("keystore list R/opt/backend/keystore.p12 --password-file R/opt/backend/password")
-        .exits(0);
-    assert!(own.out.contains(&scratch.fingerprint("backend.pem")));
-    assert!(
-        !fs::exists(scratch.path(&format!("{HOME}/resources/security/certroll-gateway.jks")))
-            .unwrap()
-    );
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! `certroll serve mtls`: what it says of clients with and without a certificate, and how it ends.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    io::Write as _,
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -163,11 +169,48 @@ fn a_backend_that_trusts_some_accepts_what_leads_to_them_and_no_other() {
 }
 
 #[test]
+fn clients_that_send_a_byte_now_and_then_keep_nobody_else_out_for_long() {
+    let scratch = pairs();
+    let backend = Backend::start(&scratch, "");
+    // The head of a record of 512 bytes, which never end.
+    let slow: Vec<TcpStream> = (0..64)
+        .map(|_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", backend.port)).unwrap();
+            stream.write_all(b"\x16\x03\x01\x02\x00\x01").unwrap();
+            stream
+        })
+        .collect();
+    let start = Instant::now();
+    while backend.lines().len() <= slow.len() {
+        let waited = start.elapsed();
+        assert!(waited < Duration::from_secs(16), "they are heard still");
+        for mut stream in &slow {
+            // One that was ended takes no more.
+            drop(stream.write(b"\0"));
+        }
+        thread::sleep(Duration::from_millis(700));
+    }
+    for visit in backend.visits(slow.len()) {
+        assert_eq!(visit["refused"], "ended no handshake within 10 s");
+    }
+    // Their farewell is short, too, though they go on.
+    for _ in 0..3 {
+        thread::sleep(Duration::from_millis(700));
+        for mut stream in &slow {
+            drop(stream.write(b"\0"));
+        }
+    }
+    let options = "--cert gateway.pem --key gateway.key";
+    assert!(call(&scratch, backend.port, options).is_some());
+    backend.stop("TERM").exits(0);
+}
+
+#[test]
 fn a_backend_ends_by_itself_and_hears_no_noise() {
     let scratch = pairs();
     let backend = Backend::start(&scratch, "--for 2");
     // One that says nothing keeps nobody waiting, and one that speaks no TLS is told.
-    let _silent = std::net::TcpStream::connect(("127.0.0.1", backend.port)).unwrap();
+    let _silent = TcpStream::connect(("127.0.0.1", backend.port)).unwrap();
     scratch.sh(&format!(
         "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 5 openssl s_client -connect 127.0.0.1:{0} >/dev/null 2>&1 || true
          curl -s --max-time 5 --noproxy '*' http://127.0.0.1:{0}/ >/dev/null || true",

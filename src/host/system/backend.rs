@@ -37,15 +37,49 @@ const MOST_AT_A_TIME: usize = 64;
 /// The longest that a read or a write of a connection may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The longest that a connection may take as a whole.
-const LONGEST: Duration = Duration::from_secs(30);
+/// The longest that a connection may take as a whole, until its answer is sent.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// The most that the head of a request may be, and what of a body is taken off the wire.
 const MOST_HEAD: usize = 64 << 10;
 const MOST_BODY: usize = 1 << 20;
 
-/// How long a client that got its answer, or an alert, is waited for, so that no reset takes it away.
+/// How long a client that got its answer, or an alert, is waited for in all, so that no reset takes it away.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A connection that ends at a time, however little of it comes at once.
+struct Limited {
+    stream: TcpStream,
+    end: Instant,
+}
+
+impl Limited {
+    /// Returns how long it may wait now.
+    fn patience(&self) -> io::Result<Option<Duration>> {
+        match self.end.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(ErrorKind::TimedOut.into()),
+            left => Ok(Some(left.min(PATIENCE))),
+        }
+    }
+}
+
+impl io::Read for Limited {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.patience()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.patience()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
 
 /// Serves until the time is over or `until` tells it to end; `ready` is told where.
 ///
@@ -124,10 +158,11 @@ fn hear(
     backend: &Backend,
     own: &Arc<CertifiedKey>,
 ) -> io::Result<()> {
-    let end = Instant::now() + LONGEST;
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let stream = Limited {
+        stream,
+        end: Instant::now() + LONGEST,
+    };
     let visitor = Arc::new(Visitor::new(backend.trusted.clone()));
     let config = config(&visitor, own).map_err(io::Error::other)?;
     let session = ServerConnection::new(Arc::new(config)).map_err(io::Error::other)?;
@@ -140,14 +175,14 @@ fn hear(
         request: None,
         refused: None,
     };
-    let greeted = greet(&mut tls, end);
+    let greeted = greet(&mut tls);
     let seen = visitor.seen();
     visit.version = tls.conn.protocol_version().map(version).unwrap_or_default();
     visit.name = tls.conn.server_name().map(str::to_owned);
     let showed_none = seen.certificates.is_empty();
     visit.certificates = seen.certificates;
     let asked = match greeted {
-        Ok(()) => request(&mut tls, end),
+        Ok(()) => request(&mut tls),
         Err(error) => Err(seen.refused.unwrap_or_else(|| told(&error, showed_none))),
     };
     match asked {
@@ -166,14 +201,11 @@ fn hear(
         tls.conn.send_close_notify();
         tls.flush()?;
     }
-    part(&tls.sock)
+    part(tls.sock)
 }
 
-fn greet(tls: &mut StreamOwned<ServerConnection, TcpStream>, end: Instant) -> io::Result<()> {
+fn greet(tls: &mut StreamOwned<ServerConnection, Limited>) -> io::Result<()> {
     while tls.conn.is_handshaking() {
-        if Instant::now() > end {
-            return Err(ErrorKind::TimedOut.into());
-        }
         tls.conn.complete_io(&mut tls.sock)?;
     }
     Ok(())
@@ -191,6 +223,9 @@ fn told(error: &io::Error, showed_none: bool) -> String {
         }
         Some(rustls::Error::InvalidMessage(_)) => "spoke no TLS".to_owned(),
         Some(error) => format!("broke the handshake: {error}"),
+        None if error.kind() == ErrorKind::TimedOut => {
+            format!("ended no handshake within {} s", LONGEST.as_secs())
+        }
         None if showed_none => "went away before it showed a client certificate".to_owned(),
         None => "went away before it had shown that it holds the key".to_owned(),
     }
@@ -198,8 +233,7 @@ fn told(error: &io::Error, showed_none: bool) -> String {
 
 /// Reads one request (RFC 9112), its body off the wire; returns method and path.
 fn request(
-    tls: &mut StreamOwned<ServerConnection, TcpStream>,
-    end: Instant,
+    tls: &mut StreamOwned<ServerConnection, Limited>,
 ) -> std::result::Result<(String, String), String> {
     let mut heard = Vec::new();
     let mut buffer = [0; 16 << 10];
@@ -222,7 +256,7 @@ fn request(
                 request.path.unwrap_or_default().to_owned(),
             );
             let mut left = body.min(MOST_BODY).saturating_sub(heard.len() - head);
-            while left > 0 && Instant::now() < end {
+            while left > 0 {
                 match tls.read(&mut buffer) {
                     Ok(0) | Err(_) => break,
                     Ok(got) => left = left.saturating_sub(got),
@@ -230,7 +264,7 @@ fn request(
             }
             return Ok(asked);
         }
-        if heard.len() > MOST_HEAD || Instant::now() > end {
+        if heard.len() > MOST_HEAD {
             return Err("sent no request that ends".to_owned());
         }
         match tls.read(&mut buffer) {
@@ -241,11 +275,10 @@ fn request(
 }
 
 /// Ends a connection so that what was said last arrives.
-fn part(stream: &TcpStream) -> io::Result<()> {
-    stream.shutdown(Shutdown::Write)?;
-    stream.set_read_timeout(Some(FAREWELL))?;
+fn part(mut stream: Limited) -> io::Result<()> {
+    stream.stream.shutdown(Shutdown::Write)?;
+    stream.end = Instant::now() + FAREWELL;
     let (mut buffer, mut total) = ([0; 4 << 10], 0);
-    let mut stream = stream;
     while total < MOST_HEAD {
         match stream.read(&mut buffer)? {
             0 => break,

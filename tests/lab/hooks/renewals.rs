@@ -42,7 +42,7 @@ fn a_renewed_source_and_a_file_that_is_gone_are_noticed_by_the_path_unit_itself(
     assert_eq!(web.tree(WRITTEN), good);
     let history = web.certroll("history").exits(0).out;
     assert!(
-        history.contains("(hook path)") && history.contains("(hook timer)"),
+        history.contains("hook path") && history.contains("hook timer"),
         "{history}"
     );
 }

@@ -52,7 +52,7 @@ fn an_upgrade_has_files_put_right_while_services_are_down_and_proved_when_they_a
     assert!(!web.sh("cat /root/seen").contains("hook dpkg"), "{run:#?}");
     let placed = web.sh("cat /root/placed");
     assert!(
-        placed.contains("placed") && placed.contains("(hook wazo-upgrade)"),
+        placed.contains("placed") && placed.contains("hook wazo-upgrade"),
         "{placed}"
     );
     assert_eq!(

@@ -191,7 +191,7 @@ fn unknown_names_are_answered_with_the_known_ones() {
     for (line, message) in [
         (
             format!("{pair} --profile waso"),
-            "error: unknown profile `waso`\nhint: known: `apache2`, `bind9`, `checkpoint`, `cockpit`, `coturn`, `cups`, `dovecot`, `era`, `exim4`, `freeradius`, `haproxy`, `lighttpd`, `mariadb`, `mosquitto`, `nginx`, `postfix`, `postgresql`, `proftpd`, `prosody`, `rabbitmq`, `redis`, `slapd`, `speechmatics`, `stunnel4`, `unbound`, `vsftpd`, `wazo`, `wso2`\n",
+            "error: unknown profile `waso`\nhint: known: `apache2`, `bind9`, `checkpoint`, `cockpit`, `coturn`, `cups`, `dovecot`, `era`, `exim4`, `freeradius`, `haproxy`, `icecast2`, `lighttpd`, `mariadb`, `mosquitto`, `nginx`, `postfix`, `postgresql`, `proftpd`, `prosody`, `rabbitmq`, `redis`, `slapd`, `speechmatics`, `stunnel4`, `unbound`, `vsftpd`, `wazo`, `wso2`\n",
         ),
         (
             format!("{pair} --profile wazo --set hots=x"),

@@ -20,6 +20,7 @@ const OWNERS: &[&str] = &[
     "Debian-exim",
     "bind",
     "freerad",
+    "icecast",
     "mosquitto",
     "mysql",
     "openldap",

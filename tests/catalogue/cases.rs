@@ -26,6 +26,15 @@ pub(crate) const NAMED: &[Case] = &[
         &[("/etc/haproxy/certs/site.pem", "0600")],
     ),
     (
+        "icecast2",
+        &[(
+            "/etc/icecast2/icecast.xml",
+            "<icecast>\n  <listen-socket><port>8000</port></listen-socket>\n  <!-- <listen-socket><ssl>0</ssl></listen-socket> -->\n  \
+             <listen-socket><port>8443</port><ssl>1</ssl></listen-socket>\n  <paths><ssl-certificate>/etc/a.pem</ssl-certificate></paths>\n</icecast>\n",
+        )],
+        &[("/etc/a.pem", "0640")],
+    ),
+    (
         "lighttpd",
         &[
             ("/etc/lighttpd/lighttpd.conf", "server.port = 80\n"),

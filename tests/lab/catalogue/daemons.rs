@@ -332,6 +332,23 @@ systemctl start freeradius
 ",
     },
     Daemon {
+        profile: "icecast2",
+        package: "icecast2",
+        unit: "icecast2",
+        set: &[],
+        ports: &[("", 8443)],
+        reload: None,
+        before: r"
+cat $crt $key >/etc/icecast2/icecast.pem
+chown root:icecast /etc/icecast2/icecast.pem
+chmod 640 /etc/icecast2/icecast.pem
+sed -i -e '0,/<listen-socket>/s,,<listen-socket><port>8443</port><ssl>1</ssl></listen-socket>\n    &,' \
+    -e 's,</paths>,<ssl-certificate>/etc/icecast2/icecast.pem</ssl-certificate>\n    &,' \
+    -e 's,<ssl-certificate>/usr/share/icecast2/icecast.pem</ssl-certificate>,,' /etc/icecast2/icecast.xml
+systemctl start icecast2
+",
+    },
+    Daemon {
         profile: "cockpit",
         package: "cockpit-ws",
         unit: "cockpit",

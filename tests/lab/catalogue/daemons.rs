@@ -342,7 +342,7 @@ systemctl start freeradius
 cat $crt $key >/etc/icecast2/icecast.pem
 chown root:icecast /etc/icecast2/icecast.pem
 chmod 640 /etc/icecast2/icecast.pem
-sed -i -e '0,/<listen-socket>/s,,<listen-socket><port>8443</port><ssl>1</ssl></listen-socket>\n    &,' \
+sed -i -e '0,/^ *<listen-socket>$/s,,<listen-socket><port>8443</port><ssl>1</ssl></listen-socket>\n    &,' \
     -e 's,</paths>,<ssl-certificate>/etc/icecast2/icecast.pem</ssl-certificate>\n    &,' \
     -e 's,<ssl-certificate>/usr/share/icecast2/icecast.pem</ssl-certificate>,,' /etc/icecast2/icecast.xml
 systemctl start icecast2

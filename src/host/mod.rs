@@ -14,124 +14,26 @@ use crate::{
 
 mod call;
 mod dial;
-
+mod edit;
 pub mod fake;
 mod look;
 pub mod system;
+mod tree;
 pub(crate) mod visit;
 mod web;
 mod writer;
 
 pub use call::{Call, Load, Reply};
 pub use dial::{Dial, Presented};
+pub use edit::{Edit, Place};
 pub use look::{Deciding, Footing, Holder, Question};
+pub use tree::{Entry, EntryKind, Tree};
 pub use web::{Stand, Standing, WebCall, WebReply};
 pub(crate) use writer::{ACME, staged_name};
 pub use writer::{Permit, Writer};
 
 /// The most that is read of one file (16 MiB): no certificate, key or configuration comes near it.
 pub const LARGEST_FILE: u64 = 16 << 20;
-
-/// One name in a directory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    /// The name; names that are not UTF-8 are not listed.
-    pub name: String,
-    /// What stands there, not followed.
-    pub kind: EntryKind,
-}
-
-/// What stands at a directory entry, not followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EntryKind {
-    /// A directory.
-    Dir,
-    /// A regular file.
-    File,
-    /// A symbolic link.
-    Link,
-    /// Anything else.
-    Other,
-}
-
-/// A tree of files that can be looked at: a host, or a plan's picture of the host as it will be.
-pub trait Tree {
-    /// Returns what is at a path, the last component not followed.
-    ///
-    /// Links on the way are followed inside the root, and only where they and their directory are writable by none
-    /// but root or the effective user.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where it cannot be read, or is larger than [`LARGEST_FILE`].
-    fn read(&self, path: &HostPath) -> Result<State>;
-
-    /// Returns the sorted names in a directory, links on the way followed; none where there is no such directory.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where it cannot be listed.
-    fn list(&self, dir: &HostPath) -> Result<Option<Vec<Entry>>>;
-
-    /// Returns the regular files below a directory in order, down to a depth, no link followed; directories that
-    /// `enter` refuses and those that cannot be listed are passed over.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where the directory itself cannot be listed.
-    fn walk(
-        &self,
-        top: &HostPath,
-        deepest: usize,
-        enter: &dyn Fn(&HostPath) -> bool,
-    ) -> Result<Vec<HostPath>> {
-        let mut files = Vec::new();
-        for entry in self.list(top)?.unwrap_or_default() {
-            let path = top.join(&entry.name);
-            match entry.kind {
-                EntryKind::File => files.push(path),
-                EntryKind::Dir if deepest > 1 && enter(&path) => {
-                    files.extend(self.walk(&path, deepest - 1, enter).unwrap_or_default());
-                }
-                EntryKind::Dir | EntryKind::Link | EntryKind::Other => {}
-            }
-        }
-        Ok(files)
-    }
-
-    /// Returns what is at a path after following links at its end, and the path where it was found.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where it cannot be read or more than forty links (`path_resolution(7)`) follow one another.
-    fn read_followed(&self, path: &HostPath) -> Result<(HostPath, State)> {
-        let mut at = path.clone();
-        for _ in 0..40 {
-            let state = self.read(&at)?;
-            match state.link() {
-                Some(target) => at = at.link_target(target),
-                None => return Ok((at, state)),
-            }
-        }
-        Err(Error::Io {
-            verb: "follow",
-            path: path.to_string(),
-            source: rustix::io::Errno::LOOP.into(),
-        })
-    }
-
-    /// Tells whether a directory is at a path, links followed.
-    ///
-    /// # Errors
-    /// As [`Tree::read_followed`].
-    fn is_dir(&self, path: &HostPath) -> Result<bool> {
-        Ok(self.read_followed(path)?.1.is_dir())
-    }
-
-    /// Returns the text of the file at a path, links followed; none where there is no file.
-    ///
-    /// # Errors
-    /// As [`Tree::read_followed`].
-    fn text(&self, path: &HostPath) -> Result<Option<String>> {
-        Ok(self.read_followed(path)?.1.bytes().map(Bytes::text))
-    }
-}
 
 /// A user as the host knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,65 +72,6 @@ pub struct Output {
     pub stderr: String,
     /// Whether the limit ended it.
     pub timed_out: bool,
-}
-
-/// One primitive change of the tree or of the state directory.
-///
-/// Every edit names one path; attributes are set before the object is under its final name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit {
-    /// Make a new object under a name that must not exist: created 0600 (or 0700), then owner, mode, xattrs.
-    Create {
-        /// Where.
-        at: Place,
-        /// What; never [`State::Absent`].
-        state: State,
-    },
-    /// Give an object another name, replacing what is there; both in one mount.
-    Rename {
-        /// From.
-        from: Place,
-        /// To.
-        to: Place,
-    },
-    /// Remove a file or link, or a directory that is empty.
-    Remove {
-        /// Which.
-        at: Place,
-    },
-    /// Write the bytes and attributes of a file through its own inode.
-    Overwrite {
-        /// Which.
-        at: Place,
-        /// The file's new state.
-        state: State,
-    },
-    /// Add bytes at the end of a file of the state directory, creating it 0600; durable on return.
-    Append {
-        /// Which.
-        at: Place,
-        /// The bytes.
-        bytes: Vec<u8>,
-    },
-}
-
-/// A path in one of the two areas that certroll writes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
-    /// In the host's tree, below `--root`.
-    Tree(HostPath),
-    /// In the state directory; `/` is the directory itself.
-    State(HostPath),
-}
-
-impl Place {
-    /// Returns the path in its area.
-    #[must_use]
-    pub fn path(&self) -> &HostPath {
-        match self {
-            Self::Tree(path) | Self::State(path) => path,
-        }
-    }
 }
 
 /// Everything certroll asks of a machine.

@@ -2,8 +2,9 @@
 
 use super::{
     Fields, FindingSpec, ProbeSpec,
-    parse::{each, finding, probe},
+    parse::{each, finding},
     phases::settle,
+    probe::probe,
 };
 use crate::{
     error::Result,

@@ -12,6 +12,7 @@ mod fields;
 mod load;
 mod parse;
 mod phases;
+mod probe;
 mod revert;
 mod settings;
 mod sni;

@@ -3,8 +3,9 @@
 use super::{
     Fields, FindingSpec, ProbeSpec, Profile, StepSpec,
     far::{FarSpec, RequestSpec, request},
-    parse::{each, finding, probe, step},
+    parse::{each, finding, step},
     phases::settle,
+    probe::probe,
 };
 use crate::{
     error::{Error, Result},

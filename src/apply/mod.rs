@@ -7,8 +7,8 @@ use crate::{
     effective::ReadBack,
     error::{Error, Result},
     hex::hex,
-    host::{Edit, Host, Permit, Place, Writer},
-    journal::{DigestKey, Event, Generation, Intent, Record, Remembered, Status, Store},
+    host::{Host, Permit, Place, Writer},
+    journal::{DigestKey, Event, Generation, Intent, Remembered, Status, Store},
     pins,
     plan::{Plan, Promise},
     probe::{self, Says, Verdict},
@@ -24,6 +24,7 @@ mod prove;
 mod recorded;
 mod recover;
 mod retention;
+mod switch;
 mod undo;
 
 use begin::{new_bytes, permit, save};
@@ -175,94 +176,6 @@ impl<'h, 'p> Journal<'h, 'p> {
                 error,
             })),
         }
-    }
-
-    fn switch(&mut self) -> Result<()> {
-        let moves = self.generation.intent.pins.clone();
-        pins::settle(&mut self.writer, &moves, pins::Pins::expect)?;
-        self.stage()?;
-        for entry in &self.generation.intent.entries {
-            let made_now = matches!(entry.after, Record::Dir { .. });
-            let found = |path| self.writer.host().read(path);
-            if !made_now && !entry.before.matches(&found(&entry.path)?, &self.key) {
-                return Err(Error::Changed {
-                    path: entry.path.to_string(),
-                });
-            }
-        }
-        self.stop_if_asked()?;
-        self.record(&Event::Staged)?;
-        self.rename()?;
-        self.record(&Event::Switched)
-    }
-
-    /// Returns the edits of one change; made anew for each pass, since a plan may hold a hundred thousand.
-    fn edits(&self, n: usize) -> edits::Edits {
-        let Some(entry) = self.generation.intent.entries.get(n) else {
-            return edits::Edits::default();
-        };
-        let after = entry
-            .after
-            .state(self.bytes.get(&n).cloned().unwrap_or_default());
-        // What is absent already and only a command makes.
-        if entry.before == entry.after {
-            return edits::Edits::default();
-        }
-        let staged = edits::staged(entry, self.generation.intent.generation, n, false);
-        edits::edits(&entry.path, &after, staged, entry.in_place)
-    }
-
-    /// Writes all new bytes aside, durable on return.
-    fn stage(&mut self) -> Result<()> {
-        let mut places = Vec::new();
-        for n in 0..self.generation.intent.entries.len() {
-            for edit in self.edits(n).stage {
-                self.stage_one(&edit)?;
-                if let Edit::Create { at, .. } = edit {
-                    places.push(at);
-                }
-            }
-        }
-        self.writer.sync(&places)
-    }
-
-    /// Makes one staged object; what has its name already is left of a generation whose record is gone.
-    fn stage_one(&mut self, edit: &Edit) -> Result<()> {
-        match (self.writer.edit(edit), edit) {
-            (
-                Err(Error::Io { source, .. }),
-                Edit::Create {
-                    at: Place::Tree(staged),
-                    ..
-                },
-            ) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-                undo::remove_below(&mut self.writer, staged)?;
-                self.writer.edit(edit)
-            }
-            (done, _) => done,
-        }
-    }
-
-    /// Makes them live back to back, durable on return.
-    fn rename(&mut self) -> Result<()> {
-        let (mut places, mut removals) = (Vec::new(), Vec::new());
-        for n in 0..self.generation.intent.entries.len() {
-            for edit in self.edits(n).switch {
-                if matches!(edit, Edit::Remove { .. }) {
-                    removals.push(edit);
-                } else {
-                    self.writer.edit(&edit)?;
-                    places.extend(edits::places([&edit]));
-                    places.extend(edits::left_elsewhere(&edit));
-                }
-            }
-        }
-        edits::innermost_first(&mut removals);
-        for edit in &removals {
-            self.writer.edit(edit)?;
-        }
-        places.extend(edits::places(&removals));
-        self.writer.sync(&places)
     }
 
     fn tell_services(&mut self) -> Result<()> {

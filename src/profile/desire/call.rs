@@ -30,10 +30,7 @@ impl One<'_> {
             ))
         });
         let get = get.transpose()?;
-        let addresses: Vec<_> = addresses
-            .iter()
-            .map(|a| self.address(a, scope))
-            .collect::<Result<_>>()?;
+        let addresses = self.addresses(addresses, scope)?;
         let call = |shows: Shows| Probe::Call {
             protocol: peer.protocol,
             name: peer.name.clone(),

@@ -1,9 +1,11 @@
 //! The pair is put on another machine by the system's own ssh, and by a real sshd on the other side.
 
-use std::process::Child;
+use std::{process::Child, time::Duration};
+
+use certroll::demo::portal::Ways;
 
 use crate::{
-    common::{Run, until},
+    common::{Run, Running, until},
     gaia::Gaia,
 };
 
@@ -54,12 +56,13 @@ impl Remote {
 
     #[track_caller]
     fn rolls(&self, verb: &str, pair: &str) -> Run {
+        self.gaia.run(&self.line(verb, pair))
+    }
+
+    fn line(&self, verb: &str, pair: &str) -> String {
         let config = self.gaia.scratch.text("ssh_config");
-        let line = format!(
-            "{} --set ssh=mgmt1 --set ssh_config={config}",
-            self.gaia.rollout(verb, pair)
-        );
-        self.gaia.run(&line)
+        let rollout = self.gaia.rollout(verb, pair);
+        format!("{rollout} --set ssh=mgmt1 --set ssh_config={config}")
     }
 }
 
@@ -122,9 +125,9 @@ fn a_server_that_does_not_come_back_gets_its_pair_again() {
     };
     let gaia = &remote.gaia;
     let default = gaia.scratch.fingerprint("web/conf/server.crt");
-    gaia.behaves(certroll::demo::portal::Ways {
+    gaia.behaves(Ways {
         rsa_only: true,
-        ..certroll::demo::portal::Ways::default()
+        ..Ways::default()
     });
     remote.rolls("apply --yes", "curve").exits(3);
     assert_eq!(gaia.leaf(), Some(default.clone()));
@@ -192,12 +195,50 @@ fn a_connection_that_breaks_after_the_switch_means_to_look() {
     gaia.run("rollback --yes").exits(0);
     assert_eq!(gaia.leaf(), Some(default.clone()));
     // What never comes to be served is taken back, although nobody heard that it was done.
-    gaia.behaves(certroll::demo::portal::Ways {
+    gaia.behaves(Ways {
         rsa_only: true,
-        ..certroll::demo::portal::Ways::default()
+        ..Ways::default()
     });
     remote.rolls("apply --yes", "curve").exits(3);
     assert_eq!(gaia.leaf(), Some(default));
+}
+
+#[test]
+fn a_run_that_is_killed_before_or_after_the_switch_is_recovered_to_the_pair_of_before() {
+    let Some(remote) = Remote::start() else {
+        return;
+    };
+    let gaia = &remote.gaia;
+    let default = gaia.scratch.fingerprint("web/conf/server.crt");
+    let key = gaia.scratch.read("web/conf/server.key");
+    // While the other side still reads, and while the server that was told is awaited.
+    let slow = "sleep 1; timeout 30 cat";
+    for (change, switched) in [
+        (("timeout 30 cat", slow), false),
+        (("sync;", "sync;"), true),
+    ] {
+        gaia.profile(&[change]);
+        gaia.behaves(Ways {
+            delay: Duration::from_secs(2),
+            ..Ways::default()
+        });
+        let told = gaia.told().len();
+        let running = Running::start(&mut gaia.command(&remote.line("apply --yes", "new")));
+        if switched {
+            until("tellpm", || gaia.told().len() == told + 2);
+        } else {
+            until("ssh", || running.said().contains("sending ssh"));
+        }
+        running.signal("KILL");
+        assert_eq!(running.end().code, 137);
+        gaia.run("status").exits(4);
+        gaia.run("recover").exits(0);
+        assert_eq!(gaia.leaf(), Some(default.clone()), "switched: {switched}");
+        assert_eq!(gaia.scratch.read("web/conf/server.key"), key);
+        gaia.is_pinned_to(&default);
+        let left = gaia.scratch.sh("ls web/conf");
+        assert!(!left.contains("certroll-new"), "{left}");
+    }
 }
 
 #[test]

@@ -86,22 +86,7 @@ fn a_web_server_answers_out_of_its_folder_which_is_left_as_it_was() {
         let lane = Lane::new(NAME);
         lane.scratch.file("root/index.html", "hello\n");
         lane.scratch.file("root/.well-known/security.txt", "mine\n");
-        let mut server = lane.scratch.program("setpriv");
-        server.args([
-            "--pdeathsig",
-            "KILL",
-            "--",
-            "python3",
-            "-m",
-            "http.server",
-            "80",
-            "-d",
-            "root",
-        ]);
-        let _server = Running::start(&mut server);
-        until("the web server", || {
-            std::net::TcpStream::connect("127.0.0.1:80").is_ok()
-        });
+        let _server = lane.web_server("root");
         let root = lane.scratch.text("root");
         lane.run(&Lane::order(NAME, &format!("--webroot {root}")))
             .exits(0);

@@ -55,6 +55,18 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
+    /// Somebody else's web server on port 80, which shows a directory.
+    pub(crate) fn web_server(&self, dir: &str) -> Running {
+        let mut server = self.scratch.program("setpriv");
+        server.args(["--pdeathsig", "KILL", "--", "python3"]);
+        server.args(["-m", "http.server", "80", "-d", dir]);
+        let server = Running::start(&mut server);
+        until("the web server", || {
+            TcpStream::connect("127.0.0.1:80").is_ok()
+        });
+        server
+    }
+
     /// A lane whose pebble has these settings beside its own, and in which these names lead to loopback.
     pub(crate) fn with(settings: &Value, names: &[&str]) -> Self {
         let scratch = Scratch::new();

@@ -39,22 +39,7 @@ fn what_would_fail_anyway_is_said_before_the_server_hears_of_it() {
         );
         // Somebody else has the port, and knows nothing of the answer.
         lane.scratch.dir("other");
-        let mut other = lane.scratch.program("setpriv");
-        other.args([
-            "--pdeathsig",
-            "KILL",
-            "--",
-            "python3",
-            "-m",
-            "http.server",
-            "80",
-            "-d",
-            "other",
-        ]);
-        let other = Running::start(&mut other);
-        until("the web server", || {
-            std::net::TcpStream::connect("127.0.0.1:80").is_ok()
-        });
+        let other = lane.web_server("other");
         let taken = lane.run(&Lane::order(NAME, "")).exits(1);
         assert!(taken.err.contains("`port 80` is taken"), "{taken:#?}");
         assert!(taken.err.contains("ss -ltnp 'sport = :80'"), "{taken:#?}");

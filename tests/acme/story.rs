@@ -145,22 +145,7 @@ fn a_renewal_that_fails_is_seen_fails_the_unit_and_is_tried_again_later() {
         let first = lane.leaf(NAME);
         // Somebody else takes the port of the answer.
         lane.scratch.dir("other");
-        let mut other = lane.scratch.program("setpriv");
-        other.args([
-            "--pdeathsig",
-            "KILL",
-            "--",
-            "python3",
-            "-m",
-            "http.server",
-            "80",
-            "-d",
-            "other",
-        ]);
-        let other = Running::start(&mut other);
-        until("the web server", || {
-            std::net::TcpStream::connect("127.0.0.1:80").is_ok()
-        });
+        let other = lane.web_server("other");
         let failed = timer(&lane, 100).exits(1);
         assert!(failed.err.contains("`port 80` is taken"), "{failed:#?}");
         let status = lane.run("status site").exits(5);

@@ -17,7 +17,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{Read as _, Seek as _},
+    io::{Read as _, Seek as _, Write as _},
     os::unix::{
         fs::{FileExt as _, MetadataExt as _, PermissionsExt as _},
         process::ExitStatusExt as _,
@@ -456,7 +456,8 @@ fn add(top: &Path, dir: &Path, but: &[&str], all: &mut BTreeMap<PathBuf, Object>
     }
 }
 
-/// Prints why a test does not do what it is there for; where everything must run (`CI`), that is a failure.
+/// Says why a test does not do what it is there for, in the file that `CERTROLL_SKIPPED` names, too; where everything must run (`CI`),
+/// that is a failure.
 #[expect(
     clippy::print_stderr,
     reason = "a skip that nobody sees is a pass that nobody earned"
@@ -467,4 +468,11 @@ pub(crate) fn skip(reason: &str) {
         std::env::var_os("CI").is_none(),
         "skipped where nothing may be: {reason}"
     );
+    if let Some(file) = std::env::var_os("CERTROLL_SKIPPED") {
+        let mut options = File::options();
+        let file = options.append(true).create(true).open(file);
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        file.and_then(|mut file| file.write_all(format!("{name}: {reason}\n").as_bytes()))
+            .unwrap();
+    }
 }

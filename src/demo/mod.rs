@@ -44,7 +44,7 @@ mod table;
 mod teller;
 mod wire;
 mod words;
-mod wso2;
+pub mod wso2;
 
 use scratch::Scratch;
 use story::Story;

@@ -226,7 +226,7 @@ impl<'a> Story<'a> {
         let home = scratch.root().join(HOME.trim_start_matches('/'));
         let machine = Product {
             root: scratch.root(),
-            gateway: Gateway::start(&home, &front, called)?,
+            gateway: Gateway::start(&home, (&front.cert, &front.key), called)?,
             backend: backend.port,
         };
         let mut host = DemoHost::open(&scratch.root(), machine)?;

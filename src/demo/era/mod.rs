@@ -18,9 +18,12 @@ use crate::error::{On as _, Result};
 
 mod machine;
 mod serve;
+mod story;
 mod synced;
 
 pub use machine::{Fault, Request};
+
+pub(super) use story::Story;
 
 use machine::Machine;
 

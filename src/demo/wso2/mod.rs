@@ -19,6 +19,9 @@ use std::{
 
 mod profiles;
 mod serve;
+mod story;
+
+pub(super) use story::Story;
 
 use profiles::Profile;
 

@@ -11,19 +11,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{
-    fold,
-    host::{DemoHost, Machine},
-    mint::{Algorithm, Authority, Pair},
-    scratch::Scratch,
-    snapshot::Snapshot,
-    teller::Teller,
-    words::hold,
-    wso2::{Backend, Gateway},
-};
+use super::{Backend, Gateway};
 use crate::{
     Prepared,
     cli::{serve, text},
+    demo::{
+        Told, fold,
+        host::{DemoHost, Machine},
+        mint::{Algorithm, Authority, Pair},
+        scratch::Scratch,
+        snapshot::Snapshot,
+        teller::Teller,
+        words::hold,
+    },
     error::{Error, On as _, Result},
     host::{Command, Host as _, Output, system, visit},
     identity::Identity,
@@ -161,22 +161,16 @@ fn leaf_of(pair: &Pair) -> Result<Leaf> {
 }
 
 /// The host, and what is rolled out to it.
-pub(super) struct Story<'a> {
+pub(in crate::demo) struct Story<'a> {
     host: DemoHost<Product>,
     teller: Teller<'a>,
     pairs: [(Files, Leaf); 3],
     _backend: Serving,
 }
 
-/// Figures of a story that held.
-pub(super) struct Told {
-    pub(super) rollouts: usize,
-    pub(super) paths: usize,
-}
-
 impl<'a> Story<'a> {
     /// Lays the product's files out, starts gateway and backend, and pins the gateway.
-    pub(super) fn new(scratch: &Scratch, teller: Teller<'a>) -> Result<Self> {
+    pub(in crate::demo) fn new(scratch: &Scratch, teller: Teller<'a>) -> Result<Self> {
         let now = jiff::Timestamp::now().as_second();
         let authority = Authority::new(now)?;
         let front = authority.issue("gw.example.com", Algorithm::P256, now)?;
@@ -249,11 +243,15 @@ impl<'a> Story<'a> {
     }
 
     /// Tells all chapters.
-    pub(super) fn tell(mut self) -> Result<Told> {
+    pub(in crate::demo) fn tell(mut self) -> Result<Told> {
         self.first()?;
         self.renewed()?;
         let paths = self.deaf()?;
-        Ok(Told { rollouts: 2, paths })
+        let rollouts = 2;
+        Ok(Told {
+            held: format!("{rollouts} identities seen by the backend, {paths} paths as before"),
+            figures: vec![("rollouts", rollouts), ("paths", paths)],
+        })
     }
 
     fn first(&mut self) -> Result<()> {

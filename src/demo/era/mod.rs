@@ -18,6 +18,7 @@ use crate::error::{On as _, Result};
 
 mod machine;
 mod serve;
+mod servers;
 mod story;
 mod synced;
 

@@ -1,16 +1,19 @@
 //! The story of a platform of two servers, whose domains may have certificates of their own.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, thread, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use serde_json::json;
 
-use super::{Fault, Platform};
+use super::{
+    Fault, Platform,
+    servers::{DELAY, DOMAIN, DOMAINS, HERE, INSIDE, RESTART, Servers, TOKEN, lay_out},
+};
 use crate::{
     Prepared,
     cli::{sni, text},
     demo::{
         Told, fold,
-        host::{DemoHost, Machine},
+        host::DemoHost,
         mint::{Algorithm, Authority, Pair},
         scratch::Scratch,
         snapshot::Snapshot,
@@ -18,7 +21,7 @@ use crate::{
         words::hold,
     },
     error::{Error, Result},
-    host::{Command, Dial, Host as _, Output},
+    host::{Dial, Host as _},
     peer::Fingerprint,
     plan::View,
     prepare,
@@ -28,75 +31,8 @@ use crate::{
     starttls::Protocol,
 };
 
-/// The domains, the master first.
-const DOMAINS: [&str; 4] = [
-    "era.local",
-    "corp.example.com",
-    "a.corp.example.com",
-    "other.org",
-];
-
-/// The domain that everything is about.
-const DOMAIN: &str = "corp.example.com";
-
-const TOKEN: &str = "a-token-of-the-domain";
-
-/// How long the directory and the settings take to the second server.
-const DELAY: Duration = Duration::from_millis(600);
-
-/// When its roles are started: after that.
-const COPIED: Duration = DELAY.saturating_add(Duration::from_millis(100));
-
 /// The longest that a handshake may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The directory of the pair, as the host and the container have it.
-const HERE: &str = "/opt/era/syncroot/common/cert";
-const INSIDE: &str = "/var/lib/era_files/syncroot/common/cert";
-
-/// The program that starts the roles of both servers anew, in their order.
-const RESTART: &str = "/usr/local/bin/start-roles";
-
-/// As the platform exports it.
-const EXPORTED: &str = r#"{
-  "id": "c1",
-  "content": {
-    "aliases": {},
-    "roles": [
-      {"name": "ws1", "roletype": "ws", "iface": "eth0", "roleid": 1},
-      {"name": "ws2", "roletype": "ws", "iface": "eth0", "roleid": 2}
-    ]
-  }
-}
-"#;
-
-/// The platform, one of whose servers this host is.
-struct Servers(Arc<Platform>);
-
-impl Machine for Servers {
-    fn run(&mut self, command: &Command) -> Result<Output> {
-        if command.argv != [RESTART] {
-            return Err(Error::Run {
-                command: command.line(),
-                outcome: "was not found".to_owned(),
-            });
-        }
-        self.0.restart(0);
-        let platform = Arc::clone(&self.0);
-        thread::spawn(move || {
-            thread::sleep(COPIED);
-            platform.restart(1);
-        });
-        Ok(Output {
-            status: Some(0),
-            ..Output::default()
-        })
-    }
-
-    fn port(&self, port: u16) -> Option<u16> {
-        (port == 443).then_some(self.0.port)
-    }
-}
 
 /// The host, and what is rolled out to it.
 pub(in crate::demo) struct Story<'a> {
@@ -119,19 +55,7 @@ impl<'a> Story<'a> {
         let now = jiff::Timestamp::now().as_second();
         let builtin = Authority::new(now)?.issue("era.invalid", Algorithm::P256, now)?;
         let authority = Authority::new(now)?;
-        let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
-        let hosts = format!("127.0.0.1\tlocalhost {DOMAIN}\n127.0.0.2\t{DOMAIN}\n");
-        let passwd = format!("root:x:{uid}:{gid}::/:/bin/sh\n");
-        for (path, text) in [
-            ("/etc/hosts", hosts.as_str()),
-            ("/etc/passwd", &passwd),
-            ("/etc/group", &format!("root:x:{gid}:\n")),
-            ("/etc/ssl/certs/ca-certificates.crt", &authority.root),
-            ("/root/exported.json", EXPORTED),
-        ] {
-            scratch.put(path, text, 0o644)?;
-        }
-        scratch.dir(HERE)?;
+        lay_out(scratch, &authority.root)?;
         let front = (builtin.cert.as_str(), builtin.key.as_str());
         let platform = Arc::new(Platform::start(&DOMAINS, DOMAIN, TOKEN, front, DELAY)?);
         platform.shares(&scratch.root().join(HERE.trim_start_matches('/')));

@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+mod product;
 mod profiles;
 mod serve;
 mod story;

@@ -15,7 +15,7 @@ use crate::{
     host::Host,
     identity::date,
     journal::Store,
-    plan::View,
+    plan::{Plan, View},
     prepare,
     rollouts::{self, Request},
     watch::{self, Level, Renewal, Sighting, Watched},
@@ -68,7 +68,7 @@ pub(crate) fn show(
         "rotation": rotation,
     });
     printer.result(&document, || {
-        let mut out = head(&view, plan.is_empty(), printer.quiet());
+        let mut out = head(&view, plan, printer.quiet());
         if printer.quiet() {
             return out;
         }
@@ -95,7 +95,7 @@ pub(crate) fn show(
         }
         out
     });
-    let is_done = plan.is_empty() && rotation.is_none();
+    let is_done = plan.is_empty() && !plan.is_blocked() && rotation.is_none();
     let is_renewed = renewals.iter().all(|one| watch::late(one).is_none());
     Ok(if is_done && !expires_soon && is_renewed {
         ExitCode::Success
@@ -104,11 +104,11 @@ pub(crate) fn show(
     })
 }
 
-fn head(view: &View, is_empty: bool, brief: bool) -> String {
-    let state = if is_empty {
-        "as wanted"
-    } else {
-        "drifted or owed"
+fn head(view: &View, plan: &Plan, brief: bool) -> String {
+    let state = match (plan.is_empty(), plan.is_blocked()) {
+        (true, false) => "as wanted",
+        (true, true) => "not judged, a finding is in the way",
+        (false, _) => "drifted or owed",
     };
     let first = format!("rollout {}: {state}\n", view.rollout);
     if brief {

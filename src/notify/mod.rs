@@ -55,18 +55,9 @@ pub struct Webhook {
     pub pin: Option<Fingerprint>,
 }
 
-const OUTCOMES: [(&str, Outcome); 4] = [
-    ("committed", Outcome::Committed),
-    ("placed", Outcome::Placed),
-    ("rolled-back", Outcome::RolledBack),
-    ("stuck", Outcome::Stuck),
-];
-
-/// Returns the outcome as the file and the command have it: one word.
-#[must_use]
-pub fn word(outcome: Outcome) -> &'static str {
-    let known = OUTCOMES.iter().find(|(_, one)| *one == outcome);
-    known.map_or("converged", |(word, _)| word)
+/// The outcomes of which somebody can be told: all but that nothing was to be done.
+fn outcomes() -> impl Iterator<Item = Outcome> {
+    (Outcome::ALL.into_iter()).filter(|outcome| *outcome != Outcome::Converged)
 }
 
 impl Config {
@@ -79,13 +70,13 @@ impl Config {
         let mut top = Fields::new(path, "notify", &root)?;
         let mut on = Vec::new();
         for name in top.texts("on")? {
-            let known = OUTCOMES.iter().find(|(word, _)| *word == name.text);
-            let words = OUTCOMES.map(|(word, _)| word).join("`, `");
+            let known = outcomes().find(|outcome| outcome.word() == name.text);
             let unknown = || {
                 let message = format!("unknown outcome `{}`", name.text);
-                name.error(message, format!("want `{words}`"))
+                let words: Vec<&str> = outcomes().map(Outcome::word).collect();
+                name.error(message, format!("want `{}`", words.join("`, `")))
             };
-            on.push(known.ok_or_else(unknown)?.1);
+            on.push(known.ok_or_else(unknown)?);
         }
         let command = top.texts("command")?;
         let program = command.first();

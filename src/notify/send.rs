@@ -4,13 +4,12 @@ use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use aws_lc_rs::hmac;
 
-use super::{Config, Webhook, document, word};
+use super::{Config, Webhook, document};
 use crate::{
     error::{Error, Result},
     hex::hex,
     host::{Call, Command, Deciding, Dial, Host, Load, Permit, Place, Reply, Writer, ours_alone},
     identity::{Certificate, Identity, Input, Trust},
-    journal::Store,
     peer::{Accept, Fingerprint},
     receipt::Receipt,
     source::password_in,
@@ -55,9 +54,9 @@ fn run(host: &mut dyn Host, config: &Config, receipt: &Receipt) -> Result<()> {
             judged => judged?,
         }
     }
-    let at = Place::State(Store::file(receipt.generation, "receipt.json"));
+    let at = Place::State(Receipt::at(receipt.generation));
     let told = [
-        word(receipt.outcome).to_owned(),
+        receipt.outcome.word().to_owned(),
         receipt.rollout.clone(),
         receipt.generation.to_string(),
         host.location(&at),

@@ -15,5 +15,7 @@ mod folders;
 mod followed;
 #[path = "sources/issue.rs"]
 mod issue;
+#[path = "sources/responder.rs"]
+mod responder;
 #[path = "sources/trust.rs"]
 mod trust;

@@ -32,6 +32,7 @@ mod commands;
 mod dns;
 mod edits;
 mod files;
+mod guest;
 mod holders;
 mod http;
 mod ids;

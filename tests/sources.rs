@@ -9,6 +9,8 @@
 
 mod common;
 
+#[path = "sources/dripping.rs"]
+mod dripping;
 #[path = "sources/folders.rs"]
 mod folders;
 #[path = "sources/followed.rs"]

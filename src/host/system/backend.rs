@@ -25,7 +25,8 @@ use rustls::{
 };
 
 use super::{
-    guest::{self, Guest, LONGEST},
+    guest::{self, LONGEST},
+    limited::Limited,
     network::{certified, version},
 };
 use crate::{
@@ -117,7 +118,7 @@ fn hear(
     backend: &Backend,
     own: &Arc<CertifiedKey>,
 ) -> io::Result<()> {
-    let stream = Guest::new(stream)?;
+    let stream = guest::welcome(stream)?;
     let visitor = Arc::new(Visitor::new(backend.trusted.clone()));
     let config = config(&visitor, own).map_err(io::Error::other)?;
     let session = ServerConnection::new(Arc::new(config)).map_err(io::Error::other)?;
@@ -156,10 +157,10 @@ fn hear(
         tls.conn.send_close_notify();
         tls.flush()?;
     }
-    tls.sock.part()
+    guest::part(tls.sock)
 }
 
-fn greet(tls: &mut StreamOwned<ServerConnection, Guest>) -> io::Result<()> {
+fn greet(tls: &mut StreamOwned<ServerConnection, Limited>) -> io::Result<()> {
     while tls.conn.is_handshaking() {
         tls.conn.complete_io(&mut tls.sock)?;
     }
@@ -188,7 +189,7 @@ fn told(error: &io::Error, showed_none: bool) -> String {
 
 /// Reads one request, its body off the wire; returns method and path.
 fn request(
-    tls: &mut StreamOwned<ServerConnection, Guest>,
+    tls: &mut StreamOwned<ServerConnection, Limited>,
 ) -> std::result::Result<(String, String), String> {
     let head = guest::head(tls)?;
     let (mut left, mut buffer) = (head.left.min(MOST_BODY), [0; 16 << 10]);

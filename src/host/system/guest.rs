@@ -1,15 +1,12 @@
 //! One who comes to a port of ours: heard for a limited time, and no further than the head of a request goes.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is the edge where sockets and their clock are used"
-)]
-
 use std::{
-    io::{self, ErrorKind, Read, Write},
-    net::{Shutdown, TcpStream},
-    time::{Duration, Instant},
+    io::{self, Read},
+    net::TcpStream,
+    time::Duration,
 };
+
+use super::limited::{Limit, Limited};
 
 /// The longest that a connection may take as a whole, until its answer is sent.
 pub(super) const LONGEST: Duration = Duration::from_secs(10);
@@ -20,13 +17,6 @@ const MOST_HEAD: usize = 64 << 10;
 /// How long one who got an answer, or an alert, is waited for in all, so that no reset takes it away.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// A connection that ends at a time, however little of it comes at once.
-#[derive(Debug)]
-pub(super) struct Guest {
-    stream: TcpStream,
-    end: Instant,
-}
-
 /// The head of a request (RFC 9112).
 #[derive(Debug)]
 pub(super) struct Head {
@@ -36,63 +26,23 @@ pub(super) struct Head {
     pub(super) left: usize,
 }
 
-impl Guest {
-    /// Takes a connection, which ends when [`LONGEST`] is over.
-    pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nonblocking(false)?;
-        Ok(Self {
-            stream,
-            end: Instant::now() + LONGEST,
-        })
-    }
+/// Takes a connection, which ends when [`LONGEST`] is over.
+pub(super) fn welcome(stream: TcpStream) -> io::Result<Limited> {
+    stream.set_nonblocking(false)?;
+    Ok(Limited::new(stream, Limit::new(LONGEST)))
+}
 
-    /// Returns how long it may wait now.
-    fn patience(&self) -> io::Result<Option<Duration>> {
-        match self.end.saturating_duration_since(Instant::now()) {
-            Duration::ZERO => Err(ErrorKind::TimedOut.into()),
-            left => Ok(Some(left)),
+/// Ends a connection so that what was said last arrives.
+pub(super) fn part(mut guest: Limited) -> io::Result<()> {
+    guest.hush(Limit::new(FAREWELL))?;
+    let (mut buffer, mut total) = ([0; 4 << 10], 0);
+    while total < MOST_HEAD {
+        match guest.read(&mut buffer)? {
+            0 => break,
+            got => total += got,
         }
     }
-
-    /// Ends a connection so that what was said last arrives.
-    pub(super) fn part(mut self) -> io::Result<()> {
-        self.stream.shutdown(Shutdown::Write)?;
-        self.end = Instant::now() + FAREWELL;
-        let (mut buffer, mut total) = ([0; 4 << 10], 0);
-        while total < MOST_HEAD {
-            match self.read(&mut buffer)? {
-                0 => break,
-                got => total += got,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A limit that was reached in the middle of a step is told as one that was reached before it.
-fn told(error: io::Error) -> io::Error {
-    match error.kind() {
-        ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
-        _ => error,
-    }
-}
-
-impl Read for Guest {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(self.patience()?)?;
-        self.stream.read(buffer).map_err(told)
-    }
-}
-
-impl Write for Guest {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(self.patience()?)?;
-        self.stream.write(bytes).map_err(told)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
+    Ok(())
 }
 
 /// Reads the head of a request; the error says what came instead.

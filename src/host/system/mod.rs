@@ -36,6 +36,7 @@ mod guest;
 mod holders;
 mod http;
 mod ids;
+mod limited;
 mod mounts;
 mod network;
 mod stand;

@@ -23,7 +23,7 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
-use super::guest::{self, Guest};
+use super::guest;
 use crate::{
     error::{Error, On as _, Result},
     host::{Stand, Standing},
@@ -107,7 +107,7 @@ fn serve(listener: &TcpListener, ready: &Arc<Ready>, over: &AtomicBool) {
 }
 
 fn answer(stream: TcpStream, ready: &Ready) -> std::io::Result<()> {
-    let mut stream = Guest::new(stream)?;
+    let mut stream = guest::welcome(stream)?;
     match ready {
         Ready::Pages(pages) => {
             let head = guest::head(&mut stream).ok();

@@ -14,6 +14,7 @@ use crate::{
     state::{Attrs, Content, HostPath, State},
 };
 
+mod astray;
 mod server;
 
 use server::Server;

@@ -46,7 +46,7 @@ impl Key {
             message: message.to_owned(),
             hint: "write it as `tsig-keygen NAME` does".to_owned(),
         };
-        let text = bytes.text();
+        let text = std::str::from_utf8(bytes.reveal()).map_err(|_| wrong("is no text"))?;
         let words: Vec<&str> = text
             .split(|c: char| c.is_whitespace() || "{};\"".contains(c))
             .filter(|word| !word.is_empty())
@@ -65,7 +65,7 @@ impl Key {
         Ok(Self {
             name: name.to_lowercase(),
             algorithm,
-            secret: Bytes::from(secret.ok_or_else(|| wrong("holds no secret in base64"))?),
+            secret: secret.ok_or_else(|| wrong("holds no secret in base64"))?,
         })
     }
 

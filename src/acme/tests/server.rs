@@ -55,7 +55,7 @@ impl Server {
         if let Ok(sent) = serde_json::from_slice::<Value>(&call.body) {
             let part = |name: &str| {
                 let bytes = decode(sent[name].as_str().unwrap()).unwrap_or_default();
-                serde_json::from_slice::<Value>(&bytes).unwrap_or_default()
+                serde_json::from_slice::<Value>(bytes.reveal()).unwrap_or_default()
             };
             let head = part("protected");
             let who = if head["jwk"].is_null() {

@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod server;
+mod signed;
 
 use server::Server;
 

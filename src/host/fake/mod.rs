@@ -29,7 +29,7 @@ mod world;
 
 pub use appliance::Appliance;
 pub use disk::Choose;
-pub use web::Web;
+pub use web::{Dns, Web};
 pub use world::World;
 
 use disk::Disk;
@@ -59,6 +59,7 @@ pub struct FakeHost {
     disk: Rc<RefCell<Disk>>,
     react: Reaction,
     web: Option<Web>,
+    dns: Option<Dns>,
     fault: Fault,
     steps: Cell<usize>,
     synced: RefCell<Vec<Vec<Place>>>,
@@ -88,6 +89,7 @@ impl FakeHost {
             world: Rc::new(RefCell::new(world)),
             react,
             web: None,
+            dns: None,
             fault: Fault::Never,
             steps: Cell::new(0),
             synced: RefCell::default(),
@@ -408,6 +410,11 @@ impl Host for FakeHost {
         self.alive()?;
         let web = self.web.as_ref().ok_or_else(|| no_web(&call.url))?;
         web(call)
+    }
+
+    fn dns(&self, server: &str, message: &[u8]) -> Result<Vec<u8>> {
+        let dns = self.dns.as_ref().ok_or_else(|| no_web(server))?;
+        dns(message)
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

@@ -14,6 +14,7 @@ use crate::{
     state::{Attrs, Content, HostPath, State},
 };
 
+mod replaces;
 mod server;
 mod signed;
 

@@ -6,8 +6,8 @@
 use serde_json::json;
 
 use crate::{
-    error::{Error, Result},
-    host::{Deciding, Host},
+    error::Result,
+    host::{Deciding, Host, ours_alone},
     peer::Fingerprint,
     profile::Fields,
     receipt::{Outcome, Receipt},
@@ -78,10 +78,14 @@ impl Config {
             };
             on.push(known.ok_or_else(unknown)?);
         }
+        let command = top.texts("command")?;
+        let program = command.first();
+        if let Some(word) = program.filter(|w| w.text.contains('/') && !w.text.starts_with('/')) {
+            let message = format!("`{}` is a relative path", word.text);
+            return Err(word.error(message, "want a path from `/`, or a program's name"));
+        }
         let config = Self {
-            command: (top.texts("command")?.into_iter())
-                .map(|word| word.text)
-                .collect(),
+            command: (command.into_iter()).map(|word| word.text).collect(),
             webhook: top
                 .node("webhook")
                 .map(|node| Webhook::parse(path, node))
@@ -102,22 +106,14 @@ impl Config {
     /// Reads the file of a host, if it has one.
     ///
     /// # Errors
-    /// [`Error::Input`] where others than root may write it, and so have root run what they like; else as
+    /// [`Error::Usage`] where others than root may write it, and so have root run what they like; else as
     /// [`Config::parse`].
     pub fn read(host: &dyn Host) -> Result<Option<Self>> {
         let path = HostPath::new(FILE).unwrap_or_default();
         let Some(text) = host.text(&path)? else {
             return Ok(None);
         };
-        if let Some(open) = host.writable_by_others(Deciding::Root(&path))? {
-            return Err(Error::Input {
-                subject: format!("`{path}`"),
-                message: format!(
-                    "`{open}` can be written by others than root: it decides what root runs"
-                ),
-                hint: format!("chown root:root {open}; chmod go-w {open}"),
-            });
-        }
+        ours_alone(host, Deciding::Root(&path), "it decides what root runs")?;
         Self::parse(path.as_str(), &text).map(Some)
     }
 

@@ -41,7 +41,7 @@ pub(super) fn by_ca(host: &dyn Host, asked: &MadeByCa, printer: &Printer) -> Res
             key: Some(ca_key.clone()),
             ..Files::default()
         };
-        let (ca, findings) = files.read(host)?;
+        let (ca, findings) = files.judged(host)?;
         if findings.iter().any(|f| f.severity == Severity::Fatal) {
             return Err(Error::Findings(findings));
         }
@@ -61,6 +61,13 @@ pub(super) fn by_ca(host: &dyn Host, asked: &MadeByCa, printer: &Printer) -> Res
         ));
         lines.push(format!(
             "{ca_key}: its private key, 0600, not encrypted: whoever has it is trusted by every client of this CA"
+        ));
+    }
+    if lines.is_empty() {
+        lines.push(format!(
+            "signed by the CA that was there, {ca_cert}: `{}`, SHA-256 fingerprint {}",
+            ca.leaf.title(),
+            ca.leaf.sha256
         ));
     }
     write(host, &pair, &made.cert, &made.key)?;

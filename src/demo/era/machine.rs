@@ -31,7 +31,7 @@ pub enum Fault {
     KeepsOld,
     /// Its other servers never get a change.
     NeverSyncs,
-    /// It refuses a setting with 400.
+    /// It refuses a setting with 400, and quotes a line of it, which is one of the key.
     Refuses,
     /// Its monitor complains of the domain, whatever it serves.
     Complains,
@@ -208,9 +208,13 @@ impl Machine {
         match asked.method.as_str() {
             "GET" if self.fault == Fault::TellsNothing => (403, json!({})),
             "GET" => (200, entity(known.on(0))),
-            "PATCH" if self.fault == Fault::Refuses => (400, json!({ "errormsg": "not today" })),
             "PATCH" => {
                 let document: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+                if self.fault == Fault::Refuses {
+                    let line = document["value"].as_str().and_then(|v| v.lines().nth(1));
+                    let said = format!("cannot decode line 2: {}", line.unwrap_or_default());
+                    return (400, json!({ "errormsg": said }));
+                }
                 let (Some("certificate_pem"), Some(value)) =
                     (document["key"].as_str(), document["value"].as_str())
                 else {

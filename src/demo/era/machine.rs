@@ -14,6 +14,7 @@ use rustls::{
 };
 use serde_json::{Value, json};
 
+use super::acme::Acme;
 use crate::{
     demo::wire::Message,
     error::{Error, Result},
@@ -95,6 +96,7 @@ pub(super) struct Machine {
     delay: Duration,
     pub(super) fault: Fault,
     pub(super) requests: Vec<Request>,
+    pub(super) acme: Acme,
 }
 
 impl Machine {
@@ -121,6 +123,7 @@ impl Machine {
             delay,
             fault: Fault::None,
             requests: Vec::new(),
+            acme: Acme::default(),
         })
     }
 
@@ -149,7 +152,8 @@ impl Machine {
     }
 
     /// Returns what a server presents to a client that asks for a name, or for none.
-    pub(super) fn presents(&self, server: usize, name: Option<&str>) -> Arc<CertifiedKey> {
+    pub(super) fn presents(&mut self, server: usize, name: Option<&str>) -> Arc<CertifiedKey> {
+        self.issue();
         let value = name.and_then(|name| self.chosen(server, &name.to_lowercase()));
         if let Some(found) = value.and_then(|value| pair(&value)) {
             return found;
@@ -178,6 +182,14 @@ impl Machine {
         of(&self.master)
     }
 
+    /// Has the domain have what was issued by now.
+    fn issue(&mut self) {
+        if let Some(value) = self.acme.issued() {
+            let entry = self.domains.entry(self.domain.clone()).or_default();
+            entry.change(value, self.delay, self.fault);
+        }
+    }
+
     /// Answers a request, and notes it.
     pub(super) fn answer(&mut self, asked: &Message) -> (u16, String) {
         let (status, body) = self.said(asked);
@@ -191,6 +203,7 @@ impl Machine {
     }
 
     fn said(&mut self, asked: &Message) -> (u16, Value) {
+        self.issue();
         if asked.authorization.as_deref() != Some(&format!("Bearer {}", self.token)) {
             return (401, json!({}));
         }
@@ -199,6 +212,10 @@ impl Machine {
                 Fault::MonitorDown => (503, json!({})),
                 _ => (200, self.state()),
             };
+        }
+        let refuses = self.fault == Fault::Refuses;
+        if let Some(answer) = self.acme.answer(asked, refuses) {
+            return answer;
         }
         let Some("certificate_pem") = asked.path.strip_prefix("/rest/v1/domain/settings/") else {
             return (404, json!({}));

@@ -101,7 +101,7 @@ pub enum JsonSpec {
     /// A form of the identity.
     Form(Expr),
     /// A value that is kept, since the one that it replaces is put back: text or a boolean.
-    Value(Box<JsonSpec>),
+    Value(Box<Self>),
     /// On a way back, the value of before.
     Previous,
 }

@@ -27,7 +27,7 @@ struct Chooses(Arc<Mutex<Machine>>, usize);
 impl ResolvesServerCert for Chooses {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let mut machine = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(machine.presents(self.1, hello.server_name()))
+        machine.presents(self.1, hello.server_name())
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
 
 mod probe;
 
-pub use probe::{Lacks, Probe, Shows};
+pub use probe::{Lacks, Probe, Shows, Tells, Told};
 
 /// What to do where a target is a symbolic link although a file is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

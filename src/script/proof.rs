@@ -101,9 +101,15 @@ impl Scribe<'_> {
                 let other = |end| presents("presents_other", leaf, end, &promise.probe);
                 Ok(ends.iter().map(other).collect())
             }
-            (Probe::Http { lacks: None, .. }, Want::Answer(right), _) => {
-                self.answers(&promise.probe, right)
-            }
+            (
+                Probe::Http {
+                    lacks: None,
+                    tells: None,
+                    ..
+                },
+                Want::Answer(right),
+                _,
+            ) => self.answers(&promise.probe, right),
             _ => Err(refused(
                 &format!("`{title}` takes more than openssl and curl"),
                 "`certroll apply` proves it",

@@ -14,7 +14,7 @@ use rustls::{
 };
 use serde_json::{Value, json};
 
-use super::{SERVERS, synced::Synced};
+use super::{SERVERS, acme::Acme, synced::Synced};
 use crate::{
     demo::wire::Message,
     error::{Error, Result},
@@ -68,6 +68,7 @@ pub(super) struct Machine {
     delay: Duration,
     fault: Fault,
     pub(super) requests: Vec<Request>,
+    pub(super) acme: Acme,
 }
 
 impl Machine {
@@ -95,6 +96,7 @@ impl Machine {
             delay,
             fault: Fault::None,
             requests: Vec::new(),
+            acme: Acme::default(),
         })
     }
 
@@ -129,6 +131,10 @@ impl Machine {
             if found != *self.files.on(0) {
                 self.files.change(found);
             }
+        }
+        if let Some(value) = self.acme.issued() {
+            let domain = self.domains.entry(self.domain.clone());
+            domain.or_default().change(value);
         }
         if self.fault != Fault::NeverSyncs {
             self.files.arrive(self.delay);
@@ -199,6 +205,10 @@ impl Machine {
                 Fault::MonitorDown => (503, json!({})),
                 _ => (200, self.state()),
             };
+        }
+        let refuses = self.fault == Fault::Refuses;
+        if let Some(answer) = self.acme.answer(asked, refuses) {
+            return answer;
         }
         let Some("certificate_pem") = asked.path.strip_prefix("/rest/v1/domain/settings/") else {
             return (404, json!({}));

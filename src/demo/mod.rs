@@ -163,16 +163,21 @@ fn mutual(printer: &Printer) -> Result<ExitCode> {
         mutual::Story::new(&scratch, teller::Teller(printer)).and_then(mutual::Story::tell)?;
     drop(scratch);
     let seconds = start.elapsed().as_secs_f64();
-    let mutual::Told { rollouts, paths } = told;
+    let mutual::Told {
+        rollouts,
+        calls,
+        paths,
+    } = told;
     let document = json!({
         "format": "certroll/demo-wso2/1",
         "rollouts": rollouts,
+        "calls": calls,
         "paths": paths,
         "seconds": seconds,
     });
     printer.result(&document, || {
         let word = paint(GREEN, "every claim held");
-        format!("\n{word}: {rollouts} identities seen by the backend, {paths} paths as before; {seconds:.1} s\n")
+        format!("\n{word}: {rollouts} identities in force, {calls} calls of which none failed, {paths} paths as before; {seconds:.1} s\n")
     });
     Ok(ExitCode::Success)
 }

@@ -95,6 +95,11 @@ impl Gateway {
         self.inner().deaf = deaf;
     }
 
+    /// Has it find the backend at another port, as behind a balancer.
+    pub(super) fn call_at(&self, port: u16) {
+        self.inner().backend.port = port;
+    }
+
     /// Returns its log.
     pub(super) fn log(&self) -> Vec<String> {
         self.inner().log.clone()

@@ -245,7 +245,7 @@ impl<'a> Story<'a> {
             "The backend's new leaf",
             "The gateway trusts it beside the old one, and is given the time to notice. Then the backend's administrator puts it in place;\n\
              what sees it there goes on, and the old trust goes. The API is called all the time.\n\
-             $ certroll apply --name backend --profile wso2 --set side=backend --cert backend-new.pem --key backend-new.key --yes",
+             $ certroll apply backend --profile wso2 --set side=backend --cert backend-new.pem --key backend-new.key --yes",
         )?;
         let callers = self.callers()?;
         let trust = self.prepared(Side::Backend, 1)?;

@@ -240,8 +240,9 @@ fn due(
     let touched: HashSet<&HostPath> = changes.iter().map(|c| &c.path).collect();
     let is_due = |service: &Service| {
         let mut on = service.on.iter();
-        let owes = own.is_none_or(|own| service.on.is_empty() || on.any(|path| own.contains(path)));
-        !owed.is_empty() && owes
+        let is_told =
+            own.is_none_or(|own| service.on.is_empty() || on.any(|path| own.contains(path)));
+        !owed.is_empty() && is_told
             || if service.on.is_empty() {
                 !changes.is_empty()
             } else {

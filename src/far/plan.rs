@@ -250,6 +250,7 @@ pub(crate) fn plan(
             ask: one.ask,
             back,
             settle: one.settle,
+            was: one.was.map(|was| (was.path, was.at)),
             sent: super::Standing::default(),
         });
         for promise in planned.promises.iter_mut().skip(first) {

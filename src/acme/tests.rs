@@ -14,7 +14,10 @@ use crate::{
     state::{Attrs, Content, HostPath, State},
 };
 
+mod astray;
+mod replaces;
 mod server;
+mod signed;
 
 use server::Server;
 

@@ -207,7 +207,7 @@ pub(crate) fn plan(
         host.write_output(path, &saved)?;
     }
     if let Some(path) = written.script {
-        emit(host, request, &prepared, path)?;
+        emit(host, request, &prepared, path, printer)?;
     }
     if let Some(path) = written.html {
         let (before, after) = watch::lives(host, &prepared);
@@ -239,8 +239,20 @@ pub(crate) fn plan(
 }
 
 /// Writes a plan as a script, where there is something to do and nothing in the way.
-fn emit(host: &dyn Host, request: &Request, prepared: &Prepared, path: &str) -> Result<()> {
-    if prepared.plan.is_blocked() || prepared.plan.is_empty() {
+fn emit(
+    host: &dyn Host,
+    request: &Request,
+    prepared: &Prepared,
+    path: &str,
+    printer: &Printer,
+) -> Result<()> {
+    let why_not = if prepared.plan.is_blocked() {
+        Some("a finding is in the way")
+    } else {
+        prepared.plan.is_empty().then_some("there is nothing to do")
+    };
+    if let Some(why_not) = why_not {
+        printer.warning(&format!("no script was written to {path}: {why_not}"));
         return Ok(());
     }
     let mut named = [request.files.paths(), request.previous.paths()].concat();

@@ -11,10 +11,11 @@ use super::{
     text,
 };
 use crate::{
-    error::{Error, ExitCode, Result},
+    error::{Error, ExitCode, Result, count},
     host::Host,
+    identity::date,
     journal::Store,
-    plan::View,
+    plan::{Plan, View},
     prepare,
     rollouts::{self, Request},
     watch::{self, Level, Renewal, Sighting, Watched},
@@ -67,7 +68,7 @@ pub(crate) fn show(
         "rotation": rotation,
     });
     printer.result(&document, || {
-        let mut out = head(&view, plan.is_empty(), printer.quiet());
+        let mut out = head(&view, plan, printer.quiet());
         if printer.quiet() {
             return out;
         }
@@ -94,7 +95,7 @@ pub(crate) fn show(
         }
         out
     });
-    let is_done = plan.is_empty() && rotation.is_none();
+    let is_done = plan.is_empty() && !plan.is_blocked() && rotation.is_none();
     let is_renewed = renewals.iter().all(|one| watch::late(one).is_none());
     Ok(if is_done && !expires_soon && is_renewed {
         ExitCode::Success
@@ -103,11 +104,11 @@ pub(crate) fn show(
     })
 }
 
-fn head(view: &View, is_empty: bool, brief: bool) -> String {
-    let state = if is_empty {
-        "as wanted"
-    } else {
-        "drifted or owed"
+fn head(view: &View, plan: &Plan, brief: bool) -> String {
+    let state = match (plan.is_empty(), plan.is_blocked()) {
+        (true, false) => "as wanted",
+        (true, true) => "not judged, a finding is in the way",
+        (false, _) => "drifted or owed",
     };
     let first = format!("rollout {}: {state}\n", view.rollout);
     if brief {
@@ -116,7 +117,7 @@ fn head(view: &View, is_empty: bool, brief: bool) -> String {
     format!(
         "{first}leaf {}, until {}{}\n",
         view.identity.fingerprint,
-        text::time(view.identity.not_after),
+        date(view.identity.not_after),
         text::taken_from(&view.identity)
     )
 }
@@ -132,8 +133,8 @@ fn certificates(out: &mut String, watched: &Watched, now: i64, verbose: bool) {
             left if left < one.warning => "ENDS SOON",
             _ => "until",
         };
-        let many = text::count(places.len(), "place");
-        let (subject, end) = (&one.subject, text::time(one.not_after));
+        let many = count(places.len(), "place");
+        let (subject, end) = (&one.subject, date(one.not_after));
         let _ = writeln!(out, "{word} {end}: {subject}, at {many}");
         for place in places.iter().filter(|_| verbose) {
             let _ = writeln!(out, "    {}", place.place);
@@ -148,7 +149,7 @@ fn certificates(out: &mut String, watched: &Watched, now: i64, verbose: bool) {
             "last run: generation {} {}, {}",
             last.generation,
             last.outcome.words(),
-            text::time(last.finished)
+            date(last.finished)
         );
     }
 }

@@ -27,10 +27,8 @@ pub(super) fn prepare(
     let mut findings = Vec::new();
     if !host.is_live() || goal.deferred {
         let wanted = std::mem::take(&mut desired.far);
-        let message = "requests to other machines are left to a run on the live host".to_owned();
-        let later = Finding::host(Severity::Note, "far-later", message);
         return Ok(Planned {
-            findings: wanted.first().map(|_| later).into_iter().collect(),
+            findings: wanted.first().map(|_| later(desired)).into_iter().collect(),
             ..Planned::default()
         });
     }
@@ -60,6 +58,19 @@ pub(super) fn prepare(
     );
     planned.findings.splice(0..0, findings);
     Ok(planned)
+}
+
+/// Says that requests are not sent here and now; where they are all there is, such a run would do nothing and call it done.
+fn later(desired: &Desired) -> Finding {
+    let is_all = desired.targets.is_empty() && desired.trusts.is_empty();
+    if is_all {
+        let message = "all there is to do are requests to other machines, which only a run on the live host sends, and proves at once";
+        let finding = Finding::input(Severity::Fatal, "far-later", message);
+        finding.hinted("without `--root` and `--defer`, on a host that reaches them")
+    } else {
+        let message = "requests to other machines are left to a run on the live host";
+        Finding::host(Severity::Note, "far-later", message)
+    }
 }
 
 /// Finds the pair that peers have now: the one given, else the one in force here, if that is what they present.

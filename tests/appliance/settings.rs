@@ -181,3 +181,22 @@ fn a_pair_without_the_one_from_before_is_irreversible_and_says_so() {
     site.run(&["rollback", "--yes"]).exits(0);
     site.serves("site");
 }
+
+#[test]
+fn a_run_that_can_send_nothing_is_no_success_where_requests_are_all_there_is() {
+    let site = Site::new(Api::V1);
+    site.scratch.dir("R/etc");
+    for more in ["--root R", "--defer"] {
+        let refused = site
+            .apply("site", &format!("{} {more}", Site::DEFAULT))
+            .exits(2);
+        assert!(refused.err.contains("[far-later]"), "{refused:#?}");
+    }
+    let status = site.rolls("status", "site", "--root R").exits(5);
+    assert!(
+        status.out.contains("not judged, a finding is in the way"),
+        "{status:#?}"
+    );
+    assert_eq!(site.changes(), Vec::<String>::new());
+    site.serves("default");
+}

@@ -86,6 +86,17 @@ impl Nginx {
         assert_eq!(self.leaf(scratch), Some(wanted), "want {pair}.pem");
     }
 
+    /// Waits until its old workers are gone: whoever reloads a server is answered before it has other ones.
+    pub(crate) fn settles_on(&self, scratch: &Scratch, pair: &str) {
+        let wanted = Some(scratch.fingerprint(&format!("{pair}.pem")));
+        let mut in_a_row = 0;
+        until("one leaf on every connection", || {
+            let good = self.leaf(scratch) == wanted;
+            in_a_row = if good { in_a_row + 1 } else { 0 };
+            in_a_row == 3
+        });
+    }
+
     /// Its configuration and its pair.
     pub(crate) fn tree(&self, scratch: &Scratch) -> Snapshot {
         Snapshot::of(&scratch.path(self.name), &[])

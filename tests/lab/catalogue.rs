@@ -30,6 +30,10 @@ use crate::host::{Host, Lab};
 /// How long a reload may take to bring the new leaf: workers that hold the old one are gone by then.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// Daemons whose test of their configuration looks at the pair, too. That of the others passes a leaf in place of a key, and only the
+/// probe tells.
+const PAIR_IS_TESTED: &[&str] = &["freeradius", "haproxy", "lighttpd", "nginx"];
+
 /// What one daemon has shown.
 struct Shown {
     profile: &'static str,
@@ -134,6 +138,7 @@ fn tried(daemon: &Daemon, host: &Host<'_>, client: &Host<'_>) -> Shown {
     // The third gives it a leaf where its key should be.
     broken(host, profile);
     let before = host.sh("cat /root/b.pem");
+    let invocation = host.unit(unit, "InvocationID");
     let run = host
         .certroll(&format!(
             "apply {} --profiles /root/broken --yes",
@@ -141,6 +146,16 @@ fn tried(daemon: &Daemon, host: &Host<'_>, client: &Host<'_>) -> Shown {
         ))
         .exits(3);
     assert!(run.last().starts_with("rolled back: "), "{run:#?}");
+    let is_tested = config_test(profile)
+        .is_some_and(|test| run.out.contains(&format!("`{test}` exited with ")));
+    assert_eq!(is_tested, PAIR_IS_TESTED.contains(profile), "{run:#?}");
+    if is_tested {
+        assert_eq!(
+            host.unit(unit, "InvocationID"),
+            invocation,
+            "it was restarted"
+        );
+    }
     assert_eq!(
         settled(client, host, daemon, |leaf| *leaf == Some(b.clone())),
         Some(b),
@@ -265,6 +280,16 @@ fn copied(host: &Host<'_>, profile: &str, change: impl Fn(&str) -> String) {
             format!("{text}{deadline}"),
         );
     }
+}
+
+/// The command by which a profile has the configuration tested.
+fn config_test(profile: &str) -> Option<String> {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("templates/{profile}/profile.yaml"));
+    let text = fs::read_to_string(path).unwrap();
+    let (_, rest) = text.split_once("config_test: [")?;
+    let (words, _) = rest.split_once(']')?;
+    Some(words.replace(", ", " "))
 }
 
 fn log(host: &Host<'_>, unit: &str) -> String {

@@ -152,7 +152,7 @@ fn what_an_endpoint_presents_is_told_beside_what_is_on_disk() {
     // Somebody puts the old pair back and reloads: served and on disk, told apart from what is wanted.
     scratch.sh("cp old.pem site/pki/site.pem; cp old.key site/pki/site.key");
     scratch.sh(&format!("{} 2>&1", site.reload(&scratch).join(" ")));
-    site.serves(&scratch, "old");
+    site.settles_on(&scratch, "old");
     let document = live(&scratch, "status --format json").exits(5).json();
     assert_eq!(of(&document, "served"), [scratch.fingerprint("old.pem")]);
     let line = live(&scratch, "status --format nagios").exits(1);

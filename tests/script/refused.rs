@@ -73,3 +73,29 @@ fn a_plan_that_does_more_than_files_of_the_identity_commands_and_requests_gives_
         refused(&scratch, pair, &body, says);
     }
 }
+
+#[test]
+fn a_plan_with_nothing_to_do_says_that_it_gives_no_script() {
+    if !rustix::process::geteuid().is_root() {
+        skip("only root plans for this host");
+        return;
+    }
+    let scratch = Scratch::new();
+    scratch.mint("site", "localhost");
+    scratch.dir("tls");
+    let dir = scratch.text("tls");
+    scratch.profile(
+        "own",
+        &format!("resources: [{{kind: pem, path: {dir}/a.pem, form: leaf}}]"),
+    );
+    let words = "--profile own --cert site.pem --key site.key";
+    scratch
+        .certroll(&format!("--state S --profiles P apply {words} --yes"))
+        .exits(0);
+    let line = format!("--state S --profiles P plan {words} --emit-script script");
+    scratch
+        .certroll(&line)
+        .exits(0)
+        .complains("warning: no script was written to script: there is nothing to do\n");
+    assert!(!scratch.path("script").exists());
+}

@@ -1,40 +1,37 @@
-//! The product's host, the backends beside it, and those who call the API all the time.
+//! What the gateway's story is about: the product on its host, and the backend beside it.
 
 use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
         mpsc,
     },
     thread::{self, JoinHandle},
     time::{Duration, SystemTime},
 };
 
-use super::{
-    super::{host::Machine, mint::Pair, wso2::Gateway},
-    HOME,
-};
+use super::{Gateway, INTERVAL};
 use crate::{
     cli::serve,
+    demo::{host::Machine, mint::Pair},
     error::{Error, On as _, Result},
-    host::{
-        self, Command, Dial, Host as _, Load, Output, Reply,
-        system::{self, SystemHost},
-        visit,
-    },
-    identity::{Identity, Input},
-    starttls::Protocol,
+    host::{Command, Output, system, visit},
+    identity::Identity,
 };
 
-/// The longest that a call may take.
-const LIMIT: Duration = Duration::from_secs(5);
+/// Where the product is.
+pub(super) const HOME: &str = "/opt/wso2am";
 
-/// Pause between two calls.
-const PAUSE: Duration = Duration::from_millis(10);
+/// The gateway as its clients call it, and the backend as profiles name it.
+pub(super) const GATEWAY: &str = "gw.example.com:8243";
+pub(super) const BACKEND: &str = "backend.example.com:9444";
 
-/// What an interval of the gateway's is here, and a look after it.
-const INTERVAL: Duration = Duration::from_millis(900);
+/// As the document leaves it: a file that others make, and a verifier that lets anything pass.
+pub(super) const TOML: &str = "# API Manager, as it is shipped\n[server]\nhostname = \"gw.example.com\"   # as clients know it\n\n\
+    [keystore.tls]\nfile_name = \"wso2carbon.jks\"\npassword = \"demo-store-secret\"\n\n\
+    [truststore]\nfile_name = \"client-truststore.jks\"\npassword = \"demo-trust-secret\"\n\n\
+    [transport.passthru_https.sender.parameters]\nHostnameVerifier = \"AllowAll\"\n";
 
 /// The gateway's host, and the backend beside it.
 pub(super) struct Product {
@@ -59,7 +56,7 @@ impl Machine for Product {
                     file.set_modified(SystemTime::now()).on("touch", *path)?;
                 }
             }
-            ["sleep", _] => thread::sleep(INTERVAL),
+            ["sleep", _] => thread::sleep(2 * INTERVAL),
             [program, "restart"] if *program == api_manager => self.gateway.restart(),
             _ => {
                 return Err(Error::Run {
@@ -137,87 +134,9 @@ impl Drop for Serving {
     }
 }
 
-pub(super) fn input(pem: &str) -> Input {
-    Input {
+pub(super) fn input(pem: &str) -> crate::identity::Input {
+    crate::identity::Input {
         name: String::new(),
         bytes: pem.to_owned().into(),
-    }
-}
-
-/// Somebody who calls the API, call after call, until asked how that went.
-pub(super) struct Callers {
-    ends: Arc<AtomicBool>,
-    made: Arc<AtomicUsize>,
-    thread: Option<JoinHandle<Vec<String>>>,
-}
-
-impl Callers {
-    /// Begins to call the gateway at this port.
-    pub(super) fn start(port: u16) -> Result<Self> {
-        let host = SystemHost::open(None, None)?;
-        let ends = Arc::<AtomicBool>::default();
-        let made = Arc::<AtomicUsize>::default();
-        let (ended, count) = (Arc::clone(&ends), Arc::clone(&made));
-        let run = move || {
-            let mut failed = Vec::new();
-            while !ended.load(Ordering::SeqCst) {
-                if let Err(why) = call(&host, port) {
-                    failed.push(why);
-                }
-                count.fetch_add(1, Ordering::SeqCst);
-                thread::sleep(PAUSE);
-            }
-            failed
-        };
-        let named = thread::Builder::new().name("callers".to_owned());
-        Ok(Self {
-            ends,
-            made,
-            thread: Some(named.spawn(run).on("start", "the callers")?),
-        })
-    }
-
-    /// Makes one call, and says why it failed.
-    pub(super) fn once(port: u16) -> Result<Result<(), String>> {
-        Ok(call(&SystemHost::open(None, None)?, port))
-    }
-
-    /// Ends them, and returns how many calls were made and what became of those that failed.
-    pub(super) fn end(mut self) -> (usize, Vec<String>) {
-        let failed = self.join();
-        (self.made.load(Ordering::SeqCst), failed)
-    }
-
-    fn join(&mut self) -> Vec<String> {
-        self.ends.store(true, Ordering::SeqCst);
-        let ended = self.thread.take().map(JoinHandle::join);
-        match ended {
-            Some(Ok(failed)) => failed,
-            Some(Err(_)) => vec!["the callers ended before their time".to_owned()],
-            None => Vec::new(),
-        }
-    }
-}
-
-impl Drop for Callers {
-    fn drop(&mut self) {
-        drop(self.join());
-    }
-}
-
-fn call(host: &SystemHost, port: u16) -> Result<(), String> {
-    let address = ([127, 0, 0, 1], port).into();
-    let call = host::Call {
-        dial: Dial::new(address, Protocol::Direct, "gw.example.com", LIMIT),
-        tls: true,
-        method: "GET".to_owned(),
-        path: "/proof/1.0".to_owned(),
-        login: None,
-        load: Load::Nothing,
-    };
-    match host.fetch(&call) {
-        Ok(Reply::Answer { status: 200, .. }) => Ok(()),
-        Ok(other) => Err(format!("{other:?}")),
-        Err(error) => Err(error.to_string()),
     }
 }

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-mod product;
-
-use product::{Callers, Product, Serving, input};
-
 use super::{
-    fold,
-    host::DemoHost,
-    mint::{Algorithm, Authority, Pair},
-    scratch::Scratch,
-    snapshot::Snapshot,
-    teller::Teller,
-    words::hold,
-    wso2::{Backend, Gateway},
+    Backend, Gateway,
+    callers::Callers,
+    product::{BACKEND, GATEWAY, HOME, Product, Serving, TOML, input},
 };
 use crate::{
     Prepared,
     cli::text,
+    demo::{
+        Told, fold,
+        host::DemoHost,
+        mint::{Algorithm, Authority, Pair},
+        scratch::Scratch,
+        snapshot::Snapshot,
+        teller::Teller,
+        words::hold,
+    },
     error::Result,
     host::{Command, Host as _},
     identity::Identity,
@@ -29,19 +29,6 @@ use crate::{
     rollouts::Request,
     source::Files,
 };
-
-/// Where the product is.
-const HOME: &str = "/opt/wso2am";
-
-/// The gateway as its clients call it, and the backend as profiles name it.
-const GATEWAY: &str = "gw.example.com:8243";
-const BACKEND: &str = "backend.example.com:9444";
-
-/// As the document leaves it: a file that others make, and a verifier that lets anything pass.
-const TOML: &str = "# API Manager, as it is shipped\n[server]\nhostname = \"gw.example.com\"   # as clients know it\n\n\
-    [keystore.tls]\nfile_name = \"wso2carbon.jks\"\npassword = \"demo-store-secret\"\n\n\
-    [truststore]\nfile_name = \"client-truststore.jks\"\npassword = \"demo-trust-secret\"\n\n\
-    [transport.passthru_https.sender.parameters]\nHostnameVerifier = \"AllowAll\"\n";
 
 /// The first certificate of several, PEM.
 fn first(certificates: &str) -> &str {
@@ -75,7 +62,7 @@ enum Side {
 }
 
 /// The host, and what is rolled out to it.
-pub(super) struct Story<'a> {
+pub(in crate::demo) struct Story<'a> {
     host: DemoHost<Product>,
     teller: Teller<'a>,
     /// What the gateway shows at first, then, and in vain.
@@ -86,16 +73,9 @@ pub(super) struct Story<'a> {
     calls: usize,
 }
 
-/// Figures of a story that held.
-pub(super) struct Told {
-    pub(super) rollouts: usize,
-    pub(super) calls: usize,
-    pub(super) paths: usize,
-}
-
 impl<'a> Story<'a> {
     /// Lays the product's files out, starts gateway and backend, and pins the gateway.
-    pub(super) fn new(scratch: &Scratch, teller: Teller<'a>) -> Result<Self> {
+    pub(in crate::demo) fn new(scratch: &Scratch, teller: Teller<'a>) -> Result<Self> {
         let now = jiff::Timestamp::now().as_second();
         let authority = Authority::new(now)?;
         let front = authority.issue("gw.example.com", Algorithm::P256, now)?;
@@ -149,7 +129,7 @@ impl<'a> Story<'a> {
         let home = scratch.root().join(HOME.trim_start_matches('/'));
         let machine = Product {
             root: scratch.root(),
-            gateway: Gateway::start(&home, &front, called)?,
+            gateway: Gateway::start(&home, (&front.cert, &front.key), called)?,
             backend: backend.port,
         };
         let mut host = DemoHost::open(&scratch.root(), machine)?;
@@ -174,15 +154,17 @@ impl<'a> Story<'a> {
     }
 
     /// Tells all chapters.
-    pub(super) fn tell(mut self) -> Result<Told> {
+    pub(in crate::demo) fn tell(mut self) -> Result<Told> {
         self.first()?;
         self.renewed()?;
         self.behind()?;
         let paths = self.deaf()?;
+        let (rollouts, calls) = (3, self.calls);
         Ok(Told {
-            rollouts: 3,
-            calls: self.calls,
-            paths,
+            held: format!(
+                "{rollouts} identities in force, {calls} calls of which none failed, {paths} paths as before"
+            ),
+            figures: vec![("rollouts", rollouts), ("calls", calls), ("paths", paths)],
         })
     }
 

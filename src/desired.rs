@@ -319,6 +319,8 @@ pub struct Desired {
     pub reads: Vec<Reads>,
     /// Probes in order.
     pub probes: Vec<Probe>,
+    /// Paths of the targets of this very phase: what its probes find owed is owed by them alone. None: by all.
+    pub own: Option<Vec<HostPath>>,
     /// Probes that must see what they saw: their phase is yet to come.
     pub steady: Vec<Probe>,
     /// What daemons must read once everything is in place.

@@ -118,6 +118,9 @@ pub struct Far {
     pub back: Back,
     /// Seconds that the peer takes until an accepted request shows.
     pub settle: u64,
+    /// Path and way at which the peer tells what it replaces, where it does.
+    #[serde(skip)]
+    pub was: Option<(String, Vec<String>)>,
     /// Whether it was sent, as far as the journal tells.
     #[serde(skip)]
     pub sent: Standing,

@@ -251,6 +251,7 @@ pub(crate) fn plan(
             ask: one.ask,
             back,
             settle: one.settle,
+            was: one.was.map(|was| (was.path, was.at)),
             sent: super::Standing::default(),
         });
         let of = first..planned.promises.len();

@@ -72,8 +72,14 @@ impl Site {
     /// Rolls a pair out by a method.
     #[track_caller]
     pub(crate) fn rolls(&self, command: &str, more: &str) -> Run {
+        self.rolls_from(command, "site.pem", "site.key", more)
+    }
+
+    /// The same, from these files.
+    #[track_caller]
+    pub(crate) fn rolls_from(&self, command: &str, cert: &str, key: &str, more: &str) -> Run {
         let line = format!(
-            "{command} --profile era --cert site.pem --key site.key --set domain={DOMAIN} --set api={} --set port={} \
+            "{command} --profile era --cert {cert} --key {key} --set domain={DOMAIN} --set api={} --set port={} \
              --set token_file={} --set settle=1 --set wait=5 {more}",
             self.platform.api(),
             self.platform.port,

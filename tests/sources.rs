@@ -9,11 +9,15 @@
 
 mod common;
 
+#[path = "sources/dripping.rs"]
+mod dripping;
 #[path = "sources/folders.rs"]
 mod folders;
 #[path = "sources/followed.rs"]
 mod followed;
 #[path = "sources/issue.rs"]
 mod issue;
+#[path = "sources/responder.rs"]
+mod responder;
 #[path = "sources/trust.rs"]
 mod trust;

@@ -117,10 +117,11 @@ impl Run<'_> {
 /// Reads the key of an account elsewhere.
 fn bound(host: &dyn Host, external: &External) -> Result<ExternalAccountKey> {
     let key = host.read_input(&external.key_file)?;
-    let key = decode(key.text().trim()).ok_or_else(|| Error::Input {
+    let text = std::str::from_utf8(key.reveal()).ok();
+    let key = text.and_then(decode).ok_or_else(|| Error::Input {
         subject: format!("`{}`", external.key_file),
         message: "holds no key in base64url".to_owned(),
         hint: "write the HMAC key into it as the server gave it".to_owned(),
     })?;
-    Ok(ExternalAccountKey::new(external.kid.clone(), &key))
+    Ok(ExternalAccountKey::new(external.kid.clone(), key.reveal()))
 }

@@ -9,6 +9,7 @@
 //!   present      what it looks for, put there and taken away again                 present.rs, zone.rs
 //!   shown        written down before, so that no killed run leaves it for good     shown.rs
 //!   keep         what was issued: checked, then in force; or finished by settle     keep.rs
+//!   update       a change of a record, signed, and its answer, verified             update.rs, tsig.rs, dns.rs
 //! Folder         each step kept before the next, so that a killed run is taken up  folder.rs, store.rs
 //! due            when the next one is due                                          due.rs       pure
 //! Stands         how an identity stands, the server's word about it included       renewal.rs
@@ -21,6 +22,7 @@
 mod account;
 mod asked;
 mod before;
+mod dns;
 mod due;
 mod folder;
 mod keep;
@@ -34,6 +36,7 @@ mod shown;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tsig;
 mod update;
 mod wire;
 mod zone;

@@ -86,17 +86,22 @@ pub(super) fn to_make(host: &dyn Host, how: &Answering) -> Result<Vec<HostPath>>
 ///
 /// # Errors
 /// [`Error::Io`] where it cannot be put there, [`Error::Run`] where a program does not, [`Error::Server`] where a DNS server
-/// does not; a part of it may be in place then.
+/// does not; what of it was in place is taken away then, as far as can be.
 pub(super) fn present(host: &mut dyn Host, shown: &Shown) -> Result<()> {
     let proof = &shown.proof;
-    match &shown.how {
+    let put = match &shown.how {
         Answering::Http { .. } | Answering::TlsAlpn { .. } => Ok(()),
         Answering::Webroot { dir, .. } => file(host, dir, proof),
         Answering::HttpHook(program) | Answering::DnsHook(program) => {
             hook(host, program, "present", shown)
         }
-        Answering::DnsUpdate(to) => zone::add(host, to, &record(proof), &proof.record),
+        Answering::DnsUpdate(to) => return zone::add(host, to, &record(proof), &proof.record),
+    };
+    if put.is_err() {
+        // Why it could not be put there is told, and not what follows from that.
+        drop(take_back(host, shown));
     }
+    put
 }
 
 /// Takes away what was put in place, or a part of it, or nothing.

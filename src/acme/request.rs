@@ -2,11 +2,13 @@
 
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use zeroize::Zeroizing;
 
 use super::{folder::Begun, order::Run};
 use crate::{
     error::{Error, Result},
     host::Host,
+    identity::pem,
     state::Bytes,
 };
 
@@ -56,24 +58,15 @@ pub(super) fn anchors(host: &dyn Host, path: &str) -> Result<Vec<Vec<u8>>> {
     Ok(all.into_iter().map(|der| der.to_vec()).collect())
 }
 
-/// Decodes base64url (RFC 4648 section 5), padded or not.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
-    let (mut out, mut held, mut bits) = (Vec::new(), 0_u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'-' | b'+' => 62,
-            b'_' | b'/' => 63,
-            _ => return None,
-        };
-        held = held << 6 | u32::from(value);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            out.push((held >> bits & 0xff) as u8);
-        }
-    }
-    (!out.is_empty()).then_some(out)
+/// Decodes a secret in base64url or base64 (RFC 4648), padded or not; none where it is empty.
+pub(super) fn decode(text: &str) -> Option<Bytes> {
+    // As long as it becomes, so that it is not copied by growth.
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    plain.extend(text.chars().map(|c| match c {
+        '-' => '+',
+        '_' => '/',
+        c => c,
+    }));
+    let mut secret = pem::decode(&plain).ok()?;
+    (!secret.is_empty()).then(|| Bytes::from(std::mem::take(&mut *secret)))
 }

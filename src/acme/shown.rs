@@ -42,7 +42,7 @@ pub(super) enum Showing {
 /// Puts in place what proves a name.
 ///
 /// # Errors
-/// As [`present::present`], with nothing in place.
+/// As [`present::present`].
 pub(super) fn show(
     host: &mut dyn Host,
     folder: &Folder,
@@ -62,8 +62,6 @@ pub(super) fn show(
     let first = all.len().saturating_sub(MOST);
     folder.save(host, NOTE, &&all[first..])?;
     if let Err(error) = present::present(host, &shown) {
-        // Whoever could not put it there has told why, and says no more where nothing can be taken away.
-        drop(present::take_back(host, &shown));
         forget(host, folder, &shown)?;
         return Err(error);
     }

@@ -14,10 +14,13 @@ use crate::{
     state::{Attrs, Content, HostPath, State},
 };
 
+mod astray;
 mod bounds;
 mod issuer;
 mod kept;
+mod replaces;
 mod server;
+mod signed;
 
 use server::Server;
 

@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    net::IpAddr,
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -10,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
-use ureq::http::{Request, Response};
+use ureq::http::{Request, Response, Uri};
 
 use super::problem;
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     host::{Host, WebCall, WebReply},
 };
 
-/// The longest that one request may take.
+/// The longest that one request may take, in all its tries.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// How often a request is made again where no answer comes, or one that blames the server (5xx).
@@ -101,11 +102,12 @@ impl Wire {
 
     fn make(&self, host: &dyn Host, request: Request<Vec<u8>>) -> Result<WebReply> {
         let (head, body) = request.into_parts();
+        self.refuse_astray(host, &head.uri)?;
         let fields = head.headers.iter().filter_map(|(name, value)| {
             let value = value.to_str().ok()?;
             Some((name.as_str().to_owned(), value.to_owned()))
         });
-        let call = WebCall {
+        let mut call = WebCall {
             method: head.method.as_str().to_owned(),
             url: head.uri.to_string(),
             headers: fields.filter(|(name, _)| name != "user-agent").collect(),
@@ -113,17 +115,57 @@ impl Wire {
             anchors: self.anchors.clone(),
             limit: LIMIT,
         };
+        let end = host.elapsed() + LIMIT;
         let mut tries = 1;
         loop {
             let reply = host.web(&call);
             let again = reply.as_ref().map_or(true, |reply| reply.status >= 500);
-            if !again || tries == TRIES || host.interrupted().is_some() {
+            let pause = Duration::from_secs(u64::from(tries));
+            call.limit = end.saturating_sub(host.elapsed() + pause);
+            let is_over = call.limit.is_zero() || host.interrupted().is_some();
+            if !again || tries == TRIES || is_over {
                 return reply.and_then(|reply| refuse_strange(&call.url, reply));
             }
-            host.sleep(Duration::from_secs(u64::from(tries)));
+            host.sleep(pause);
             tries += 1;
         }
     }
+
+    /// Refuses what a server leads to and what it has no say in: requests in the clear (RFC 8555 section 6.1), and requests
+    /// to this host or its link, where others may trust whoever asks from here. A directory that is there itself may.
+    fn refuse_astray(&self, host: &dyn Host, to: &Uri) -> Result<()> {
+        let refused = |found: &str| {
+            Err(Error::Server {
+                server: self.server.clone(),
+                message: format!("leads to `{}`, {found}", problem::plain(&to.to_string())),
+                hint: "nothing was sent there: is that the right server, and is it well?"
+                    .to_owned(),
+            })
+        };
+        if to.scheme_str() != Some("https") {
+            return refused("which is not `https://` (RFC 8555 section 6.1)");
+        }
+        let own: Option<Uri> = self.server.parse().ok();
+        let own = own.as_ref().and_then(Uri::host).unwrap_or_default();
+        let name = to.host().unwrap_or_default();
+        if name != own && is_near(host, name) && !is_near(host, own) {
+            return refused("which is an address of this host or its link alone");
+        }
+        Ok(())
+    }
+}
+
+/// Tells whether a name is at an address that leads no further than this host or its link: loopback,
+/// link-local, and the unspecified one, which Linux takes for loopback.
+fn is_near(host: &dyn Host, name: &str) -> bool {
+    let literal = name.trim_matches(['[', ']']).parse();
+    let addresses = literal.map_or_else(|_| host.resolve(name), |address: IpAddr| vec![address]);
+    addresses
+        .iter()
+        .any(|address| match address.to_canonical() {
+            IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.is_unspecified(),
+            IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unspecified(),
+        })
 }
 
 /// Refuses an answer that says it failed in another way than a problem document (RFC 7807): of a proxy, say.

@@ -2,7 +2,8 @@
 
 use super::{
     asked::Update,
-    update::{self, Key, Record},
+    tsig::Key,
+    update::{self, Record, Sent},
 };
 use crate::{
     error::{Error, Result},
@@ -12,7 +13,8 @@ use crate::{
 /// Adds a record to the zone that its name is in: the nearest that the server takes it for.
 ///
 /// # Errors
-/// [`Error::Server`] where it takes it for none; [`Error::Input`] where the key is none.
+/// [`Error::Server`] where it takes it for none, or its answer proves nothing: it may be there then; [`Error::Input`] where
+/// the key is none.
 pub(super) fn add(host: &dyn Host, to: &Update, name: &str, value: &str) -> Result<()> {
     let added = true;
     nearest(host, to, Record { name, value, added })
@@ -30,9 +32,20 @@ pub(super) fn remove(host: &dyn Host, to: &Update, name: &str, value: &str) -> R
 fn nearest(host: &dyn Host, to: &Update, record: Record<'_>) -> Result<()> {
     let mut said = Vec::new();
     for zone in update::zones(record.name) {
-        match change(host, to, &zone, record)? {
-            None => return Ok(()),
-            Some(code) => said.push(code),
+        match change(host, to, &zone, record) {
+            Ok(None) => return Ok(()),
+            Ok(Some(code)) => said.push(code),
+            Err(error) => {
+                // It may be there all the same; what is told is why that is not known.
+                let gone = Record {
+                    added: false,
+                    ..record
+                };
+                if record.added {
+                    drop(change(host, to, &zone, gone));
+                }
+                return Err(error);
+            }
         }
     }
     Err(refused(to, telling(&said), record.name))
@@ -53,14 +66,24 @@ fn change(
     let key = Key::read(&to.key_file, &host.read_input(&to.key_file)?)?;
     let random = host.random()?;
     let id = u16::from_be_bytes([random[0], random[1]]);
-    let message = update::message(id, zone, record, &key, host.now());
-    Ok(update::answer(id, &host.dns(&to.server, &message)?))
+    let mut message = update::message(id, zone, record);
+    let mac = key.sign(&mut message, host.now());
+    let sent = Sent { id, key: &key, mac };
+    let reply = host.dns(&to.server, &message)?;
+    sent.answer(&reply, host.now()).map_err(|why| Error::Server {
+        server: to.server.clone(),
+        message: format!(
+            "answers an update of `{}` with what proves nothing: it {why}",
+            record.name
+        ),
+        hint: "is it the server that has the key, and is nobody in between? Look whether the record is there, and remove it".to_owned(),
+    })
 }
 
 fn refused(to: &Update, said: &str, name: &str) -> Error {
     Error::Server {
         server: to.server.clone(),
         message: format!("does not take an update of `{name}`: {said}"),
-        hint: "NOTAUTH: it has no such zone, does not know the key, or its clock is another; REFUSED: the key may not".to_owned(),
+        hint: "NOTAUTH: it has no such zone; BADKEY, BADSIG: it has no such key, or another; BADTIME: its clock is another; REFUSED: the key may not".to_owned(),
     }
 }

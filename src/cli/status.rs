@@ -11,8 +11,9 @@ use super::{
     text,
 };
 use crate::{
-    error::{Error, ExitCode, Result},
+    error::{Error, ExitCode, Result, count},
     host::Host,
+    identity::date,
     journal::Store,
     plan::{Plan, View},
     prepare,
@@ -116,7 +117,7 @@ fn head(view: &View, plan: &Plan, brief: bool) -> String {
     format!(
         "{first}leaf {}, until {}{}\n",
         view.identity.fingerprint,
-        text::time(view.identity.not_after),
+        date(view.identity.not_after),
         text::taken_from(&view.identity)
     )
 }
@@ -132,8 +133,8 @@ fn certificates(out: &mut String, watched: &Watched, now: i64, verbose: bool) {
             left if left < one.warning => "ENDS SOON",
             _ => "until",
         };
-        let many = text::count(places.len(), "place");
-        let (subject, end) = (&one.subject, text::time(one.not_after));
+        let many = count(places.len(), "place");
+        let (subject, end) = (&one.subject, date(one.not_after));
         let _ = writeln!(out, "{word} {end}: {subject}, at {many}");
         for place in places.iter().filter(|_| verbose) {
             let _ = writeln!(out, "    {}", place.place);
@@ -148,7 +149,7 @@ fn certificates(out: &mut String, watched: &Watched, now: i64, verbose: bool) {
             "last run: generation {} {}, {}",
             last.generation,
             last.outcome.words(),
-            text::time(last.finished)
+            date(last.finished)
         );
     }
 }

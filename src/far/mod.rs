@@ -15,6 +15,7 @@ mod before;
 mod plan;
 mod send;
 mod ssh;
+mod told;
 pub mod value;
 
 pub(crate) use plan::{Peers, Planned, Previous, plan, presents};

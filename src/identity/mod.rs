@@ -21,7 +21,7 @@ mod dn;
 mod findings;
 mod key;
 pub(crate) mod locked;
-mod pem;
+pub(crate) mod pem;
 mod read;
 mod remark;
 mod report;

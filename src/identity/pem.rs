@@ -86,7 +86,7 @@ pub(super) fn read(text: &str) -> Result<Blocks, String> {
 }
 
 /// Decodes base64 (RFC 4648), whitespace anywhere; padding may be missing.
-fn decode(body: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(crate) fn decode(body: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     let mut out = Zeroizing::new(Vec::with_capacity(body.len() / 4 * 3 + 3));
     let (mut bits, mut count, mut padded) = (0_u32, 0_u8, false);
     let mut chars = body.chars().peekable();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::tls;
 use crate::{
     desired::{Probe, Shows},
-    error::{Error, Result},
+    error::Result,
     host::{self, Dial, Host, Load, Reply},
     identity::Identity,
     journal::Store,
@@ -130,10 +130,7 @@ fn ask(host: &dyn Host, dial: Dial, path: &str) -> (Option<bool>, String) {
             format!("broke off: {why}"),
         ),
         Err(error) => {
-            let why = match &error {
-                Error::Unproved { found, .. } => found.clone(),
-                other => other.to_string(),
-            };
+            let why = tls::reason(&error);
             (why.contains("alert").then_some(false), why)
         }
     }

@@ -7,7 +7,7 @@ use certroll::demo::era::Platform;
 use crate::common::{Run, Running, Scratch};
 
 /// How long its other servers wait for a change.
-const DELAY: Duration = Duration::from_millis(700);
+pub(crate) const DELAY: Duration = Duration::from_millis(700);
 
 /// The domain that is set.
 pub(crate) const DOMAIN: &str = "corp.example.com";

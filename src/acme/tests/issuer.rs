@@ -52,7 +52,7 @@ impl Issues {
             Some("finalize") => {
                 let sent = self.server.at("finalize").pop().unwrap().1;
                 let request = decode(sent["csr"].as_str().unwrap()).unwrap();
-                self.chain.replace(Some(self.issued(request)));
+                self.chain.replace(Some(self.issued(request.reveal())));
                 Self::valid(&mut reply);
             }
             Some("order/1") if self.chain.borrow().is_some() => Self::valid(&mut reply),
@@ -75,7 +75,7 @@ impl Issues {
         reply.body = order.to_string().into_bytes();
     }
 
-    fn issued(&self, request: Vec<u8>) -> String {
+    fn issued(&self, request: &[u8]) -> String {
         let mut request = CertificateSigningRequestParams::from_der(&request.into()).unwrap();
         if self.is_foreign.get() {
             let other = rcgen::CertificateParams::new(vec![NAME.to_owned()]).unwrap();

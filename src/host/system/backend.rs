@@ -7,7 +7,7 @@
 
 use std::{
     io::{self, ErrorKind, Read as _, Write as _},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::fd::AsFd as _,
     sync::{
         Arc,
@@ -19,12 +19,16 @@ use std::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
-    crypto::CryptoProvider,
+    crypto::{CryptoProvider, aws_lc_rs},
     server::ResolvesServerCert,
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
-use super::network::{certified, version};
+use super::{
+    guest::{self, LONGEST},
+    limited::Limited,
+    network::{certified, version},
+};
 use crate::{
     error::{Error, On as _, Result},
     host::visit::{Backend, Visit},
@@ -34,52 +38,8 @@ use crate::{
 /// The most connections at a time; others are closed unheard.
 const MOST_AT_A_TIME: usize = 64;
 
-/// The longest that a read or a write of a connection may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The longest that a connection may take as a whole, until its answer is sent.
-const LONGEST: Duration = Duration::from_secs(10);
-
-/// The most that the head of a request may be, and what of a body is taken off the wire.
-const MOST_HEAD: usize = 64 << 10;
+/// What of a body is taken off the wire.
 const MOST_BODY: usize = 1 << 20;
-
-/// How long a client that got its answer, or an alert, is waited for in all, so that no reset takes it away.
-const FAREWELL: Duration = Duration::from_secs(1);
-
-/// A connection that ends at a time, however little of it comes at once.
-struct Limited {
-    stream: TcpStream,
-    end: Instant,
-}
-
-impl Limited {
-    /// Returns how long it may wait now.
-    fn patience(&self) -> io::Result<Option<Duration>> {
-        match self.end.saturating_duration_since(Instant::now()) {
-            Duration::ZERO => Err(ErrorKind::TimedOut.into()),
-            left => Ok(Some(left.min(PATIENCE))),
-        }
-    }
-}
-
-impl io::Read for Limited {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(self.patience()?)?;
-        self.stream.read(buffer)
-    }
-}
-
-impl io::Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(self.patience()?)?;
-        self.stream.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
-}
 
 /// Serves until the time is over or `until` tells it to end; `ready` is told where.
 ///
@@ -91,7 +51,7 @@ pub(crate) fn serve(
     until: &dyn Fn() -> bool,
 ) -> Result<()> {
     let shown = backend.listen.to_string();
-    let provider = Visitor::new(None).provider();
+    let provider = Arc::new(aws_lc_rs::default_provider());
     let own = certified(&backend.identity, &provider).map_err(|error| Error::Input {
         subject: "identity".to_owned(),
         message: format!("cannot be served: {error}"),
@@ -158,11 +118,7 @@ fn hear(
     backend: &Backend,
     own: &Arc<CertifiedKey>,
 ) -> io::Result<()> {
-    stream.set_nonblocking(false)?;
-    let stream = Limited {
-        stream,
-        end: Instant::now() + LONGEST,
-    };
+    let stream = guest::welcome(stream)?;
     let visitor = Arc::new(Visitor::new(backend.trusted.clone()));
     let config = config(&visitor, own).map_err(io::Error::other)?;
     let session = ServerConnection::new(Arc::new(config)).map_err(io::Error::other)?;
@@ -201,7 +157,7 @@ fn hear(
         tls.conn.send_close_notify();
         tls.flush()?;
     }
-    part(tls.sock)
+    guest::part(tls.sock)
 }
 
 fn greet(tls: &mut StreamOwned<ServerConnection, Limited>) -> io::Result<()> {
@@ -231,59 +187,17 @@ fn told(error: &io::Error, showed_none: bool) -> String {
     }
 }
 
-/// Reads one request (RFC 9112), its body off the wire; returns method and path.
+/// Reads one request, its body off the wire; returns method and path.
 fn request(
     tls: &mut StreamOwned<ServerConnection, Limited>,
 ) -> std::result::Result<(String, String), String> {
-    let mut heard = Vec::new();
-    let mut buffer = [0; 16 << 10];
-    loop {
-        let mut headers = [httparse::EMPTY_HEADER; 64];
-        let mut request = httparse::Request::new(&mut headers);
-        let parsed = request
-            .parse(&heard)
-            .map_err(|_| "spoke no HTTP".to_owned())?;
-        if let httparse::Status::Complete(head) = parsed {
-            let length = request
-                .headers
-                .iter()
-                .find(|h| h.name.eq_ignore_ascii_case("content-length"));
-            let length =
-                length.and_then(|h| std::str::from_utf8(h.value).ok()?.trim().parse().ok());
-            let body: usize = length.unwrap_or(0);
-            let asked = (
-                request.method.unwrap_or_default().to_owned(),
-                request.path.unwrap_or_default().to_owned(),
-            );
-            let mut left = body.min(MOST_BODY).saturating_sub(heard.len() - head);
-            while left > 0 {
-                match tls.read(&mut buffer) {
-                    Ok(0) | Err(_) => break,
-                    Ok(got) => left = left.saturating_sub(got),
-                }
-            }
-            return Ok(asked);
-        }
-        if heard.len() > MOST_HEAD {
-            return Err("sent no request that ends".to_owned());
-        }
+    let head = guest::head(tls)?;
+    let (mut left, mut buffer) = (head.left.min(MOST_BODY), [0; 16 << 10]);
+    while left > 0 {
         match tls.read(&mut buffer) {
-            Ok(0) | Err(_) => return Err("sent no request".to_owned()),
-            Ok(got) => heard.extend_from_slice(buffer.get(..got).unwrap_or_default()),
+            Ok(0) | Err(_) => break,
+            Ok(got) => left = left.saturating_sub(got),
         }
     }
-}
-
-/// Ends a connection so that what was said last arrives.
-fn part(mut stream: Limited) -> io::Result<()> {
-    stream.stream.shutdown(Shutdown::Write)?;
-    stream.end = Instant::now() + FAREWELL;
-    let (mut buffer, mut total) = ([0; 4 << 10], 0);
-    while total < MOST_HEAD {
-        match stream.read(&mut buffer)? {
-            0 => break,
-            got => total += got,
-        }
-    }
-    Ok(())
+    Ok((head.method, head.path))
 }

@@ -11,9 +11,10 @@ use std::{
     time::Duration,
 };
 
+use super::limited::{Limit, Limited};
 use crate::error::{Error, Result};
 
-/// The longest that a step of it may take.
+/// The longest that a question may take, from its server's name to the end of the answer.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Sends a message to a server, `HOST` or `HOST:PORT`, and returns its answer.
@@ -21,6 +22,11 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`Error::Server`] where there is none, with the reason.
 pub(super) fn ask(server: &str, message: &[u8]) -> Result<Vec<u8>> {
+    // An update that may have been made is waited for, as a command is.
+    within(Limit::new(LIMIT), server, message)
+}
+
+fn within(limit: Limit, server: &str, message: &[u8]) -> Result<Vec<u8>> {
     let has_port = server.parse::<std::net::SocketAddr>().is_ok()
         || server
             .rsplit_once(':')
@@ -33,11 +39,11 @@ pub(super) fn ask(server: &str, message: &[u8]) -> Result<Vec<u8>> {
         format!("{server}:53")
     };
     let asked = || -> std::io::Result<Vec<u8>> {
-        let address = at.to_socket_addrs()?.next();
+        let name = at.clone();
+        let address = limit.hold(move |_| Ok(name.to_socket_addrs()?.next()))?;
         let address = address.ok_or_else(|| std::io::Error::other("its name has no address"))?;
-        let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        stream.set_write_timeout(Some(LIMIT))?;
+        let stream = limit.hold(move |left| TcpStream::connect_timeout(&address, left))?;
+        let mut stream = Limited::new(stream, limit);
         let length = u16::try_from(message.len()).map_err(std::io::Error::other)?;
         stream.write_all(&[length.to_be_bytes().as_slice(), message].concat())?;
         let mut length = [0; 2];
@@ -51,4 +57,36 @@ pub(super) fn ask(server: &str, message: &[u8]) -> Result<Vec<u8>> {
         message: format!("gives no answer: {error}"),
         hint: "is it the primary server of the zone, and does it speak TCP?".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, thread, time::Instant};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_comes_byte_by_byte_is_waited_for_no_longer_than_the_limit() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap().to_string();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // An answer of 65535 bytes, which takes hours.
+            while stream.write_all(&[0xff]).is_ok() {
+                thread::sleep(Duration::from_millis(100));
+            }
+        });
+        let start = Instant::now();
+        let limit = Limit::new(Duration::from_millis(700));
+        let error = within(limit, &server, b"question").unwrap_err();
+        assert!(
+            start.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            start.elapsed()
+        );
+        assert_eq!(
+            error.to_string(),
+            format!("`{server}` gives no answer: no end of it within 0.7 s")
+        );
+    }
 }

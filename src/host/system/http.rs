@@ -3,12 +3,10 @@
 use std::{
     fmt,
     io::{self, Read, Write},
-    net::TcpStream,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use rustls::{ClientConnection, StreamOwned};
@@ -22,7 +20,10 @@ use ureq::{
     },
 };
 
-use super::network;
+use super::{
+    limited::{Limit, Limited},
+    network,
+};
 use crate::{
     error::{Error, Result},
     host::{Call, Load, Reply},
@@ -34,28 +35,28 @@ pub(super) mod web;
 /// The most that is read of an answer's body.
 const MOST_BODY: u64 = 64 << 10;
 
-/// Makes a request. Redirects are not followed, and no proxy of the environment is asked.
+/// Makes a request, which takes its limit at most as a whole. Redirects are not followed, and no proxy of the environment
+/// is asked.
 ///
 /// # Errors
 /// [`Error::Unproved`] where there is no connection, or the peer is not one that is accepted: nothing was sent.
 pub(super) fn exchange(call: &Call) -> Result<Reply> {
-    let heard = Arc::new(AtomicBool::new(false));
+    // What may have changed something is waited for, as a command is.
+    let limit = Limit::new(call.dial.limit);
     let wire = if call.tls {
-        let (session, stream) = network::accepted(&call.dial)?;
+        let (session, stream) = network::accepted(&call.dial, limit.end())?;
+        let stream = Limited::new(stream, limit);
         Wire::Tls(Box::new(StreamOwned::new(session, stream)))
     } else {
-        Wire::Plain(network::plain(&call.dial)?)
+        let stream = network::plain(&call.dial, limit.end())?;
+        Wire::Plain(Limited::new(stream, limit))
     };
-    let line = Line {
-        wire,
-        buffers: LazyBuffers::new(16 << 10, 16 << 10),
-        heard: Arc::clone(&heard),
-    };
+    let line = Line::new(wire);
+    let heard = Arc::clone(&line.heard);
     let config = Agent::config_builder()
         .proxy(None)
         .max_redirects(0)
         .http_status_as_error(false)
-        .timeout_global(Some(call.dial.limit))
         .build();
     let agent = Agent::with_parts(
         config,
@@ -179,11 +180,11 @@ impl Resolver for Known {
 }
 
 enum Wire {
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
-    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, Limited>>),
+    Plain(Limited),
 }
 
-/// A connection as the client library sees it.
+/// A connection as the client library sees it; its limit is that of the whole request.
 struct Line {
     wire: Wire,
     buffers: LazyBuffers,
@@ -197,16 +198,12 @@ impl fmt::Debug for Line {
 }
 
 impl Line {
-    /// Limits the next reads and writes.
-    fn limit(&self, timeout: &NextTimeout) -> io::Result<()> {
-        let stream = match &self.wire {
-            Wire::Tls(tls) => &tls.sock,
-            Wire::Plain(stream) => stream,
-        };
-        let left = timeout.not_zero().map(|left| *left);
-        let left = left.unwrap_or(Duration::from_mins(1));
-        stream.set_read_timeout(Some(left))?;
-        stream.set_write_timeout(Some(left))
+    fn new(wire: Wire) -> Self {
+        Self {
+            wire,
+            buffers: LazyBuffers::new(16 << 10, 16 << 10),
+            heard: Arc::default(),
+        }
     }
 }
 
@@ -218,9 +215,8 @@ impl Transport for Line {
     fn transmit_output(
         &mut self,
         amount: usize,
-        timeout: NextTimeout,
+        _: NextTimeout,
     ) -> std::result::Result<(), ureq::Error> {
-        self.limit(&timeout)?;
         let output = &self.buffers.output()[..amount];
         match &mut self.wire {
             Wire::Tls(tls) => tls.write_all(output).and_then(|()| tls.flush()),
@@ -229,8 +225,7 @@ impl Transport for Line {
         Ok(())
     }
 
-    fn await_input(&mut self, timeout: NextTimeout) -> std::result::Result<bool, ureq::Error> {
-        self.limit(&timeout)?;
+    fn await_input(&mut self, _: NextTimeout) -> std::result::Result<bool, ureq::Error> {
         let input = self.buffers.input_append_buf();
         let read = match &mut self.wire {
             Wire::Tls(tls) => tls.read(input),
@@ -269,3 +264,6 @@ pub(super) fn refuse_change(call: &Call) -> Result<()> {
         what: format!("{} {}", call.method, call.path),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,13 +85,12 @@ pub(super) fn handshake(dial: &Dial) -> Result<Presented> {
     })
 }
 
-/// Makes a TLS connection to a peer that is accepted, with the handshake done and not a byte sent behind it.
+/// Makes a TLS connection to a peer that is accepted until a time, with the handshake done and not a byte sent behind it.
 ///
 /// # Errors
 /// [`Error::Unproved`] where there is none, or the peer is another: nothing was sent to it.
-pub(super) fn accepted(dial: &Dial) -> Result<(ClientConnection, TcpStream)> {
+pub(super) fn accepted(dial: &Dial, end: Instant) -> Result<(ClientConnection, TcpStream)> {
     let broken = |found: String| silent(dial, "the peer that is accepted", found);
-    let end = Instant::now() + dial.limit;
     let verifier = Arc::new(Verifier::new(dial.accept.clone()));
     let clerk = Clerk::new(dial.client.as_deref(), &verifier.provider())
         .map_err(|e| broken(e.to_string()))?;
@@ -111,12 +110,12 @@ pub(super) fn accepted(dial: &Dial) -> Result<(ClientConnection, TcpStream)> {
     }
 }
 
-/// Makes a connection in the clear.
+/// Makes a connection in the clear until a time.
 ///
 /// # Errors
 /// [`Error::Unproved`] where there is none.
-pub(super) fn plain(dial: &Dial) -> Result<TcpStream> {
-    connect(dial, Instant::now() + dial.limit)
+pub(super) fn plain(dial: &Dial, end: Instant) -> Result<TcpStream> {
+    connect(dial, end)
         .map_err(|reason| silent(dial, "a connection", reason.told("answer", dial.limit)))
 }
 

@@ -7,14 +7,14 @@
 
 use std::{
     collections::BTreeMap,
-    io::{ErrorKind, Read as _, Write as _},
+    io::{ErrorKind, Write as _},
     net::{TcpListener, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustls::{
@@ -23,16 +23,11 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
+use super::guest;
 use crate::{
     error::{Error, On as _, Result},
     host::{Stand, Standing},
 };
-
-/// How long one who asks may take, as a whole.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The most that is read of a request's head.
-const MOST_HEAD: usize = 8 << 10;
 
 /// The most that are answered at a time; a server asks from a handful of places.
 const MOST_AT_ONCE: usize = 32;
@@ -111,14 +106,13 @@ fn serve(listener: &TcpListener, ready: &Arc<Ready>, over: &AtomicBool) {
     }
 }
 
-fn answer(mut stream: TcpStream, ready: &Ready) -> std::io::Result<()> {
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+fn answer(stream: TcpStream, ready: &Ready) -> std::io::Result<()> {
+    let mut stream = guest::welcome(stream)?;
     match ready {
         Ready::Pages(pages) => {
-            let path = asked(&mut stream)?;
-            let page = path.and_then(|path| pages.get(&path));
+            let head = guest::head(&mut stream).ok();
+            let head = head.filter(|head| head.method == "GET");
+            let page = head.and_then(|head| pages.get(&head.path));
             let (status, body) = page.map_or(("404 Not Found", ""), |page| ("200 OK", page));
             write!(
                 stream,
@@ -130,32 +124,11 @@ fn answer(mut stream: TcpStream, ready: &Ready) -> std::io::Result<()> {
         Ready::Tls(config) => {
             let session = ServerConnection::new(Arc::clone(config));
             let mut session = session.map_err(std::io::Error::other)?;
-            let end = Instant::now() + PATIENCE;
-            while session.is_handshaking() && Instant::now() < end {
+            while session.is_handshaking() {
                 session.complete_io(&mut stream)?;
             }
             session.send_close_notify();
             session.complete_io(&mut stream).map(|_| ())
-        }
-    }
-}
-
-/// Reads the head of a request, and returns the path that it asks for; none where it is no `GET`.
-fn asked(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
-    let (mut head, mut piece) = (Vec::new(), [0; 1 << 10]);
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let read = stream.read(&mut piece)?;
-        head.extend_from_slice(&piece[..read]);
-        let mut fields = [httparse::EMPTY_HEADER; 64];
-        let mut request = httparse::Request::new(&mut fields);
-        match request.parse(&head) {
-            Ok(status) if status.is_complete() => {
-                let path = request.path.filter(|_| request.method == Some("GET"));
-                return Ok(path.map(str::to_owned));
-            }
-            Ok(_) if read > 0 && head.len() < MOST_HEAD && Instant::now() < end => {}
-            _ => return Ok(None),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpStream, ToSocketAddrs},
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex},
 };
 
 use rustls::{
@@ -12,10 +12,12 @@ use rustls::{
 use ureq::{
     Agent,
     http::{self, Uri},
-    unversioned::transport::LazyBuffers,
 };
 
-use super::{Handed, Known, Line, Wire};
+use super::{
+    super::limited::{Limit, Limited},
+    Handed, Known, Line, Wire,
+};
 use crate::{
     error::{Error, Result},
     host::{WebCall, WebReply},
@@ -24,14 +26,23 @@ use crate::{
 /// The most that is read of an answer's body.
 const MOST_BODY: u64 = 1 << 20;
 
-/// Makes a request; `anchors` is only called where the connection is to be trusted.
+/// Makes a request, which takes its limit at most as a whole, the search for an address that answers included; `anchors` is
+/// only called where the connection is to be trusted.
 ///
 /// # Errors
-/// [`Error::Server`] where there is no answer, with the reason.
+/// [`Error::Server`] where there is no answer, with the reason; [`Error::Interrupted`] where a signal ended the wait.
 pub(in crate::host::system) fn ask(
     call: &WebCall,
     anchors: impl Fn() -> Vec<Vec<u8>>,
 ) -> Result<WebReply> {
+    let limit = Limit::new(call.limit).heeding();
+    answered(call, limit, anchors).map_err(|error| match limit.signal() {
+        Some(signal) => Error::Interrupted { signal },
+        None => error,
+    })
+}
+
+fn answered(call: &WebCall, limit: Limit, anchors: impl Fn() -> Vec<Vec<u8>>) -> Result<WebReply> {
     let silent = |found: String, hint: &str| Error::Server {
         server: call.url.clone(),
         message: format!("gives no answer: {found}"),
@@ -44,35 +55,42 @@ pub(in crate::host::system) fn ask(
     let is_secret = uri.scheme_str() == Some("https");
     let name = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let port = uri.port_u16().unwrap_or(if is_secret { 443 } else { 80 });
-    let addresses = (name, port).to_socket_addrs().map_err(|error| {
+    let asked = name.to_owned();
+    let addresses = limit.hold(move |_| Ok((asked, port).to_socket_addrs()?.collect::<Vec<_>>()));
+    let addresses = addresses.map_err(|error| {
         silent(
             format!("its name does not resolve here ({error})"),
             &format!("getent hosts {name}"),
         )
     })?;
+    let hint = "is the address right, and may this host reach it?";
+    let (stream, address) = connect(&addresses, limit).map_err(|reason| silent(reason, hint))?;
+    let wire = if is_secret {
+        let session = session(call, name, anchors());
+        let session = session.map_err(|error| silent(error.to_string(), ""))?;
+        Wire::Tls(Box::new(StreamOwned::new(session, stream)))
+    } else {
+        Wire::Plain(stream)
+    };
+    send(call, &uri, address, wire)
+        .map_err(|error| silent(error.to_string(), if is_secret { UNTRUSTED } else { "" }))
+}
+
+/// Connects to the first of several addresses that answers; one that is silent leaves the others their share of the time.
+/// Where none does, the error is what became of the last.
+pub(super) fn connect(
+    addresses: &[SocketAddr],
+    limit: Limit,
+) -> std::result::Result<(Limited, SocketAddr), String> {
     let mut reason = "its name has no address".to_owned();
-    for address in addresses {
-        let stream = match TcpStream::connect_timeout(&address, call.limit) {
-            Ok(stream) => stream,
-            Err(error) => {
-                reason = format!("{address}: {error}");
-                continue;
-            }
-        };
-        let wire = if is_secret {
-            let session = session(call, name, anchors());
-            let session = session.map_err(|error| silent(error.to_string(), ""))?;
-            Wire::Tls(Box::new(StreamOwned::new(session, stream)))
-        } else {
-            Wire::Plain(stream)
-        };
-        return send(call, &uri, address, wire)
-            .map_err(|error| silent(error.to_string(), if is_secret { UNTRUSTED } else { "" }));
+    for (tried, &address) in addresses.iter().enumerate() {
+        let share = limit.share(addresses.len() - tried);
+        match share.hold(move |left| TcpStream::connect_timeout(&address, left)) {
+            Ok(stream) => return Ok((Limited::new(stream, limit), address)),
+            Err(error) => reason = format!("{address}: {error}"),
+        }
     }
-    Err(silent(
-        reason,
-        "is the address right, and may this host reach it?",
-    ))
+    Err(reason)
 }
 
 /// What to do where a handshake may have failed.
@@ -102,20 +120,18 @@ fn send(
     address: SocketAddr,
     wire: Wire,
 ) -> std::result::Result<WebReply, ureq::Error> {
-    let line = Line {
-        wire,
-        buffers: LazyBuffers::new(16 << 10, 16 << 10),
-        heard: Arc::new(AtomicBool::new(false)),
-    };
     let config = Agent::config_builder()
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
         .user_agent(concat!("certroll/", env!("CARGO_PKG_VERSION")))
-        .timeout_global(Some(call.limit))
         .build();
-    let agent = Agent::with_parts(config, Handed(Mutex::new(Some(line))), Known(address));
+    let agent = Agent::with_parts(
+        config,
+        Handed(Mutex::new(Some(Line::new(wire)))),
+        Known(address),
+    );
     let mut request = http::Request::builder()
         .method(call.method.as_str())
         .uri(uri.clone());

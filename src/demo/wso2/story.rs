@@ -1,31 +1,25 @@
 //! The story of a gateway that shows a client certificate to its backend.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
-    thread::{self, JoinHandle},
-    time::{Duration, SystemTime},
-};
+use std::time::Duration;
 
 use super::{
-    fold,
-    host::{DemoHost, Machine},
-    mint::{Algorithm, Authority, Pair},
-    scratch::Scratch,
-    snapshot::Snapshot,
-    teller::Teller,
-    words::hold,
-    wso2::{Backend, Gateway},
+    Backend, Gateway,
+    product::{BACKEND, GATEWAY, HOME, Product, Serving, TOML, input},
 };
 use crate::{
     Prepared,
-    cli::{serve, text},
-    error::{Error, On as _, Result},
-    host::{Command, Host as _, Output, system, visit},
+    cli::text,
+    demo::{
+        Told, fold,
+        host::DemoHost,
+        mint::{Algorithm, Authority, Pair},
+        scratch::Scratch,
+        snapshot::Snapshot,
+        teller::Teller,
+        words::hold,
+    },
+    error::Result,
+    host::{Command, Host as _},
     identity::Identity,
     pins::{self, Leaf, Pin, Pins, Source},
     plan::View,
@@ -34,118 +28,6 @@ use crate::{
     rollouts::Request,
     source::Files,
 };
-
-/// Where the product is.
-const HOME: &str = "/opt/wso2am";
-
-/// The gateway as its clients call it, and the backend as profiles name it.
-const GATEWAY: &str = "gw.example.com:8243";
-const BACKEND: &str = "backend.example.com:9444";
-
-/// As the document leaves it: a file that others make, and a verifier that lets anything pass.
-const TOML: &str = "# API Manager, as it is shipped\n[server]\nhostname = \"gw.example.com\"   # as clients know it\n\n\
-    [keystore.tls]\nfile_name = \"wso2carbon.jks\"\npassword = \"demo-store-secret\"\n\n\
-    [truststore]\nfile_name = \"client-truststore.jks\"\npassword = \"demo-trust-secret\"\n\n\
-    [transport.passthru_https.sender.parameters]\nHostnameVerifier = \"AllowAll\"\n";
-
-/// The gateway's host, and the backend beside it.
-struct Product {
-    root: PathBuf,
-    gateway: Gateway,
-    backend: u16,
-}
-
-impl Machine for Product {
-    fn run(&mut self, command: &Command) -> Result<Output> {
-        let words: Vec<&str> = command.argv.iter().map(String::as_str).collect();
-        let api_manager = format!("{HOME}/bin/api-manager.sh");
-        match words.as_slice() {
-            ["touch", "-c", path] => {
-                let file = self.root.join(path.trim_start_matches('/'));
-                let file = std::fs::File::options()
-                    .append(true)
-                    .open(&file)
-                    .on("open", *path)?;
-                file.set_modified(SystemTime::now()).on("touch", *path)?;
-            }
-            [program, "restart"] if *program == api_manager => self.gateway.restart(),
-            _ => {
-                return Err(Error::Run {
-                    command: command.line(),
-                    outcome: "was not found".to_owned(),
-                });
-            }
-        }
-        Ok(Output {
-            status: Some(0),
-            ..Output::default()
-        })
-    }
-
-    fn port(&self, port: u16) -> Option<u16> {
-        match port {
-            8243 => Some(self.gateway.port),
-            9444 => Some(self.backend),
-            _ => None,
-        }
-    }
-}
-
-/// What `certroll serve mtls` is, for as long as the story takes.
-struct Serving {
-    port: u16,
-    ends: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Serving {
-    fn start(pair: &Pair) -> Result<Self> {
-        let (identity, _) = Identity::assemble(&[input(&pair.cert), input(&pair.key)], None)?;
-        let backend = visit::Backend {
-            listen: ([127, 0, 0, 1], 0).into(),
-            identity,
-            trusted: None,
-            limit: Duration::from_mins(2),
-            say: Box::new(|visit| serve::document(visit).to_string()),
-        };
-        let ends = Arc::<AtomicBool>::default();
-        let ended = Arc::clone(&ends);
-        let (told, ready) = mpsc::channel();
-        let run = move || {
-            let ready = |address: std::net::SocketAddr| {
-                // Whoever waits for it is there until it comes.
-                let _ = told.send(address.port());
-            };
-            drop(system::serve(backend, &ready, &|| {
-                ended.load(Ordering::SeqCst)
-            }));
-        };
-        let named = thread::Builder::new().name("backend".to_owned());
-        let thread = Some(named.spawn(run).on("start", "the backend")?);
-        let port = ready.recv().map_err(std::io::Error::other);
-        Ok(Self {
-            port: port.on("start", "the backend")?,
-            ends,
-            thread,
-        })
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.ends.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-fn input(pem: &str) -> crate::identity::Input {
-    crate::identity::Input {
-        name: String::new(),
-        bytes: pem.to_owned().into(),
-    }
-}
 
 /// The first certificate of several, PEM.
 fn first(certificates: &str) -> &str {
@@ -161,22 +43,16 @@ fn leaf_of(pair: &Pair) -> Result<Leaf> {
 }
 
 /// The host, and what is rolled out to it.
-pub(super) struct Story<'a> {
+pub(in crate::demo) struct Story<'a> {
     host: DemoHost<Product>,
     teller: Teller<'a>,
     pairs: [(Files, Leaf); 3],
     _backend: Serving,
 }
 
-/// Figures of a story that held.
-pub(super) struct Told {
-    pub(super) rollouts: usize,
-    pub(super) paths: usize,
-}
-
 impl<'a> Story<'a> {
     /// Lays the product's files out, starts gateway and backend, and pins the gateway.
-    pub(super) fn new(scratch: &Scratch, teller: Teller<'a>) -> Result<Self> {
+    pub(in crate::demo) fn new(scratch: &Scratch, teller: Teller<'a>) -> Result<Self> {
         let now = jiff::Timestamp::now().as_second();
         let authority = Authority::new(now)?;
         let front = authority.issue("gw.example.com", Algorithm::P256, now)?;
@@ -226,7 +102,7 @@ impl<'a> Story<'a> {
         let home = scratch.root().join(HOME.trim_start_matches('/'));
         let machine = Product {
             root: scratch.root(),
-            gateway: Gateway::start(&home, &front, called)?,
+            gateway: Gateway::start(&home, (&front.cert, &front.key), called)?,
             backend: backend.port,
         };
         let mut host = DemoHost::open(&scratch.root(), machine)?;
@@ -249,11 +125,15 @@ impl<'a> Story<'a> {
     }
 
     /// Tells all chapters.
-    pub(super) fn tell(mut self) -> Result<Told> {
+    pub(in crate::demo) fn tell(mut self) -> Result<Told> {
         self.first()?;
         self.renewed()?;
         let paths = self.deaf()?;
-        Ok(Told { rollouts: 2, paths })
+        let rollouts = 2;
+        Ok(Told {
+            held: format!("{rollouts} identities seen by the backend, {paths} paths as before"),
+            figures: vec![("rollouts", rollouts), ("paths", paths)],
+        })
     }
 
     fn first(&mut self) -> Result<()> {

@@ -53,6 +53,24 @@ pub(crate) fn parse(value: &[u8]) -> Option<Vec<Entry>> {
         .collect()
 }
 
+/// Tells whether an access ACL lets a user or a group write that is none of `ours` and not root: the mode does not say, as with an ACL its
+/// group bits are the mask. What is no ACL lets in everybody.
+pub(crate) fn lets_others_write(value: &[u8], ours: &[u32]) -> bool {
+    let Some(entries) = parse(value) else {
+        return true;
+    };
+    let mask = entries.iter().find(|entry| entry.tag == Tag::Mask);
+    let mask = mask.map_or(0o7, |mask| mask.permissions);
+    entries.iter().any(|entry| {
+        let is_other = match entry.tag {
+            Tag::User => entry.id != 0 && !ours.contains(&entry.id),
+            Tag::Group => entry.id != 0,
+            Tag::UserObj | Tag::GroupObj | Tag::Mask | Tag::Other => false,
+        };
+        is_other && entry.permissions & mask & 0o2 != 0
+    })
+}
+
 /// Returns an access ACL as chmod(2) would leave it: the owner's, the mask's (without one the group's) and the others'
 /// permissions are those of the mode. What is no ACL stays.
 ///

@@ -22,7 +22,7 @@ use crate::{
 
 mod probe;
 
-pub use probe::{Lacks, Probe, Shows};
+pub use probe::{Lacks, Probe, Shows, Tells, Told};
 
 /// What to do where a target is a symbolic link although a file is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -319,6 +319,8 @@ pub struct Desired {
     pub reads: Vec<Reads>,
     /// Probes in order.
     pub probes: Vec<Probe>,
+    /// Paths of the targets of this very phase: what its probes find owed is owed by them alone. None: by all.
+    pub own: Option<Vec<HostPath>>,
     /// Probes that must see what they saw: their phase is yet to come.
     pub steady: Vec<Probe>,
     /// What daemons must read once everything is in place.

@@ -301,6 +301,12 @@ impl Error {
     }
 }
 
+/// Counts things, one or several.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// Joins names as `a`, `b`, `c`.
 pub(crate) fn backticked(names: &[String]) -> String {
     names

@@ -5,7 +5,12 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::ExitCode, journal::Intent, plan::IdentityLine, probe::Verdict, state::HostPath,
+    error::{Error, ExitCode, Result},
+    host::Host,
+    journal::{Intent, Store, other_format},
+    plan::IdentityLine,
+    probe::Verdict,
+    state::{HostPath, State},
 };
 
 /// Version of the receipt's format; a fixture of each must stay readable.
@@ -28,15 +33,33 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns the outcome as people read it.
+    /// Every outcome.
+    pub const ALL: [Self; 5] = [
+        Self::Converged,
+        Self::Committed,
+        Self::Placed,
+        Self::RolledBack,
+        Self::Stuck,
+    ];
+
+    /// Returns the outcome in one word, as receipts, files and commands have it.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::Converged => "converged",
             Self::Committed => "committed",
             Self::Placed => "placed",
-            Self::RolledBack => "rolled back",
+            Self::RolledBack => "rolled-back",
             Self::Stuck => "stuck",
+        }
+    }
+
+    /// Returns the outcome as people read it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::RolledBack => "rolled back",
+            other => other.word(),
         }
     }
 
@@ -101,7 +124,43 @@ pub struct Receipt {
     pub phase: Option<String>,
 }
 
+/// What a receipt must say before the rest of it is read.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+}
+
 impl Receipt {
+    /// Returns where the receipt of a generation is kept, below the state directory.
+    #[must_use]
+    pub fn at(generation: u64) -> HostPath {
+        Store::file(generation, "receipt.json")
+    }
+
+    /// Reads the receipt of a generation; none where it has not ended, or its run died before it was written.
+    ///
+    /// # Errors
+    /// As [`Host::load`], and [`Error::Stored`] where it is damaged or not of [`FORMAT`]. The host is as it was.
+    pub fn load(host: &dyn Host, generation: u64) -> Result<Option<Self>> {
+        let at = Self::at(generation);
+        let stored = |message: String| Error::Stored {
+            path: at.to_string(),
+            message,
+        };
+        let state = host.load(&at)?;
+        if state == State::Absent {
+            return Ok(None);
+        }
+        let none = || stored("is not a file".to_owned());
+        let bytes = state.bytes().ok_or_else(none)?;
+        let damaged = |e: serde_json::Error| stored(e.to_string());
+        let head: Head = serde_json::from_slice(bytes.reveal()).map_err(damaged)?;
+        if head.format != FORMAT {
+            return Err(stored(other_format(&head.format, FORMAT)));
+        }
+        serde_json::from_slice(bytes.reveal()).map_err(damaged)
+    }
+
     /// Returns a receipt of nothing, to be filled in.
     #[must_use]
     pub fn empty() -> Self {
@@ -147,6 +206,19 @@ impl Receipt {
             undoes: intent.undoes,
             phase: intent.phase(),
             ..Self::empty()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome;
+
+    #[test]
+    fn the_word_of_every_outcome_is_the_one_that_receipts_have() {
+        for outcome in Outcome::ALL {
+            let quoted = format!("\"{}\"", outcome.word());
+            assert_eq!(serde_json::to_string(&outcome).ok(), Some(quoted));
         }
     }
 }

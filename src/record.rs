@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     host::Host,
     identity::{Certificate, Input},
     journal::{Entry, Generation, Intent, Record, Status, Store},
@@ -84,10 +84,11 @@ impl Told {
             reverts,
             ..
         } = &generation.intent;
-        let receipt = host.load(&Store::file(*number, "receipt.json"))?;
-        let receipt = receipt
-            .bytes()
-            .and_then(|bytes| serde_json::from_slice::<Receipt>(bytes.reveal()).ok());
+        // The journal tells how it ended, whatever became of the receipt.
+        let receipt = match Receipt::load(host, *number) {
+            Err(Error::Stored { .. }) => None,
+            other => other?,
+        };
         let (who, why) = who_and_why(operator);
         let ended = receipt
             .as_ref()

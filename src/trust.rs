@@ -10,6 +10,7 @@ use crate::{
     identity::{Certificate, Identity},
     pins::Leaf,
     plan::{Change, Plan, observe},
+    preflight::{Finding, Severity},
     probe::Says,
     render::shell_word,
     service,
@@ -163,6 +164,13 @@ pub fn install(host: &dyn Host, anchor: &Certificate, pem: String) -> Result<Pla
     let observed = observe(host, vec![target], (owner, owner))?;
     let mut plan = plan(host, observed.changes);
     plan.findings = observed.findings;
+    let message = format!(
+        "`{}`, SHA-256 fingerprint {}: programs of this host trust it from then on",
+        anchor.title(),
+        anchor.sha256
+    );
+    plan.findings
+        .push(Finding::input(Severity::Note, "anchor", message));
     if !plan.services.is_empty() {
         // What it made says that it took the anchor in.
         let link = format!("{LINKS}/{}.pem", name(anchor));

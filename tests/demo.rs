@@ -21,6 +21,9 @@ use nix::{
 };
 use tempfile::TempDir;
 
+#[path = "demo/stories.rs"]
+mod stories;
+
 /// The promise: worth showing to a colleague who does not wait.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -210,116 +213,4 @@ fn daemons_end_with_a_parent_that_was_killed() {
         assert!(start.elapsed() < LIMIT, "{:?}", daemons(temp.path()));
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// Runs a demo to its end, and looks for lines in their order.
-fn tell(name: &str, lines: &[&str]) {
-    let start = Instant::now();
-    let (code, text, errors, temp) = Running::start(&[name]).end();
-    let took = start.elapsed();
-    assert_eq!((code, errors.as_str()), (Some(0), ""), "{text}");
-    assert!(took < LIMIT, "took {took:?}");
-    let mut rest = text.as_str();
-    for line in lines {
-        let Some(at) = rest.find(line) else {
-            panic!("`{line}` is missing, or not in its place:\n{text}");
-        };
-        rest = &rest[at + line.len()..];
-    }
-    assert!(!text.contains("PRIVATE KEY"), "a key was printed");
-    nothing_is_left(&temp);
-}
-
-/// Interrupts a demo, once for each line, as soon as that line is read.
-fn interrupt(name: &str, lines: &[&str]) {
-    for until in lines {
-        let mut demo = Running::start(&[name]);
-        demo.read_until(until);
-        demo.signal(Signal::SIGINT);
-        let (code, text, errors, temp) = demo.end();
-        assert_eq!(code, Some(1), "{until}: {text}{errors}");
-        assert!(errors.contains("interrupted by SIGINT"), "{errors}");
-        assert!(!text.contains("every claim held"), "{text}");
-        nothing_is_left(&temp);
-    }
-}
-
-#[test]
-fn the_story_of_a_server_that_is_pinned_holds_in_time_and_leaves_nothing_behind() {
-    let lines = [
-        "\"fingerprint-sha256\": \"",
-        "a client that pins it has logged in",
-        "  127.0.0.1:443: SHA-256 ",
-        "running: tellpm process:httpd2, then tellpm process:httpd2 t",
-        "refused the connection",
-        "committed: generation 1, 2 probes good",
-        "a client that pins it has logged in",
-        "rolled back: generation 2, everything as it was before",
-        "of a type that this httpd does not know",
-        "a client that pins it has logged in",
-        "`127.0.0.1:443` is not the peer that is pinned: nothing was sent to it",
-        "got 0 requests and 0 logins",
-        "every claim held: 3 logins at the server, none in its place, ",
-    ];
-    tell("checkpoint", &lines);
-
-    let (code, text, errors, temp) = Running::start(&["checkpoint", "--json"]).end();
-    assert_eq!((code, errors.as_str()), (Some(0), ""), "{text}");
-    let document: serde_json::Value = serde_json::from_str(&text).expect("one document");
-    assert_eq!(document["format"], "certroll/demo-checkpoint/1");
-    assert_eq!(document["logins"], 3);
-    nothing_is_left(&temp);
-}
-
-#[test]
-fn an_interrupted_story_of_a_server_that_is_pinned_fails_and_leaves_nothing_behind() {
-    interrupt(
-        "checkpoint",
-        &["== The plan", "running: tellpm", "refused the connection"],
-    );
-}
-
-#[test]
-fn the_story_of_a_gateway_and_its_backend_holds_in_time_and_leaves_nothing_behind() {
-    let lines = [
-        "[allow-all]",
-        "<servers>*</servers>",
-        "<servers>backend.example.com:9444</servers>",
-        "<KeyPassword>[not shown]</KeyPassword>",
-        "the gateway's log: javax.net.ssl.SSLHandshakeException",
-        "committed: generation 1, 1 probe good",
-        "called through the gateway: the backend saw `",
-        "running: touch -c",
-        "committed: generation 2, 1 probe good",
-        "called through the gateway: the backend saw `",
-        "-Djavax.net.debug=ssl:handshake",
-        "rolled back: generation 3, everything as it was before",
-        "every claim held: 2 identities seen by the backend, ",
-    ];
-    tell("wso2", &lines);
-    interrupt("wso2", &["== A renewal", "running: touch"]);
-}
-
-#[test]
-fn the_story_of_an_appliance_holds_in_time_and_leaves_nothing_behind() {
-    let lines = [
-        "the appliance serves ",
-        "plain HTTP answers",
-        "> POST https://127.0.0.1:",
-        "undo: with the pair from before: POST https://127.0.0.1:",
-        "committed: generation 1, ",
-        "plain HTTP is closed",
-        "converged: ",
-        "rolled back: generation 2, everything as it was before",
-        "plain HTTP is closed",
-        "/v1/security/sslcertificate: 200, with a key",
-        "every claim held: ",
-        "3 keys among them, none in the clear",
-    ];
-    tell("speechmatics", &lines);
-}
-
-#[test]
-fn an_interrupted_story_of_an_appliance_fails_and_leaves_nothing_behind() {
-    interrupt("speechmatics", &["== The plan", "sending POST"]);
 }

@@ -95,6 +95,43 @@ fn a_journal_of_a_newer_version_is_refused_by_name_and_nothing_is_touched() {
 }
 
 #[test]
+fn a_receipt_of_a_newer_version_or_a_damaged_one_is_refused_by_name_and_hides_no_generation() {
+    let newer = RECEIPT.replace("certroll/receipt/1", "certroll/receipt/2");
+    assert_ne!(newer, RECEIPT);
+    let at = "R/var/lib/certroll/generations/000001/receipt.json";
+    for (receipt, why) in [
+        (
+            newer.as_str(),
+            "receipt.json`: is of format `certroll/receipt/2`, made by a newer certroll",
+        ),
+        ("{}", "receipt.json`: missing field `format`"),
+        ("", "receipt.json`: EOF while parsing"),
+    ] {
+        let scratch = written_by_version_1(JOURNAL);
+        scratch.file(at, receipt);
+        // The journal knows that it committed, and not that nothing could be proved.
+        scratch.on_root("history").exits(0).says("committed");
+        let refused = scratch.on_root("show 1").exits(4);
+        assert!(refused.err.contains(why), "{refused:#?}");
+        // A run that died after its end: what is open is closed, and the receipt is what cannot be told.
+        scratch.file("R/var/lib/certroll/pending", "1\n");
+        let refused = scratch.on_root("recover").exits(4);
+        assert!(refused.err.contains(why), "{refused:#?}");
+        scratch.on_root("recover").exits(0);
+    }
+    let scratch = written_by_version_1(JOURNAL);
+    scratch.sh(&format!("rm {at}; mkdir {at}"));
+    let refused = scratch.on_root("show 1").exits(4);
+    assert!(refused.err.contains("is not a file"), "{refused:#?}");
+    // What cannot be read at all is no receipt that is damaged.
+    scratch.sh(&format!("rmdir {at}; umask 0; echo > {at}"));
+    for command in ["history", "show 1"] {
+        let refused = scratch.on_root(command).exits(2);
+        assert!(refused.err.contains("others may write it"), "{refused:#?}");
+    }
+}
+
+#[test]
 fn a_journal_larger_than_any_other_file_is_read() {
     let padded = format!(r#""operator":"{}""#, "x".repeat(17 << 20));
     let scratch = written_by_version_1(&JOURNAL.replace(r#""operator":"root""#, &padded));

@@ -7,6 +7,7 @@
 //!   account      made once for each server and binding, its key kept before             account.rs
 //!   prove        the server looks at one name after the other                      prove.rs
 //!   present      what it looks for, put there and taken away again                 present.rs, zone.rs
+//!   update       a change of a record, signed, and its answer, verified             update.rs, tsig.rs, dns.rs
 //! Folder         each step kept before the next, so that a killed run is taken up  folder.rs, store.rs
 //! due            when the next one is due                                          due.rs       pure
 //! Stands         how an identity stands, the server's word about it included       renewal.rs
@@ -19,6 +20,7 @@
 mod account;
 mod asked;
 mod before;
+mod dns;
 mod due;
 mod folder;
 mod order;
@@ -30,6 +32,7 @@ mod request;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tsig;
 mod update;
 mod wire;
 mod zone;

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use instant_acme::{Account, Identifier, NewOrder, Order, OrderStatus};
+use instant_acme::{
+    Account, CertificateIdentifier, Error as AcmeError, Identifier, NewOrder, Order, OrderStatus,
+};
 
 use super::{
     asked::Asked,
     before,
     folder::{Begun, Folder},
-    problem,
+    problem, renewal,
     request::anchors,
     wire::Wire,
 };
@@ -134,12 +136,20 @@ impl Run<'_> {
                     .map_or_else(|_| Identifier::Dns(name.clone()), Identifier::Ip)
             })
             .collect();
-        let new = NewOrder::new(&identifiers);
-        let order = self.wire.drive(host, account.new_order(&new))?;
+        let made = ordered(account, &identifiers, self.replaced(host));
+        let order = self.wire.drive(host, made)?;
         begun.url = Some(order.url().to_owned());
         self.folder.save(host, "order.json", &begun)?;
         (self.say)(&format!("order {}", problem::plain(order.url())));
         Ok((order, begun))
+    }
+
+    /// Returns what the server knows the leaf in force by, where it is its own. One that cannot be read hinders no order.
+    fn replaced(&self, host: &dyn Host) -> Option<CertificateIdentifier<'static>> {
+        let before = self.folder.asked(host).ok()?;
+        let is_theirs = before.server == self.asked.server;
+        let identity = self.folder.identity(host).ok()?.filter(|_| is_theirs)?;
+        renewal::id(&identity)
     }
 
     /// Sends the request for a certificate, waits for it, and returns it with its chain.
@@ -214,6 +224,33 @@ impl Run<'_> {
         let time = self.wire.wait().unwrap_or(PAUSE.0);
         rest(host, time.clamp(PAUSE.0, PAUSE.1))
     }
+}
+
+/// Makes an order that says which leaf it replaces (RFC 9773 section 5), where the server has heard of that; once more without
+/// where that is no order for it.
+async fn ordered(
+    account: &Account,
+    identifiers: &[Identifier],
+    replaced: Option<CertificateIdentifier<'static>>,
+) -> std::result::Result<Order, AcmeError> {
+    let new = NewOrder::new(identifiers);
+    let Some(replaced) = replaced else {
+        return account.new_order(&new).await;
+    };
+    let made = account
+        .new_order(&NewOrder::new(identifiers).replaces(replaced))
+        .await;
+    let may_be_for_that = match &made {
+        // It has no renewal information, or has heard of drafts alone, and its order says nothing of it.
+        Err(AcmeError::Unsupported(_) | AcmeError::Other(_)) => true,
+        // `alreadyReplaced`, and what servers say to a leaf of another account or one that they have forgotten.
+        Err(AcmeError::Api(problem)) => problem::may_be_for_a_field(problem),
+        _ => false,
+    };
+    if may_be_for_that {
+        return account.new_order(&new).await;
+    }
+    made
 }
 
 /// Waits, unless this run is asked to end.

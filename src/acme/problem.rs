@@ -129,6 +129,11 @@ pub(super) fn told(server: &str, error: AcmeError) -> Error {
     }
 }
 
+/// Tells whether a request may be taken without one of its fields: not one that came at a wrong time.
+pub(super) fn may_be_for_a_field(problem: &Problem) -> bool {
+    !["badNonce", "rateLimited"].contains(&kind(problem))
+}
+
 /// Tells whether an error only says that a nonce was not taken, so that all may be tried again.
 pub(super) fn is_lost_nonce(error: &Error) -> bool {
     matches!(error, Error::Server { message, .. } if message.contains("(badNonce)"))

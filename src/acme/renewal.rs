@@ -179,7 +179,7 @@ fn jitter(identity: &Identity) -> u32 {
 }
 
 /// Returns what a server knows a leaf by (RFC 9773 section 4.1).
-fn id(identity: &Identity) -> Option<CertificateIdentifier<'static>> {
+pub(super) fn id(identity: &Identity) -> Option<CertificateIdentifier<'static>> {
     let (_, leaf) = X509Certificate::from_der(&identity.leaf.der).ok()?;
     let (issuer, serial) = (identity.leaf.aki.as_deref()?, leaf.raw_serial());
     Some(CertificateIdentifier::new(Der::from_slice(issuer), Der::from_slice(serial)).into_owned())

@@ -15,7 +15,9 @@ use crate::{
 };
 
 mod astray;
+mod replaces;
 mod server;
+mod signed;
 
 use server::Server;
 

@@ -2,7 +2,8 @@
 
 use super::{
     asked::Update,
-    update::{self, Key, Record},
+    tsig::Key,
+    update::{self, Record, Sent},
 };
 use crate::{
     error::{Error, Result},
@@ -21,7 +22,7 @@ pub(super) struct Added {
 /// Adds a record to the zone that its name is in: the nearest that the server takes it for.
 ///
 /// # Errors
-/// [`Error::Server`] where it takes it for none; [`Error::Input`] where the key is none.
+/// [`Error::Server`] where it takes it for none, or its answer proves nothing; [`Error::Input`] where the key is none.
 pub(super) fn add(host: &dyn Host, to: &Update, name: String, value: &str) -> Result<Added> {
     let record = Record {
         name: &name,
@@ -30,8 +31,8 @@ pub(super) fn add(host: &dyn Host, to: &Update, name: String, value: &str) -> Re
     };
     let mut said = Vec::new();
     for zone in update::zones(&name) {
-        match change(host, to, &zone, record)? {
-            None => {
+        match change(host, to, &zone, record) {
+            Ok(None) => {
                 return Ok(Added {
                     to: to.clone(),
                     zone,
@@ -39,7 +40,16 @@ pub(super) fn add(host: &dyn Host, to: &Update, name: String, value: &str) -> Re
                     name,
                 });
             }
-            Some(code) => said.push(code),
+            Ok(Some(code)) => said.push(code),
+            Err(error) => {
+                // It may be there all the same; what is told is why that is not known.
+                let gone = Record {
+                    added: false,
+                    ..record
+                };
+                drop(change(host, to, &zone, gone));
+                return Err(error);
+            }
         }
     }
     Err(refused(to, telling(&said), &name))
@@ -76,14 +86,24 @@ fn change(
     let key = Key::read(&to.key_file, &host.read_input(&to.key_file)?)?;
     let random = host.random()?;
     let id = u16::from_be_bytes([random[0], random[1]]);
-    let message = update::message(id, zone, record, &key, host.now());
-    Ok(update::answer(id, &host.dns(&to.server, &message)?))
+    let mut message = update::message(id, zone, record);
+    let mac = key.sign(&mut message, host.now());
+    let sent = Sent { id, key: &key, mac };
+    let reply = host.dns(&to.server, &message)?;
+    sent.answer(&reply, host.now()).map_err(|why| Error::Server {
+        server: to.server.clone(),
+        message: format!(
+            "answers an update of `{}` with what proves nothing: it {why}",
+            record.name
+        ),
+        hint: "is it the server that has the key, and is nobody in between? Look whether the record is there, and remove it".to_owned(),
+    })
 }
 
 fn refused(to: &Update, said: &str, name: &str) -> Error {
     Error::Server {
         server: to.server.clone(),
         message: format!("does not take an update of `{name}`: {said}"),
-        hint: "NOTAUTH: it has no such zone, does not know the key, or its clock is another; REFUSED: the key may not".to_owned(),
+        hint: "NOTAUTH: it has no such zone; BADKEY, BADSIG: it has no such key, or another; BADTIME: its clock is another; REFUSED: the key may not".to_owned(),
     }
 }

@@ -342,7 +342,7 @@ impl Journal<'_, '_> {
                     .insert(receipt.rollout.clone(), remembered);
             }
         }
-        let at = Store::file(number, "receipt.json");
+        let at = Receipt::at(number);
         let bytes = serde_json::to_vec_pretty(&receipt).unwrap_or_default();
         let staged = Store::stage_remembered(&mut self.writer, &rollouts)?;
         self.writer.edit(&crate::journal::create(&at, bytes))?;

@@ -101,7 +101,12 @@ fn finish(writer: &mut Writer<'_>, generation: &Generation) -> Result<Receipt> {
     } else {
         Store::drop_remembered(writer)?;
     }
-    let receipt = receipt(writer.host(), generation.intent.generation);
+    let number = generation.intent.generation;
+    let missing = || Error::Stored {
+        path: Receipt::at(number).to_string(),
+        message: "is missing".to_owned(),
+    };
+    let receipt = Receipt::load(writer.host(), number).and_then(|kept| kept.ok_or_else(missing));
     let intent = &generation.intent;
     match (generation.status, &receipt) {
         (Status::Committed, Ok(receipt)) => {
@@ -115,19 +120,6 @@ fn finish(writer: &mut Writer<'_>, generation: &Generation) -> Result<Receipt> {
     }
     Store::close(writer)?;
     receipt
-}
-
-fn receipt(host: &dyn Host, number: u64) -> Result<Receipt> {
-    let at = Store::file(number, "receipt.json");
-    let state = host.load(&at)?;
-    let stored = |message: String| Error::Stored {
-        path: at.to_string(),
-        message,
-    };
-    let bytes = state
-        .bytes()
-        .ok_or_else(|| stored("is missing".to_owned()))?;
-    serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))
 }
 
 /// Removes generations that were written but never opened: their runs died before touching the host.

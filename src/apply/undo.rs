@@ -105,7 +105,7 @@ impl Undo<'_, '_, '_> {
     }
 
     fn close(&mut self, generation: &mut Generation, receipt: &Receipt) -> Result<()> {
-        let at = Store::file(generation.intent.generation, "receipt.json");
+        let at = Receipt::at(generation.intent.generation);
         let bytes = serde_json::to_vec_pretty(receipt).unwrap_or_default();
         Store::put(self.writer, &at, bytes)?;
         record(self.writer, generation, &Event::RolledBack)?;

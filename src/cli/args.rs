@@ -17,7 +17,7 @@ pub(crate) use issue::{Issue, Made, MadeByCa};
 pub(crate) use peers::{Pin, Probing};
 pub(crate) use rollout::{Go, Revert, Rollout};
 pub(crate) use serve::{Backend, Serve};
-pub(crate) use sni::Sni;
+pub(crate) use sni::{Explained, Sni};
 pub(crate) use stores::{Keystore, NewStore, Opened, StoreFormat};
 pub(crate) use trust::{Anchor, Trust};
 pub(crate) use watch::{Shape, Watching};
@@ -91,6 +91,8 @@ pub(crate) enum Story {
     Wazo,
     /// A Check Point management server whose clients pin its leaf
     Checkpoint,
+    /// An Era platform of two servers, with domains of their own
+    Era,
     /// A Speechmatics appliance over the network
     Speechmatics,
     /// A WSO2 gateway whose backend demands a client certificate

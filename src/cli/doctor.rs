@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::{
     print::Printer,
-    text::{BOLD, GREEN, RED, count, paint},
+    text::{BOLD, GREEN, RED, paint},
 };
 use crate::{
     doctor::{self, Explained, Report},
-    error::{ExitCode, Result},
+    error::{ExitCode, Result, count},
     host::Host,
     rollouts::Request,
 };

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, ExitCode, On as _, Result},
     hooks,
     host::Host,
+    identity::date,
     journal::Store,
     prepare,
     receipt::Outcome,
@@ -139,7 +140,7 @@ fn one(
         return Err(Error::Findings(plan.findings));
     }
     if let Some(last) = hooks::tried(host, &plan)? {
-        let (number, when) = (last.intent.generation, text::time(last.intent.started));
+        let (number, when) = (last.intent.generation, date(last.intent.started));
         return Err(Error::Tried { number, when });
     }
     keep.hook = Some(hook.to_owned());

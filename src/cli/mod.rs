@@ -27,7 +27,7 @@ mod record;
 mod renew;
 mod renewals;
 pub(crate) mod serve;
-mod sni;
+pub(crate) mod sni;
 mod status;
 pub(crate) mod text;
 mod trust;

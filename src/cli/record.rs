@@ -12,8 +12,9 @@ use super::{
 use crate::{
     error::{Error, ExitCode, Result},
     host::Host,
+    identity::date,
     journal::{Store, other_format},
-    plan::View,
+    plan::{FORMAT, View},
     receipt::Receipt,
     record::{Life, Told},
 };
@@ -59,7 +60,7 @@ fn table(rows: &[Row]) -> String {
             Err(error) => row.extend(["unreadable".to_owned(), error.clone()]),
             Ok(told) => row.extend([
                 told.state.to_owned(),
-                text::time(told.started),
+                date(told.started),
                 (told.finished).map_or_else(String::new, |end| text::took(end - told.started)),
                 told.rollout.clone(),
                 told.changes.to_string(),
@@ -127,14 +128,13 @@ pub(crate) fn show(
 ) -> Result<ExitCode> {
     let generation = Store::generation(host, number)?;
     let told = Told::of(host, &generation)?;
-    let plan = load(host, number, "plan.json", crate::plan::FORMAT)?;
-    let receipt = load(host, number, "receipt.json", crate::receipt::FORMAT)?;
+    let plan = plan(host, number)?;
     let view: Option<View> = plan.clone().and_then(|p| serde_json::from_value(p).ok());
-    let ended: Option<Receipt> = (receipt.clone()).and_then(|r| serde_json::from_value(r).ok());
+    let receipt = Receipt::load(host, number)?;
     if let Some(path) = html {
         let written = page(Page {
             plan: view.as_ref(),
-            receipt: ended.as_ref(),
+            receipt: receipt.as_ref(),
             told: Some(&told),
             before: &told.before,
             after: told.after.as_ref(),
@@ -148,7 +148,7 @@ pub(crate) fn show(
         if let Some(view) = &view {
             out.push_str(&text::plan(view, true));
         }
-        if let Some(receipt) = &ended {
+        if let Some(receipt) = &receipt {
             out.push_str(&text::receipt(receipt, true));
         }
         out
@@ -164,13 +164,13 @@ fn head(told: &Told) -> String {
         told.state,
         told.who,
         why(told),
-        text::time(told.started)
+        date(told.started)
     );
     if let Some(finished) = told.finished {
         let _ = writeln!(out, "took: {}", text::took(finished - told.started));
     }
     let leaf = |life: &Life| {
-        let (fingerprint, until) = (&life.fingerprint, text::time(life.not_after));
+        let (fingerprint, until) = (&life.fingerprint, date(life.not_after));
         format!("{fingerprint} ({}, until {until})", life.subject)
     };
     for life in &told.before {
@@ -182,9 +182,9 @@ fn head(told: &Told) -> String {
     out
 }
 
-/// Reads a document of a generation, which must be of our version.
-fn load(host: &dyn Host, number: u64, name: &str, ours: &str) -> Result<Option<Value>> {
-    let at = Store::file(number, name);
+/// Reads the plan of a generation, which must be of our version.
+fn plan(host: &dyn Host, number: u64) -> Result<Option<Value>> {
+    let at = Store::file(number, "plan.json");
     let stored = |message: String| Error::Stored {
         path: at.to_string(),
         message,
@@ -193,10 +193,9 @@ fn load(host: &dyn Host, number: u64, name: &str, ours: &str) -> Result<Option<V
     let Some(bytes) = state.bytes() else {
         return Ok(None);
     };
-    let document: Value =
-        serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))?;
-    match document["format"].as_str().filter(|found| *found != ours) {
-        Some(found) => Err(stored(other_format(found, ours))),
-        None => Ok(Some(document)),
+    let plan: Value = serde_json::from_slice(bytes.reveal()).map_err(|e| stored(e.to_string()))?;
+    match plan["format"].as_str().filter(|found| *found != FORMAT) {
+        Some(found) => Err(stored(other_format(found, FORMAT))),
+        None => Ok(Some(plan)),
     }
 }

@@ -6,12 +6,12 @@ use super::{
     args::{Go, Renew},
     changes, hooks,
     print::Printer,
-    text,
 };
 use crate::{
     acme::{self, Folder, Stands, obtain},
     error::{Error, ExitCode, Result},
     host::Host,
+    identity::date,
     journal::Store,
     rollouts::{self, Request},
 };
@@ -93,9 +93,9 @@ fn one(host: &mut dyn Host, folder: &Folder, force: bool, printer: &Printer) -> 
             server: name.to_owned(),
             message: format!(
                 "was not renewed on {}: {}; tried again from {}",
-                text::time(missed.when),
+                date(missed.when),
                 missed.message,
-                text::time(again)
+                date(again)
             ),
             hint: format!("once that is mended: `certroll renew --force {name}`"),
         });
@@ -109,7 +109,7 @@ fn one(host: &mut dyn Host, folder: &Folder, force: bool, printer: &Printer) -> 
             printer.detail(|| {
                 format!(
                     "renewed: identity `{name}`, leaf {leaf}, until {}\n",
-                    text::time(until)
+                    date(until)
                 )
             });
             Ok(json!({ "id": name, "renewed": true, "fingerprint": leaf, "not_after": until }))

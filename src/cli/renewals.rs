@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::text;
-use crate::watch::Renewal;
+use crate::{identity::date, watch::Renewal};
 
 /// Writes how renewals stand, a line or two each.
 pub(super) fn shown(renewals: &[Renewal]) -> String {
@@ -18,16 +17,16 @@ pub(super) fn shown(renewals: &[Renewal]) -> String {
             let _ = writeln!(out, "BAD  identity {name}: cannot be told: {trouble}");
         }
         if let Some(due) = one.due {
-            let _ = writeln!(out, "identity {name}: renewed from {} on", text::time(due));
+            let _ = writeln!(out, "identity {name}: renewed from {} on", date(due));
         }
         if let Some(missed) = &one.missed {
             let _ = writeln!(
                 out,
                 "BAD  identity {name}: not renewed on {} ({} in a row): {}; tried again from {}",
-                text::time(missed.when),
+                date(missed.when),
                 missed.count,
                 missed.message,
-                text::time(one.again.unwrap_or_default())
+                date(one.again.unwrap_or_default())
             );
         }
     }

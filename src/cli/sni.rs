@@ -4,6 +4,7 @@ use std::{fmt::Write as _, io::ErrorKind};
 
 use serde::Serialize;
 
+pub(crate) use super::args::Explained;
 use super::{
     args::Sni,
     print::{Printer, render_findings},
@@ -20,35 +21,38 @@ use crate::{
     state::Bytes,
 };
 
-#[derive(Serialize)]
-struct Report {
+/// What answers for each name.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
     format: &'static str,
-    names: Vec<Looked>,
+    pub(crate) names: Vec<Looked>,
 }
 
-#[derive(Serialize)]
-struct Looked {
+/// What answers for one name.
+#[derive(Debug, Serialize)]
+pub(crate) struct Looked {
     /// The name; null where the client sends none.
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Why the name was not looked for.
     nameless: Option<&'static str>,
     steps: Vec<Step>,
-    answers: Vec<Line>,
-    findings: Vec<Finding>,
+    pub(crate) answers: Vec<Line>,
+    pub(crate) findings: Vec<Finding>,
 }
 
-#[derive(Serialize)]
-struct Line {
+/// A certificate that answers.
+#[derive(Debug, Serialize)]
+pub(crate) struct Line {
     from: Origin,
     subject: Option<String>,
-    fingerprint: Option<String>,
+    pub(crate) fingerprint: Option<String>,
     not_after: Option<i64>,
 }
 
 /// Explains what answers; changes nothing.
 ///
 /// # Errors
-/// As [`Site::read`], [`profile::load`] and [`Files::read`]; [`Error::Usage`] where the profile has no rules.
+/// As [`report`].
 pub(super) fn run(
     host: &dyn Host,
     command: &Sni,
@@ -56,6 +60,35 @@ pub(super) fn run(
     printer: &Printer,
 ) -> Result<ExitCode> {
     let Sni::Explain(asked) = command;
+    let report = report(host, asked, profiles_dir)?;
+    printer.result(&report, || report.text());
+    let mut findings = report.names.iter().flat_map(|n| &n.findings);
+    Ok(if findings.any(|f| f.severity != Severity::Note) {
+        ExitCode::Differences
+    } else {
+        ExitCode::Success
+    })
+}
+
+impl Report {
+    /// Renders one name step by step, and several as a table.
+    pub(crate) fn text(&self) -> String {
+        match self.names.as_slice() {
+            [one] => whole(one),
+            all => table(all),
+        }
+    }
+}
+
+/// Finds out what answers.
+///
+/// # Errors
+/// As [`Site::read`], [`profile::load`] and [`Files::read`]; [`Error::Usage`] where the profile has no rules.
+pub(crate) fn report(
+    host: &dyn Host,
+    asked: &Explained,
+    profiles_dir: Option<&str>,
+) -> Result<Report> {
     let rules = profile::load(&asked.profile, host, profiles_dir)?.sni;
     let rules = rules.ok_or_else(|| Error::Usage {
         message: format!("profile `{}` has no section `sni`", asked.profile),
@@ -85,19 +118,9 @@ pub(super) fn run(
             findings,
         }
     });
-    let report = Report {
+    Ok(Report {
         format: "certroll/sni/1",
         names: explained.collect(),
-    };
-    printer.result(&report, || match report.names.as_slice() {
-        [one] => whole(one),
-        all => table(all),
-    });
-    let mut findings = report.names.iter().flat_map(|n| &n.findings);
-    Ok(if findings.any(|f| f.severity != Severity::Note) {
-        ExitCode::Differences
-    } else {
-        ExitCode::Success
     })
 }
 
@@ -184,7 +207,9 @@ fn says(answer: &Line) -> String {
 fn table(names: &[Looked]) -> String {
     let mut rows = vec![["name", "answers", "leaf", "until", "findings"].map(str::to_owned)];
     for name in names {
-        let found: Vec<&str> = name.findings.iter().map(|f| f.name).collect();
+        let mut found: Vec<&str> = name.findings.iter().map(|f| f.name).collect();
+        // Several roles may have the same fault.
+        found.dedup();
         for answer in &name.answers {
             let from = match &answer.from {
                 Origin::Domain(name) => format!("domain {name}"),

@@ -11,8 +11,9 @@ use super::{
     text,
 };
 use crate::{
-    error::{Error, ExitCode, Result},
+    error::{Error, ExitCode, Result, count},
     host::Host,
+    identity::date,
     journal::Store,
     plan::{Plan, View},
     prepare,
@@ -37,7 +38,9 @@ pub(crate) fn show(
     let watched = watch::seen(host, &plan.rollout, &prepared);
     let now = host.now();
     let is_ending = |one: &Sighting| one.not_after - now < one.warning;
-    let wanted_ends = plan.identity.not_after - now < crate::identity::Checks::WARN_DAYS * 86_400;
+    // Where a platform gets its pair by itself there is none that is wanted.
+    let wanted_ends = !plan.identity.fingerprint.is_empty()
+        && plan.identity.not_after - now < crate::identity::Checks::WARN_DAYS * 86_400;
     let known = |one: &Sighting| one.sha256 == plan.identity.fingerprint;
     // Of the identity that is wanted but nowhere yet only its end is known.
     let expires_soon = watched.certificates.iter().any(is_ending)
@@ -110,13 +113,13 @@ fn head(view: &View, plan: &Plan, brief: bool) -> String {
         (false, _) => "drifted or owed",
     };
     let first = format!("rollout {}: {state}\n", view.rollout);
-    if brief {
+    if brief || view.identity.fingerprint.is_empty() {
         return first;
     }
     format!(
         "{first}leaf {}, until {}{}\n",
         view.identity.fingerprint,
-        text::time(view.identity.not_after),
+        date(view.identity.not_after),
         text::taken_from(&view.identity)
     )
 }
@@ -132,8 +135,8 @@ fn certificates(out: &mut String, watched: &Watched, now: i64, verbose: bool) {
             left if left < one.warning => "ENDS SOON",
             _ => "until",
         };
-        let many = text::count(places.len(), "place");
-        let (subject, end) = (&one.subject, text::time(one.not_after));
+        let many = count(places.len(), "place");
+        let (subject, end) = (&one.subject, date(one.not_after));
         let _ = writeln!(out, "{word} {end}: {subject}, at {many}");
         for place in places.iter().filter(|_| verbose) {
             let _ = writeln!(out, "    {}", place.place);
@@ -148,7 +151,7 @@ fn certificates(out: &mut String, watched: &Watched, now: i64, verbose: bool) {
             "last run: generation {} {}, {}",
             last.generation,
             last.outcome.words(),
-            text::time(last.finished)
+            date(last.finished)
         );
     }
 }

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use crate::{
+    error::count,
+    identity::date,
     plan::{ChangeView, FindingView, IdentityLine, View},
     receipt::{Outcome, Receipt},
 };
@@ -18,14 +20,6 @@ pub(crate) const BOLD: Style = Style::new().bold();
 /// Wraps a text in a style.
 pub(crate) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
-}
-
-/// Formats a time, seconds since the epoch, as `2026-01-31 12:00 UTC`.
-pub(crate) fn time(seconds: i64) -> String {
-    let Ok(time) = jiff::Timestamp::from_second(seconds) else {
-        return format!("@{seconds}");
-    };
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// Formats a time that something took, in seconds.
@@ -48,7 +42,7 @@ pub(crate) fn plan(view: &View, verbose: bool) -> String {
             out,
             "         {}, leaf {short}, until {}{}",
             identity.names.join(", "),
-            time(identity.not_after),
+            date(identity.not_after),
             taken_from(identity)
         );
     }
@@ -106,12 +100,6 @@ pub(crate) fn blunt(view: &View) -> String {
         view.findings.iter().filter(|f| f.severity == "fatal"),
     );
     out + &summary(view) + "\n"
-}
-
-/// Counts things, one or several.
-pub(crate) fn count(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }
 
 /// Says where an identity was taken from, where that is known.

@@ -11,9 +11,10 @@ use super::{
     write_new,
 };
 use crate::{
-    error::{ExitCode, Result},
+    error::{Error, ExitCode, Result},
     host::Host,
     identity::{Certificate, certificate_pem},
+    preflight::Finding,
     source::Files,
     trust,
 };
@@ -25,7 +26,7 @@ pub(crate) fn run(host: &mut dyn Host, command: &Trust, printer: &Printer) -> Re
             export(host, &anchor, out.as_deref(), *der, printer)
         }
         Trust::Install { anchor, go } => {
-            let anchor = read(host, anchor)?;
+            let anchor = taken(host, anchor)?;
             let pem = certificate_pem(&anchor.der);
             changes::hooks(host, *go, printer, |host| {
                 trust::install(host, &anchor, pem)
@@ -38,13 +39,27 @@ pub(crate) fn run(host: &mut dyn Host, command: &Trust, printer: &Printer) -> Re
     }
 }
 
-fn read(host: &dyn Host, asked: &Anchor) -> Result<Certificate> {
-    let files = Files {
+fn files(asked: &Anchor) -> Files {
+    Files {
         others: vec![asked.file.clone()],
         password_file: asked.password_file.clone(),
         ..Files::default()
-    };
-    let (identity, _) = files.read(host)?;
+    }
+}
+
+fn read(host: &dyn Host, asked: &Anchor) -> Result<Certificate> {
+    let (identity, _) = files(asked).read(host)?;
+    trust::anchor(&identity).cloned()
+}
+
+/// Reads what this host is to trust: nobody but root may have chosen it.
+fn taken(host: &dyn Host, asked: &Anchor) -> Result<Certificate> {
+    let (identity, findings) = files(asked).judged(host)?;
+    let open = |finding: &Finding| finding.name == "source-open";
+    let open: Vec<Finding> = findings.into_iter().filter(open).collect();
+    if !open.is_empty() {
+        return Err(Error::Findings(open));
+    }
     trust::anchor(&identity).cloned()
 }
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde_json::json;
 
 use super::{
-    fold,
+    Told, fold,
     host::{DemoHost, Machine},
     mint::{self, Algorithm, Authority, Pair},
     portal::{Portal, Ways, login},
@@ -102,12 +102,6 @@ pub(super) struct Story<'a> {
     other: PathBuf,
 }
 
-/// Figures of a story that held.
-pub(super) struct Told {
-    pub(super) logins: usize,
-    pub(super) paths: usize,
-}
-
 impl<'a> Story<'a> {
     /// Makes the server with the pair of its first-time wizard, starts it, and mints what is to come.
     pub(super) fn new(scratch: &Scratch, teller: Teller<'a>) -> Result<Self> {
@@ -152,9 +146,12 @@ impl<'a> Story<'a> {
         self.forward()?;
         let paths = self.broken()?;
         self.between()?;
+        let logins = self.portal().logins();
         Ok(Told {
-            logins: self.portal().logins(),
-            paths,
+            held: format!(
+                "{logins} logins at the server, none in its place, {paths} paths as before"
+            ),
+            figures: vec![("logins", logins), ("paths", paths)],
         })
     }
 

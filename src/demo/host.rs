@@ -153,6 +153,12 @@ impl<M: Machine> Host for DemoHost<M> {
         self.files.fetch(&call)
     }
 
+    fn send(&mut self, call: &Call) -> Result<Reply> {
+        let mut call = call.clone();
+        call.dial = self.real(&call.dial)?;
+        self.files.send(&call)
+    }
+
     fn resolve(&self, name: &str) -> Vec<IpAddr> {
         if let Ok(address) = name.parse() {
             return vec![address];

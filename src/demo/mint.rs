@@ -84,6 +84,8 @@ pub(super) fn appliance_pair(now: i64) -> Result<Pair> {
 pub(super) struct Authority {
     /// Intermediate and root, PEM, as a CA hands them out.
     chain: String,
+    /// The root, PEM, as a store of trust anchors holds it.
+    pub(super) root: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -105,6 +107,7 @@ impl Authority {
         let cert = params.signed_by(&key, &root).map_err(unminted)?;
         Ok(Self {
             chain: cert.pem() + &root_cert.pem(),
+            root: root_cert.pem(),
             issuer: Issuer::new(params, key),
         })
     }

@@ -33,7 +33,6 @@ mod fold;
 mod host;
 mod manager;
 mod mint;
-mod mutual;
 mod platform;
 pub mod portal;
 mod scratch;
@@ -44,10 +43,11 @@ mod table;
 mod teller;
 mod wire;
 mod words;
-mod wso2;
+pub mod wso2;
 
 use scratch::Scratch;
 use story::Story;
+use teller::Teller;
 
 /// Tells a story, and checks each claim of it.
 ///
@@ -56,73 +56,56 @@ use story::Story;
 /// # Errors
 /// [`crate::error::Error::Unproved`] where a claim does not hold; [`crate::error::Error::Interrupted`] by a signal.
 pub(crate) fn run(story: DemoStory, printer: &Printer) -> Result<ExitCode> {
+    let teller = Teller(printer);
     match story {
-        DemoStory::Wazo => wazo(printer),
-        DemoStory::Checkpoint => checkpoint(printer),
-        DemoStory::Speechmatics => speechmatics(printer),
-        DemoStory::Wso2 => mutual(printer),
+        DemoStory::Wazo => told(printer, "certroll/demo/1", |scratch| {
+            Story::new(scratch, printer)?.tell()
+        }),
+        DemoStory::Checkpoint => told(printer, "certroll/demo-checkpoint/1", |scratch| {
+            checkpoint::Story::new(scratch, teller)?.tell()
+        }),
+        DemoStory::Era => told(printer, "certroll/demo-era/1", |scratch| {
+            era::Story::new(scratch, teller)?.tell(scratch)
+        }),
+        DemoStory::Speechmatics => told(printer, "certroll/demo-speechmatics/1", |scratch| {
+            speechmatics::Story::new(scratch, printer)?.tell()
+        }),
+        DemoStory::Wso2 => told(printer, "certroll/demo-wso2/1", |scratch| {
+            wso2::Story::new(scratch, teller)?.tell()
+        }),
     }
 }
 
-fn wazo(printer: &Printer) -> Result<ExitCode> {
+/// A story that held.
+#[derive(Debug)]
+struct Told {
+    /// What held, for people.
+    held: String,
+    /// The figures in it, for programs.
+    figures: Vec<(&'static str, usize)>,
+}
+
+/// Has a story told in a scratch directory, and sums it up.
+fn told(
+    printer: &Printer,
+    format: &str,
+    tell: impl FnOnce(&Scratch) -> Result<Told>,
+) -> Result<ExitCode> {
     let start = Instant::now();
     // Before anything is there that a signal could leave behind.
     system::watch_signals()?;
     let scratch = Scratch::make()?;
-    let told = Story::new(&scratch, printer).and_then(Story::tell)?;
+    let Told { held, figures } = tell(&scratch)?;
     drop(scratch);
     let seconds = start.elapsed().as_secs_f64();
-    let document = json!({
-        "format": "certroll/demo/1",
-        "daemons": told.daemons,
-        "endpoints": told.endpoints,
-        "calls": told.calls,
-        "paths": told.paths,
-        "seconds": seconds,
-    });
-    printer.result(&document, || told.last_line(seconds));
-    Ok(ExitCode::Success)
-}
-
-fn checkpoint(printer: &Printer) -> Result<ExitCode> {
-    let start = Instant::now();
-    system::watch_signals()?;
-    let scratch = Scratch::make()?;
-    let told = checkpoint::Story::new(&scratch, teller::Teller(printer))
-        .and_then(checkpoint::Story::tell)?;
-    drop(scratch);
-    let seconds = start.elapsed().as_secs_f64();
-    let checkpoint::Told { logins, paths } = told;
-    let document = json!({
-        "format": "certroll/demo-checkpoint/1",
-        "logins": logins,
-        "paths": paths,
-        "seconds": seconds,
-    });
+    let mut document = json!({ "format": format });
+    for (name, figure) in figures {
+        document[name] = figure.into();
+    }
+    document["seconds"] = seconds.into();
     printer.result(&document, || {
         let word = paint(GREEN, "every claim held");
-        format!("\n{word}: {logins} logins at the server, none in its place, {paths} paths as before; {seconds:.1} s\n")
-    });
-    Ok(ExitCode::Success)
-}
-
-fn speechmatics(printer: &Printer) -> Result<ExitCode> {
-    let start = Instant::now();
-    system::watch_signals()?;
-    let scratch = Scratch::make()?;
-    let told = speechmatics::Story::new(&scratch, printer).and_then(speechmatics::Story::tell)?;
-    drop(scratch);
-    let seconds = start.elapsed().as_secs_f64();
-    let speechmatics::Told { requests, keys } = told;
-    let document = json!({
-        "format": "certroll/demo-speechmatics/1",
-        "requests": requests,
-        "keys": keys,
-        "seconds": seconds,
-    });
-    printer.result(&document, || {
-        let word = paint(GREEN, "every claim held");
-        format!("\n{word}: {requests} requests, {keys} keys among them, none in the clear; {seconds:.1} s\n")
+        format!("\n{word}: {held}; {seconds:.1} s\n")
     });
     Ok(ExitCode::Success)
 }
@@ -133,46 +116,4 @@ fn speechmatics(printer: &Printer) -> Result<ExitCode> {
 /// Whatever keeps it from starting; its parent is told as well.
 pub(crate) fn daemon(host: &dyn Host, unit: &str) -> Result<ExitCode> {
     daemon::run(host, unit)
-}
-
-/// Figures of a story that held.
-#[derive(Debug)]
-struct Told {
-    daemons: usize,
-    endpoints: usize,
-    calls: usize,
-    paths: usize,
-}
-
-impl Told {
-    /// Sums up.
-    fn last_line(&self, seconds: f64) -> String {
-        let word = paint(GREEN, "every claim held");
-        format!(
-            "\n{word}: {} daemons, {} TLS ports, {} calls between them, {} paths as before; {seconds:.1} s\n",
-            self.daemons, self.endpoints, self.calls, self.paths
-        )
-    }
-}
-
-fn mutual(printer: &Printer) -> Result<ExitCode> {
-    let start = Instant::now();
-    system::watch_signals()?;
-    let scratch = Scratch::make()?;
-    let told =
-        mutual::Story::new(&scratch, teller::Teller(printer)).and_then(mutual::Story::tell)?;
-    drop(scratch);
-    let seconds = start.elapsed().as_secs_f64();
-    let mutual::Told { rollouts, paths } = told;
-    let document = json!({
-        "format": "certroll/demo-wso2/1",
-        "rollouts": rollouts,
-        "paths": paths,
-        "seconds": seconds,
-    });
-    printer.result(&document, || {
-        let word = paint(GREEN, "every claim held");
-        format!("\n{word}: {rollouts} identities seen by the backend, {paths} paths as before; {seconds:.1} s\n")
-    });
-    Ok(ExitCode::Success)
 }

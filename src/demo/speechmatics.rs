@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
+    Told,
     appliance::{Api, Appliance, Fault},
     mint::{self, Algorithm, Authority, Pair},
     scratch::Scratch,
@@ -22,12 +23,6 @@ use crate::{
 
 /// How long the appliance takes for a change here; a real one takes some five seconds.
 const DELAY: Duration = Duration::from_millis(300);
-
-/// Figures of a story that held.
-pub(super) struct Told {
-    pub(super) requests: usize,
-    pub(super) keys: usize,
-}
 
 /// The appliance, and what is rolled out to it.
 pub(super) struct Story<'a> {
@@ -219,9 +214,10 @@ impl<'a> Story<'a> {
             "three uploads: the pair, the renewed one, and the way back",
             || format!("got {keys}"),
         )?;
+        let requests = requests.len();
         Ok(Told {
-            requests: requests.len(),
-            keys,
+            held: format!("{requests} requests, {keys} keys among them, none in the clear"),
+            figures: vec![("requests", requests), ("keys", keys)],
         })
     }
 

@@ -78,11 +78,17 @@ impl<'a> Story<'a> {
         let table = self.forward()?;
         self.again()?;
         let paths = self.broken()?;
+        let (daemons, endpoints, calls) = (table.daemons(), table.endpoints(), table.calls());
         Ok(Told {
-            daemons: table.daemons(),
-            endpoints: table.endpoints(),
-            calls: table.calls(),
-            paths,
+            held: format!(
+                "{daemons} daemons, {endpoints} TLS ports, {calls} calls between them, {paths} paths as before"
+            ),
+            figures: vec![
+                ("daemons", daemons),
+                ("endpoints", endpoints),
+                ("calls", calls),
+                ("paths", paths),
+            ],
         })
     }
 

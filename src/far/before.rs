@@ -2,10 +2,11 @@
 
 use zeroize::Zeroizing;
 
-use super::{Login, Request, Wanted, Was, calls, password, value};
+use super::{Back, Login, Put, Wanted, Was, calls, password, value};
 use crate::{
     error::{Error, Result},
     host::{Host, Reply},
+    identity::Identity,
     peer::Fingerprint,
     preflight::{Finding, Severity},
     probe,
@@ -62,10 +63,25 @@ pub(super) fn keep(
     [("new", new), ("old", old)].into_iter().filter_map(named)
 }
 
-/// Has a request carry the file that is its own.
-pub(super) fn name(request: &mut Request, own: usize) {
-    for name in request.kept_mut() {
-        *name = file("new", own);
+/// Has a request, or the way back from it, carry the file that is its own.
+pub(super) fn name(one: &mut Wanted, own: usize) {
+    let back = match &mut one.back {
+        Some(Back::By(back)) => Some(("old", back)),
+        Some(Back::Never(_)) | None => None,
+    };
+    for (side, request) in [("new", &mut one.ask)].into_iter().chain(back) {
+        for name in request.kept_mut() {
+            *name = file(side, own);
+        }
+    }
+}
+
+/// Returns what replaces a value, as JSON; none where that is not known beforehand.
+pub(super) fn after(put: &Put, pair: Option<&Identity>) -> Option<Bytes> {
+    match put {
+        Put::Form(form) => value::of(pair?, *form),
+        Put::Value(value) => Some(serde_json::to_vec(value).unwrap_or_default().into()),
+        Put::Nothing => None,
     }
 }
 

@@ -15,6 +15,7 @@ mod before;
 mod plan;
 mod send;
 mod ssh;
+mod told;
 pub mod value;
 
 pub(crate) use plan::{Peers, Planned, Previous, plan, presents};
@@ -117,6 +118,9 @@ pub struct Far {
     pub back: Back,
     /// Seconds that the peer takes until an accepted request shows.
     pub settle: u64,
+    /// Path and way at which the peer tells what it replaces, where it does.
+    #[serde(skip)]
+    pub was: Option<(String, Vec<String>)>,
     /// Whether it was sent, as far as the journal tells.
     #[serde(skip)]
     pub sent: Standing,
@@ -180,12 +184,30 @@ pub struct Was {
     /// The way to the value in the JSON document that it answers, by names.
     pub at: Vec<String>,
     /// What replaces it.
-    pub form: Form,
+    pub put: Put,
     /// What follows from what is there: words of [`value::words`], all of which must hold, and the finding.
     pub remarks: Vec<(Vec<String>, Finding)>,
 }
 
+/// What replaces a value.
+#[derive(Debug, Clone)]
+pub enum Put {
+    /// A form of the identity.
+    Form(Form),
+    /// This value.
+    Value(serde_json::Value),
+    /// Something that the peer gets by itself.
+    Nothing,
+}
+
 impl Request {
+    /// Tells whether it only reads: what it is about, its peer changes by itself, once all requests are sent. It comes before them,
+    /// so that whatever follows is taken back before it.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        matches!(&self.over, Over::Https { method, .. } if method == "GET")
+    }
+
     /// Returns the request as a line, as in `POST https://asr1:443/v1/security/reset`.
     #[must_use]
     pub fn line(&self, peer: &str) -> String {

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Answer, Body, Far, Login, Over, Request, Secret, ssh};
+use super::{Answer, Body, Far, Login, Over, Request, Secret, ssh, told::Secrets};
 use crate::{
     error::{Error, Result},
     host::{Call, Dial, Host, Load, Reply, Writer},
@@ -18,9 +18,6 @@ use crate::{
 
 /// The longest that one request may take: an upload of some KiB, and a server that writes it down.
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// The most that is told of a refusal.
-const MOST_TOLD: usize = 200;
 
 /// What came of a request.
 #[derive(Debug)]
@@ -45,13 +42,13 @@ pub(crate) fn send(
     request: &Request,
 ) -> Result<Outcome> {
     let load = load(writer.host(), generation, &request.body)?;
+    let carried = carried(writer.host(), generation, &request.body, &load)?;
     let (method, path) = match &request.over {
         Over::Https { method, path } => (method, path),
         Over::Ssh { to, config, run } => {
-            return ssh::send(writer, &ssh::command(to, config, run), &load);
+            return ssh::send(writer, &ssh::command(to, config, run), &load, &carried);
         }
     };
-    let carried = carried(writer.host(), request, &load)?;
     let mut logins: Vec<Option<&Login>> = far.logins.iter().map(Some).collect();
     if logins.is_empty() {
         logins.push(None);
@@ -61,11 +58,12 @@ pub(crate) fn send(
         let login = login.map(|l| Ok((l.user.clone(), password(writer.host(), &l.password)?)));
         let login = login.transpose()?;
         let mut secrets = carried.clone();
-        secrets.extend(
-            login
-                .iter()
-                .flat_map(|(user, password)| shown(user, password)),
-        );
+        if let Some((user, password)) = &login {
+            // As both are sent (RFC 7617), too.
+            let both = [user.as_bytes(), b":", password.reveal()].concat();
+            secrets.add(password);
+            secrets.add(&base64(&both).to_string().into());
+        }
         let calls = calls(writer.host(), &far.peer, &far.accept, path)?;
         let sent = calls.make(|call| {
             let call = Call {
@@ -77,6 +75,11 @@ pub(crate) fn send(
             writer.send(&far.peer, &call)
         });
         let reply = match sent {
+            // What it reads is a secret that nobody sent.
+            Ok(Reply::Answer { status, .. }) if request.only_reads() => Reply::Answer {
+                status,
+                body: String::new(),
+            },
             Ok(reply) => reply,
             Err(error @ Error::NotPlanned { .. }) => return Err(error),
             Err(error) => {
@@ -170,29 +173,21 @@ pub(crate) fn password(host: &dyn Host, secret: &Secret) -> Result<Bytes> {
     }
 }
 
-/// Returns the texts of a request that no answer may repeat where people read it: a secret, and each line of a file.
-fn carried(host: &dyn Host, request: &Request, load: &Load) -> Result<Vec<Bytes>> {
-    Ok(match (&request.body, load) {
-        (Body::Secret(_, secret), _) => {
-            let value = password(host, secret)?;
-            let quoted = serde_json::to_string(&*value.text()).unwrap_or_default();
-            vec![quoted.trim_matches('"').to_owned().into(), value]
+/// Returns what a request carries in secret.
+fn carried(host: &dyn Host, generation: u64, body: &Body, load: &Load) -> Result<Secrets> {
+    let mut secrets = Secrets::default();
+    match (body, load) {
+        (Body::Secret(_, secret), _) => secrets.add(&password(host, secret)?),
+        (Body::Member(_, _, secret), _) => {
+            let value = kept(host, generation, secret)?;
+            // As JSON it is kept: a text, or whatever else stood there before.
+            let text = serde_json::from_slice::<String>(value.reveal());
+            secrets.add(&text.map_or(value, Bytes::from));
         }
-        (_, Load::Form(files)) => {
-            let lines = files.iter().flat_map(|(_, file)| {
-                let lines = file.reveal().split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
-                lines.filter(|l| !l.is_empty()).map(|l| l.to_vec().into())
-            });
-            lines.collect()
-        }
-        _ => Vec::new(),
-    })
-}
-
-/// Returns the forms in which a login may be repeated: the password, and both as they are sent (RFC 7617).
-fn shown(user: &str, password: &Bytes) -> [Bytes; 2] {
-    let both = [user.as_bytes(), b":", password.reveal()].concat();
-    [password.clone(), base64(&both).to_string().into()]
+        (_, Load::Form(files)) => files.iter().for_each(|(_, file)| secrets.add(file)),
+        _ => {}
+    }
+    Ok(secrets)
 }
 
 fn load(host: &dyn Host, generation: u64, body: &Body) -> Result<Load> {
@@ -246,7 +241,7 @@ fn kept(host: &dyn Host, generation: u64, secret: &Secret) -> Result<Bytes> {
 
 /// Says what a reply means. Any answer but a 2xx is a refusal, and so is one whose JSON says that it was no success; a
 /// server that is being restarted has done nothing or something: that is not known.
-fn heard(reply: &Reply, secrets: &[Bytes]) -> Outcome {
+fn heard(reply: &Reply, secrets: &Secrets) -> Outcome {
     let (answer, told, again) = match reply {
         Reply::Empty => (
             Answer::Unknown,
@@ -259,7 +254,7 @@ fn heard(reply: &Reply, secrets: &[Bytes]) -> Outcome {
             false,
         ),
         Reply::Answer { status, body } => {
-            let said = said(body, secrets);
+            let said = secrets.told(body);
             let success = serde_json::from_str::<serde_json::Value>(body)
                 .ok()
                 .and_then(|v| v.get("success").cloned());
@@ -276,22 +271,5 @@ fn heard(reply: &Reply, secrets: &[Bytes]) -> Outcome {
         answer,
         told,
         again,
-    }
-}
-
-/// Returns the beginning of a body in one line, unless it holds something of what was sent.
-fn said(body: &str, secrets: &[Bytes]) -> String {
-    let told = |secret: &Bytes| body.contains(&*secret.text());
-    if secrets.iter().any(told) || body.contains("PRIVATE KEY") {
-        return ", with a text that holds what was sent and is not shown".to_owned();
-    }
-    let plain: String = body
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MOST_TOLD)
-        .collect();
-    match plain.trim() {
-        "" => String::new(),
-        text => format!(": {text}"),
     }
 }

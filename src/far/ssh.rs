@@ -1,6 +1,6 @@
 //! Requests that go over ssh.
 
-use super::{Answer, Outcome};
+use super::{Answer, Outcome, told::Secrets};
 use crate::{
     error::{Error, Result},
     host::{Command, Load, Output, Writer},
@@ -24,9 +24,6 @@ const NEVER_THERE: [&str; 8] = [
 
 /// The longest that all of it may take, in seconds: two restarts of a web server, on a slow machine.
 const LIMIT: u64 = 120;
-
-/// The most that is told of what the other side said.
-const MOST_TOLD: usize = 200;
 
 /// Returns the command that runs something on another machine: without a terminal, a question, or a host key that is new.
 pub(crate) fn command(to: &str, config: &str, run: &str) -> Command {
@@ -54,7 +51,12 @@ pub(crate) fn command(to: &str, config: &str, run: &str) -> Command {
 ///
 /// # Errors
 /// [`Error::NotPlanned`]: nothing was sent.
-pub(super) fn send(writer: &mut Writer<'_>, command: &Command, load: &Load) -> Result<Outcome> {
+pub(super) fn send(
+    writer: &mut Writer<'_>,
+    command: &Command,
+    load: &Load,
+    secrets: &Secrets,
+) -> Result<Outcome> {
     let input: Bytes = match load {
         Load::Form(files) => {
             let files: Vec<&[u8]> = files.iter().map(|(_, file)| file.reveal()).collect();
@@ -64,7 +66,7 @@ pub(super) fn send(writer: &mut Writer<'_>, command: &Command, load: &Load) -> R
         Load::Nothing => Vec::new().into(),
     };
     match writer.feed(command, &input) {
-        Ok(output) => Ok(heard(&output)),
+        Ok(output) => Ok(heard(&output, secrets)),
         Err(error @ Error::NotPlanned { .. }) => Err(error),
         Err(error) => Ok(Outcome {
             answer: Answer::Unsent,
@@ -75,8 +77,8 @@ pub(super) fn send(writer: &mut Writer<'_>, command: &Command, load: &Load) -> R
 }
 
 /// Says what came of it: ssh's own failures and those of the other side have one exit status in common (ssh(1), 255).
-fn heard(output: &Output) -> Outcome {
-    let said = said(&output.stderr);
+fn heard(output: &Output, secrets: &Secrets) -> Outcome {
+    let said = said(&output.stderr, secrets);
     let reached = output.stdout.lines().any(|line| line.trim_end() == HEARD);
     let never = !reached && NEVER_THERE.iter().any(|why| output.stderr.contains(why));
     let (answer, told) = match output.status {
@@ -96,16 +98,8 @@ fn heard(output: &Output) -> Outcome {
     }
 }
 
-/// Returns the end of what was said, in one line: OpenSSH's reason comes last. Nothing there knows a secret but the files that
-/// were sent, of which no line is shown.
-fn said(text: &str) -> String {
-    if text.contains("PRIVATE KEY") {
-        return ", with a text that holds what was sent and is not shown".to_owned();
-    }
+/// Returns the last line of what was said: OpenSSH's reason comes last.
+fn said(text: &str, secrets: &Secrets) -> String {
     let line = text.lines().rev().find(|line| !line.trim().is_empty());
-    let plain = line.unwrap_or_default().chars().filter(|c| !c.is_control());
-    match plain.take(MOST_TOLD).collect::<String>().trim() {
-        "" => String::new(),
-        line => format!(": {line}"),
-    }
+    secrets.told(line.unwrap_or_default())
 }

@@ -1,7 +1,10 @@
 //! What is asked of a host besides states: how an object stands, who holds it, who may write what decides.
 
-use super::Command;
-use crate::state::HostPath;
+use super::{Command, Host};
+use crate::{
+    error::{Error, Result},
+    state::HostPath,
+};
 
 /// How an object stands in its directory: what decides whether and how it can be replaced, and is no part of its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +43,23 @@ pub enum Deciding<'p> {
     Named(&'p str),
     /// A file of the root: nobody.
     Root(&'p HostPath),
+}
+
+/// Refuses to root what others may write, or a directory on the way to it; `why` says what it decides.
+///
+/// # Errors
+/// [`Error::Usage`] where others may; else as [`Host::writable_by_others`].
+pub fn ours_alone(host: &dyn Host, file: Deciding<'_>, why: &str) -> Result<()> {
+    if host.effective_uid() != 0 {
+        return Ok(());
+    }
+    match host.writable_by_others(file)? {
+        None => Ok(()),
+        Some(open) => Err(Error::Usage {
+            message: format!("`{open}` can be written by others than root: {why}"),
+            hint: format!("chown root {open} && chmod go-w {open}"),
+        }),
+    }
 }
 
 /// A question to the service manager, which changes nothing: the only commands that run without a plan.

@@ -26,7 +26,7 @@ mod writer;
 pub use call::{Call, Load, Reply};
 pub use dial::{Dial, Presented};
 pub use edit::{Edit, Place};
-pub use look::{Deciding, Footing, Holder, Question};
+pub use look::{Deciding, Footing, Holder, Question, ours_alone};
 pub use tree::{Entry, EntryKind, Tree};
 pub use web::{Stand, Standing, WebCall, WebReply};
 pub(crate) use writer::{ACME, staged_name};

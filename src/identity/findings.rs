@@ -70,13 +70,17 @@ pub(super) fn findings(identity: &Identity, checks: &Checks<'_>) -> Vec<Finding>
     found
 }
 
-/// Writes a time for people: `2026-11-21 04:48 UTC`.
+/// Writes a time, seconds since the epoch, for people: `2026-11-21 04:48 UTC`.
 #[must_use]
 pub fn date(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).map_or_else(
-        |_| format!("second {seconds} of the epoch"),
-        |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-    )
+    // The civil calendar has the last day of the year 9999, which RFC 5280 (4.1.2.5) gives to what never ends; time zones do not.
+    let epoch = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
+    epoch
+        .checked_add(jiff::SignedDuration::from_secs(seconds))
+        .map_or_else(
+            |_| format!("second {seconds} of the epoch"),
+            |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        )
 }
 
 fn validity(leaf: &Certificate, checks: &Checks<'_>, found: &mut Vec<Finding>) {

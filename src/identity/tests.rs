@@ -453,3 +453,11 @@ fn templates_get_no_byte_of_the_key() {
     assert!(!debug.contains(bytes.trim_matches(['[', ']'])));
     assert!(context.contains("\"trust\":\"trusted\""), "{context}");
 }
+
+#[test]
+fn what_never_ends_has_a_date_and_what_has_none_its_second() {
+    assert_eq!(date(0), "1970-01-01 00:00 UTC");
+    assert_eq!(date(-86_401), "1969-12-30 23:59 UTC");
+    assert_eq!(date(253_402_300_799), "9999-12-31 23:59 UTC");
+    assert_eq!(date(i64::MAX), format!("second {} of the epoch", i64::MAX));
+}

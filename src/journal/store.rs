@@ -9,6 +9,7 @@ use crate::{
     error::{Error, On as _, Result},
     hex::hex,
     host::{Edit, Host, Place, Writer},
+    receipt::Receipt,
     state::{Attrs, Bytes, Content, HostPath, State},
 };
 
@@ -134,8 +135,8 @@ impl Store {
     /// # Errors
     /// As [`Host::load`].
     pub fn is_unopened(host: &dyn Host, number: u64) -> Result<bool> {
-        for name in ["receipt.json", ABANDONED] {
-            if host.load(&Self::file(number, name))? != State::Absent {
+        for at in [Receipt::at(number), Self::file(number, ABANDONED)] {
+            if host.load(&at)? != State::Absent {
                 return Ok(false);
             }
         }

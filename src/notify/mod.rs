@@ -6,8 +6,8 @@
 use serde_json::json;
 
 use crate::{
-    error::{Error, Result},
-    host::{Deciding, Host},
+    error::Result,
+    host::{Deciding, Host, ours_alone},
     peer::Fingerprint,
     profile::Fields,
     receipt::{Outcome, Receipt},
@@ -55,42 +55,37 @@ pub struct Webhook {
     pub pin: Option<Fingerprint>,
 }
 
-const OUTCOMES: [(&str, Outcome); 4] = [
-    ("committed", Outcome::Committed),
-    ("placed", Outcome::Placed),
-    ("rolled-back", Outcome::RolledBack),
-    ("stuck", Outcome::Stuck),
-];
-
-/// Returns the outcome as the file and the command have it: one word.
-#[must_use]
-pub fn word(outcome: Outcome) -> &'static str {
-    let known = OUTCOMES.iter().find(|(_, one)| *one == outcome);
-    known.map_or("converged", |(word, _)| word)
+/// The outcomes of which somebody can be told: all but that nothing was to be done.
+fn outcomes() -> impl Iterator<Item = Outcome> {
+    (Outcome::ALL.into_iter()).filter(|outcome| *outcome != Outcome::Converged)
 }
 
 impl Config {
     /// Parses the file.
     ///
     /// # Errors
-    /// [`Error::Parse`] with line and column where something in it cannot be.
+    /// [`crate::error::Error::Parse`] with line and column where something in it cannot be.
     pub fn parse(path: &str, text: &str) -> Result<Self> {
         let root = yaml::parse(path, text, yaml::Dialect::Strict)?;
         let mut top = Fields::new(path, "notify", &root)?;
         let mut on = Vec::new();
         for name in top.texts("on")? {
-            let known = OUTCOMES.iter().find(|(word, _)| *word == name.text);
-            let words = OUTCOMES.map(|(word, _)| word).join("`, `");
+            let known = outcomes().find(|outcome| outcome.word() == name.text);
             let unknown = || {
                 let message = format!("unknown outcome `{}`", name.text);
-                name.error(message, format!("want `{words}`"))
+                let words: Vec<&str> = outcomes().map(Outcome::word).collect();
+                name.error(message, format!("want `{}`", words.join("`, `")))
             };
-            on.push(known.ok_or_else(unknown)?.1);
+            on.push(known.ok_or_else(unknown)?);
+        }
+        let command = top.texts("command")?;
+        let program = command.first();
+        if let Some(word) = program.filter(|w| w.text.contains('/') && !w.text.starts_with('/')) {
+            let message = format!("`{}` is a relative path", word.text);
+            return Err(word.error(message, "want a path from `/`, or a program's name"));
         }
         let config = Self {
-            command: (top.texts("command")?.into_iter())
-                .map(|word| word.text)
-                .collect(),
+            command: (command.into_iter()).map(|word| word.text).collect(),
             webhook: top
                 .node("webhook")
                 .map(|node| Webhook::parse(path, node))
@@ -111,22 +106,14 @@ impl Config {
     /// Reads the file of a host, if it has one.
     ///
     /// # Errors
-    /// [`Error::Input`] where others than root may write it, and so have root run what they like; else as
+    /// [`crate::error::Error::Usage`] where others than root may write it, and so have root run what they like; else as
     /// [`Config::parse`].
     pub fn read(host: &dyn Host) -> Result<Option<Self>> {
         let path = HostPath::new(FILE).unwrap_or_default();
         let Some(text) = host.text(&path)? else {
             return Ok(None);
         };
-        if let Some(open) = host.writable_by_others(Deciding::Root(&path))? {
-            return Err(Error::Input {
-                subject: format!("`{path}`"),
-                message: format!(
-                    "`{open}` can be written by others than root: it decides what root runs"
-                ),
-                hint: format!("chown root:root {open}; chmod go-w {open}"),
-            });
-        }
+        ours_alone(host, Deciding::Root(&path), "it decides what root runs")?;
         Self::parse(path.as_str(), &text).map(Some)
     }
 

@@ -1,16 +1,15 @@
 //! Doing it: the command is run, the document is posted.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use aws_lc_rs::hmac;
 
-use super::{Config, Webhook, document, word};
+use super::{Config, Webhook, document};
 use crate::{
     error::{Error, Result},
     hex::hex,
-    host::{Call, Command, Deciding, Dial, Host, Load, Permit, Place, Reply, Writer},
+    host::{Call, Command, Deciding, Dial, Host, Load, Permit, Place, Reply, Writer, ours_alone},
     identity::{Certificate, Identity, Input, Trust},
-    journal::Store,
     peer::{Accept, Fingerprint},
     receipt::Receipt,
     source::password_in,
@@ -45,19 +44,19 @@ pub fn tell(host: &mut dyn Host, receipt: &Receipt) -> Vec<String> {
 
 /// Runs the command with outcome, rollout, number of the generation and path of the receipt.
 fn run(host: &mut dyn Host, config: &Config, receipt: &Receipt) -> Result<()> {
-    let program = config.command.first().map_or("", String::as_str);
-    if program.starts_with('/')
-        && let Some(open) = host.writable_by_others(Deciding::Profile(program))?
-    {
-        return Err(Error::Input {
-            subject: format!("`{program}`"),
-            message: format!("`{open}` can be written by others than root"),
-            hint: String::new(),
-        });
+    // An argument may be what the program runs, as a shell does. Devices are everybody's.
+    let files = config.command.iter().filter(|word| {
+        word.starts_with('/') && !["/dev/", "/proc/"].iter().any(|top| word.starts_with(top))
+    });
+    for word in files {
+        match ours_alone(host, Deciding::Profile(word), "root runs it") {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            judged => judged?,
+        }
     }
-    let at = Place::State(Store::file(receipt.generation, "receipt.json"));
+    let at = Place::State(Receipt::at(receipt.generation));
     let told = [
-        word(receipt.outcome).to_owned(),
+        receipt.outcome.word().to_owned(),
         receipt.rollout.clone(),
         receipt.generation.to_string(),
         host.location(&at),
@@ -151,6 +150,7 @@ fn secret(host: &dyn Host, path: &HostPath) -> Result<Bytes> {
         let message = format!("is 0{:o}: others than its owner may read it", attrs.mode);
         return Err(bad(message, format!("chmod 600 {path}")));
     }
+    ours_alone(host, Deciding::Root(path), "it signs what is told")?;
     password_in(path.as_str(), bytes)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::tls;
+use super::{tells, tls};
 use crate::{
     desired::{Lacks, Probe},
     error::{Error, Result},
@@ -21,6 +21,7 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
         accept,
         seen_by,
         lacks,
+        tells,
         ..
     } = probe
     else {
@@ -40,9 +41,10 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
             host.fetch(&call)
         });
         Ok(match reply? {
-            Reply::Answer { status, body } => match (seen_by, lacks) {
-                (Some(backend), _) if (200..300).contains(&status) => seen(host, backend, &body),
-                (None, Some(lacks)) if status == 200 => stands(lacks, &body).to_owned(),
+            Reply::Answer { status, body } => match (seen_by, lacks, tells) {
+                (Some(backend), ..) if (200..300).contains(&status) => seen(host, backend, &body),
+                (None, Some(lacks), _) if status == 200 => stands(lacks, &body).to_owned(),
+                (None, None, Some(tells)) if status == 200 => tells::observe(host, tells, body),
                 _ => status.to_string(),
             },
             Reply::Empty => "empty".to_owned(),

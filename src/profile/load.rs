@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Profile;
 use crate::{
     error::{Error, Result},
-    host::{Deciding, Host},
+    host::{Deciding, Host, ours_alone},
 };
 
 /// One built-in profile: its name and the files of its folder.
@@ -97,14 +97,11 @@ fn read(host: &dyn Host, folder: &str, main: &str) -> Result<Profile> {
             continue;
         }
         let path = format!("{folder}/{file}");
-        if let Some(open) = host.writable_by_others(Deciding::Profile(&path))? {
-            return Err(Error::Usage {
-                message: format!(
-                    "`{open}` can be written by others than root: it decides what root writes"
-                ),
-                hint: format!("chown root {open} && chmod go-w {open}"),
-            });
-        }
+        ours_alone(
+            host,
+            Deciding::Profile(&path),
+            "it decides what root writes",
+        )?;
         let bytes = host.read_input(&path)?;
         let text = String::from_utf8(bytes.reveal().to_vec()).map_err(|_| Error::Input {
             subject: format!("`{path}`"),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    error::{Error, Result},
-    host::{Deciding, Host},
+    error::Result,
+    host::{Deciding, Host, ours_alone},
     preflight::Finding,
     profile::Fields,
     source::{self, Files, Placed},
@@ -89,16 +89,7 @@ pub(super) fn rollout_file(host: &dyn Host, name: &str) -> Result<Option<Rollout
     let Some(bytes) = state.bytes() else {
         return Ok(None);
     };
-    let open = host.writable_by_others(Deciding::Root(&path))?;
-    if let Some(open) = open.filter(|_| host.effective_uid() == 0) {
-        return Err(Error::Input {
-            subject: format!("`{path}`"),
-            message: format!(
-                "`{open}` can be written by others than root: it decides what root does"
-            ),
-            hint: format!("chown root:root {open}; chmod go-w {open}"),
-        });
-    }
+    ours_alone(host, Deciding::Root(&path), "it decides what root does")?;
     RolloutFile::parse(path.as_str(), &bytes.text()).map(Some)
 }
 

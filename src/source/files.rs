@@ -26,10 +26,7 @@ pub struct Files {
 
 impl Source for Files {
     fn fetch(&self, host: &dyn Host) -> Result<(Identity, Vec<Finding>)> {
-        let (identity, mut findings) = self.read(host)?;
-        for path in self.paths() {
-            findings.extend(source_open(host, Deciding::Named(&path), &path)?);
-        }
+        let (identity, findings) = self.judged(host)?;
         missing_key(self, &identity, &findings)?;
         Ok((identity, findings))
     }
@@ -66,6 +63,18 @@ impl Files {
         }
         self.in_their_place(&inputs)?;
         Identity::assemble(&inputs, password.as_ref())
+    }
+
+    /// Reads them as [`Files::read`] does, and finds what others may write.
+    ///
+    /// # Errors
+    /// As [`Source::fetch`].
+    pub(crate) fn judged(&self, host: &dyn Host) -> Result<(Identity, Vec<Finding>)> {
+        let (identity, mut findings) = self.read(host)?;
+        for path in self.paths() {
+            findings.extend(source_open(host, Deciding::Named(&path), &path)?);
+        }
+        Ok((identity, findings))
     }
 
     /// Returns the files that hold parts of the identity, its leaf and key first.
@@ -156,7 +165,7 @@ pub(crate) fn source_open(
     let open = host.writable_by_others(file)?;
     Ok(open.map(|open| {
         let message = format!(
-            "`{path}`: `{open}` can be written by others than root, who choose so what every service presents"
+            "`{path}`: `{open}` can be written by others than root, who choose so what root takes"
         );
         Finding::input(Severity::Fatal, "source-open", message)
             .hinted(format!("chown root {open} && chmod go-w {open}"))

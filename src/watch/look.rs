@@ -152,10 +152,7 @@ fn written(host: &dyn Host, name: &str) -> Vec<Held> {
 
 fn last(host: &dyn Host, name: &str) -> Option<Last> {
     let numbers = Store::numbers(host).ok()?.into_iter().rev();
-    let mut receipts = numbers.filter_map(|number| {
-        let state = host.load(&Store::file(number, "receipt.json")).ok()?;
-        serde_json::from_slice::<Receipt>(state.bytes()?.reveal()).ok()
-    });
+    let mut receipts = numbers.filter_map(|number| Receipt::load(host, number).ok().flatten());
     let receipt = receipts.find(|receipt| receipt.rollout == name)?;
     Some(Last {
         generation: receipt.generation,

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{Level, Renewal, Watched, late, problems};
-use crate::identity::date;
+use crate::{error::count, identity::date};
 
 /// How many problems a line names; the rest is counted.
 const NAMED: usize = 3;
@@ -64,9 +64,9 @@ fn fine(watched: &Watched) -> String {
         format!(", the first ends on {}", date(first.not_after))
     });
     format!(
-        "{}: as wanted, {} certificates{ends}",
+        "{}: as wanted, {}{ends}",
         watched.rollout,
-        watched.certificates.len()
+        count(watched.certificates.len(), "certificate")
     )
 }
 

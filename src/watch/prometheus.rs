@@ -9,15 +9,6 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use super::{Place, Renewal, Sighting, Watched};
 use crate::receipt::Outcome;
 
-/// Every outcome, as a label has it.
-const OUTCOMES: [Outcome; 5] = [
-    Outcome::Converged,
-    Outcome::Committed,
-    Outcome::Placed,
-    Outcome::RolledBack,
-    Outcome::Stuck,
-];
-
 /// Metrics by name: what each is, and its samples by labels, so that none can come twice.
 #[derive(Debug, Default)]
 struct Families(BTreeMap<&'static str, (&'static str, BTreeMap<String, i64>)>);
@@ -172,7 +163,7 @@ fn of_rollout(all: &mut Families, watched: &Watched, labels: &Labels<'_>) {
         );
     }
     let Some(last) = &watched.last else { return };
-    for outcome in OUTCOMES {
+    for outcome in Outcome::ALL {
         all.add(
             "certroll_last_outcome",
             "How the newest run that changed something ended: 1 for its outcome.",

@@ -43,7 +43,7 @@ fn a_zones_server_takes_the_record_by_a_signed_update_and_gives_it_back() {
         assert!(
             refused
                 .err
-                .contains("does not take an update of `_acme-challenge.www.acme.example`: NOTAUTH"),
+                .contains("does not take an update of `_acme-challenge.www.acme.example`: BADSIG"),
             "{refused:#?}"
         );
         assert!(!lane.log().contains("POST"), "{}", lane.log());

@@ -234,14 +234,21 @@ fn every_kind_is_in_the_reference_with_its_keys() {
     }
 }
 
+/// Profiles of platforms, which have sections of their own in the place of a row.
+const PLATFORMS: [&str; 5] = ["checkpoint", "era", "speechmatics", "wazo", "wso2"];
+
 #[test]
-fn every_built_in_profile_of_a_daemon_has_a_row_in_the_catalogue() {
+fn every_built_in_profile_of_a_daemon_has_a_row_in_the_catalogue_and_every_platform_is_named_there()
+{
+    let text = document("docs/profiles.md");
     let known: BTreeSet<String> = certroll::profile::embedded()
         .into_iter()
         .map(str::to_owned)
-        .filter(|name| {
-            !["checkpoint", "era", "speechmatics", "wazo", "wso2"].contains(&name.as_str())
-        })
+        .filter(|name| !PLATFORMS.contains(&name.as_str()))
         .collect();
-    assert_eq!(keys(&document("docs/profiles.md"), "## Catalogue"), known);
+    assert_eq!(keys(&text, "## Catalogue"), known);
+    let (_, rest) = text.split_once("Built in beside the platforms ").unwrap();
+    let (named, _) = rest.split_once("(see below)").unwrap();
+    let named: BTreeSet<&str> = named.split('`').skip(1).step_by(2).collect();
+    assert_eq!(named, PLATFORMS.into());
 }

@@ -46,7 +46,9 @@ fn each_way(scratch: &Scratch, file: &str, line: &str, told: &str) {
     let dir = file.rsplit_once('/').map_or(".", |(dir, _)| dir).to_owned();
     let was = scratch.sh(&format!("stat -c %a {file} {dir}"));
     let (mode, dir_mode) = was.trim().split_once('\n').unwrap();
-    let back = format!("chown root:root {file} {dir}; chmod {mode} {file}; chmod {dir_mode} {dir}");
+    let back = format!(
+        "setfacl -b {file} {dir}; chown root:root {file} {dir}; chmod {mode} {file}; chmod {dir_mode} {dir}"
+    );
     for (way, open) in [
         (format!("chown 65534 {file}"), file),
         (format!("chmod 0646 {file}"), file),
@@ -55,6 +57,9 @@ fn each_way(scratch: &Scratch, file: &str, line: &str, told: &str) {
         (format!("chmod 0777 {dir}"), &dir),
         (format!("chgrp 12 {dir}; chmod 0775 {dir}"), &dir),
         (format!("chown 65534 {dir}; chmod 1777 {dir}"), &dir),
+        // With an ACL the group's bits are its mask: of whom it lets in, owner and mode say nothing.
+        (format!("setfacl -m u:65534:rw {file}"), file),
+        (format!("setfacl -m g:12:rwx {dir}"), &dir),
         // In a sticky directory of root's others can add a name, and a link is a name.
         (
             format!(

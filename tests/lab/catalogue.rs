@@ -32,14 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Daemons whose test of their configuration looks at the pair, too. That of the others passes a leaf in place of a key, and only the
 /// probe tells.
-const PAIR_IS_TESTED: &[&str] = &[
-    "apache2",
-    "freeradius",
-    "haproxy",
-    "lighttpd",
-    "nginx",
-    "proftpd",
-];
+const PAIR_IS_TESTED: &[&str] = &["freeradius", "haproxy", "lighttpd", "nginx"];
 
 /// What one daemon has shown.
 struct Shown {

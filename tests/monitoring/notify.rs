@@ -136,6 +136,12 @@ fn who_else_may_write_what_root_runs_is_not_obeyed() {
     for (before, said) in [
         ("chmod 666 /etc/certroll/notify.yaml".to_owned(), "`/etc/certroll/notify.yaml` can be written by others"),
         (format!("chmod 777 {at}tell"), "can be written by others than root"),
+        // What a shell is given to run is run, too.
+        (
+            format!("cp {at}tell /etc/certroll/arg; chmod 646 /etc/certroll/arg; echo 'command: [/bin/sh, /etc/certroll/arg]' > /etc/certroll/notify.yaml"),
+            "`/etc/certroll/arg` can be written by others than root: root runs it",
+        ),
+        ("echo 'command: [bin/tell]' > /etc/certroll/notify.yaml".to_owned(), "`bin/tell` is a relative path"),
         ("echo nonsense: 1 >> /etc/certroll/notify.yaml".to_owned(), "unknown key `nonsense`"),
         ("echo 'webhook: {url: \"http://x/\", secret_file: /etc/certroll/key}' > /etc/certroll/notify.yaml".to_owned(), "does not begin with `https://`"),
     ] {

@@ -49,7 +49,7 @@ fn what_is_as_wanted_is_ok_and_its_end_is_in_the_performance_data() {
     rolled(&scratch, "site");
     let (text, values) = told(&plugin(&scratch), "OK");
     assert!(
-        text.starts_with("own: as wanted, 1 certificates, the first ends on 20"),
+        text.starts_with("own: as wanted, 1 certificate, the first ends on 20"),
         "{text}"
     );
     let (label, value) = &values[0];

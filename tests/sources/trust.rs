@@ -107,6 +107,39 @@ fn another_root_gets_the_file_alone_and_is_told_what_to_run() {
     assert!(again.last().starts_with("converged"), "{again:#?}");
 }
 
+#[test]
+fn root_trusts_and_signs_with_nothing_that_others_may_have_put_there() {
+    if !nix::unistd::geteuid().is_root() {
+        return skip("only root can be led to do what others could not");
+    }
+    let scratch = issued();
+    scratch.sh("mkdir -p R/usr/sbin R/var/lib R/usr/local/share/ca-certificates; touch R/usr/sbin/update-ca-certificates");
+    let before = scratch.tree();
+    let issue = "issue ca other.local --key-type p256 --cert other.crt --key other.key";
+    let signed = scratch.certroll(issue).exits(0);
+    assert!(
+        signed
+            .out
+            .contains("signed by the CA that was there, ca.crt: `CN=Private CA "),
+        "{signed:#?}"
+    );
+    scratch.sh("rm other.*; chown nobody ca.crt");
+    for line in ["--root R trust install ca.crt --yes", issue] {
+        let run = scratch.certroll(line).exits(2);
+        assert!(run.err.contains("[source-open]"), "{run:#?}");
+    }
+    scratch.tree().is(&before);
+    assert!(!scratch.path("other.key").exists());
+    // What only shows it takes it from anywhere.
+    scratch.certroll("trust export ca.crt").exits(0);
+    scratch.sh("chown root ca.crt");
+    let run = scratch.on_root("trust install ca.crt --yes").exits(0);
+    assert!(
+        run.out.contains("programs of this host trust it"),
+        "{run:#?}"
+    );
+}
+
 /// What happens in mounts and a network of its own, so that the machine's own trust store is left alone: one public anchor, no
 /// hooks, a server with `$1.crt` at 4433, and the functions to look at both.
 const PRIVATE: &str = r"

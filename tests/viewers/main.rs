@@ -9,6 +9,7 @@
     reason = "tests run programs and fail by panicking"
 )]
 
+mod alerts;
 mod browser;
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! Metrics, alerts and panels as Prometheus' own tool reads them.
+//! Metrics and panels as Prometheus' own tool reads them.
 
 use std::{fs, path::Path, process::Stdio};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::common::{Running, Scratch};
 
-fn document(name: &str) -> String {
+pub(crate) fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("docs/monitoring")
         .join(name);
@@ -14,7 +14,7 @@ fn document(name: &str) -> String {
 }
 
 #[track_caller]
-fn promtool(scratch: &Scratch, args: &str, input: Option<&str>) -> String {
+pub(crate) fn promtool(scratch: &Scratch, args: &str, input: Option<&str>) -> String {
     let mut command = scratch.program("promtool");
     command.args(args.split(' '));
     if let Some(name) = input {
@@ -62,68 +62,6 @@ fn the_metrics_are_well_formed_to_prometheus() {
         );
     }
     assert!(!run.out.contains("error"), "{run:#?}");
-}
-
-#[test]
-fn the_alerts_are_understood_and_fire_for_what_was_written() {
-    let scratch = root();
-    scratch.file("alerts.yml", document("alerts.yml"));
-    let checked = promtool(&scratch, "check rules alerts.yml", None);
-    assert!(checked.contains("SUCCESS: 10 rules found"), "{checked}");
-    // The tool's clock begins in 1970: the ends are moved there, and everything else is as it was written.
-    let mut series = String::new();
-    let text = scratch.read("certroll.prom");
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let (sample, value) = line.rsplit_once(' ').unwrap();
-        let value = match (
-            sample.starts_with("x509_cert_not_after"),
-            sample.contains("late"),
-        ) {
-            (true, true) => "100",
-            (true, false) => "900000000",
-            (false, _) if sample.starts_with("certroll_status_timestamp") => "7000",
-            _ => value,
-        };
-        let quoted = sample.replace('\'', "''");
-        let row = format!("      - {{series: '{quoted}', values: '{value}x200'}}\n");
-        series.push_str(&row);
-    }
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("x509_cert_not_after{rollout=\"late\""))
-        .unwrap();
-    let labels = line.split_once('{').unwrap().1.rsplit_once('}').unwrap().0;
-    let mut labels: Vec<String> = labels
-        .split("\",")
-        .map(|label| {
-            let (name, value) = label.trim_end_matches('"').split_once("=\"").unwrap();
-            format!("{name}: '{value}'")
-        })
-        .collect();
-    labels.push("severity: critical".to_owned());
-    let fires = format!(
-        "          - exp_labels: {{{}}}\n            exp_annotations:\n              summary: \"Certificate old.example.com on  has expired\"\n              \
-         description: \"file /t/late.pem of rollout late: clients are turned away.\"\n",
-        labels.join(", ")
-    );
-    let silent: String = [
-        "CertrollDrift",
-        "CertrollSilent",
-        "CertrollGenerationOpen",
-        "CertrollCannotTell",
-        "CertrollCertificateEndsSoon",
-    ]
-    .map(|name| format!("      - {{eval_time: 90m, alertname: {name}, exp_alerts: []}}\n"))
-    .concat();
-    scratch.file(
-        "test.yml",
-        format!(
-            "rule_files: [alerts.yml]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n{series}    alert_rule_test:\n\
-             {silent}      - eval_time: 90m\n        alertname: CertrollCertificateExpired\n        exp_alerts:\n{fires}"
-        ),
-    );
-    let tested = promtool(&scratch, "test rules test.yml", None);
-    assert!(tested.contains("SUCCESS"), "{tested}");
 }
 
 #[test]

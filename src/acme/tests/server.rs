@@ -17,6 +17,22 @@ use crate::{
 /// What the server says in the end of each order, when all names are proved.
 const ENOUGH: &str = "enough\u{1b}]0;owned\u{7}";
 
+/// What a server does with an order that says which leaf it replaces (RFC 9773 section 5).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Replaces {
+    /// It has no renewal information.
+    #[default]
+    Unheard,
+    /// It says so again.
+    Heeded,
+    /// It says nothing of it.
+    Lost,
+    /// It has an order that replaces this leaf already.
+    Refused,
+    /// It refuses all orders, as there were too many.
+    Limited,
+}
+
 /// A server that has every name proved and then issues nothing, with what it heard.
 #[derive(Debug, Default)]
 pub(super) struct Server {
@@ -28,6 +44,8 @@ pub(super) struct Server {
     pub(super) restless: Cell<bool>,
     /// Accounts that it lets go without an answer.
     pub(super) deaf: Cell<usize>,
+    /// What it does with an order that says which leaf it replaces.
+    pub(super) replaces: Cell<Replaces>,
     /// What it was sent: path, key or account, payload.
     heard: RefCell<Vec<(String, Value, Value)>>,
 }
@@ -65,6 +83,25 @@ impl Server {
             };
             let request = (path.to_owned(), who.clone(), part("payload"));
             self.heard.borrow_mut().push(request);
+        }
+    }
+
+    /// Answers a new order, which would be `order`.
+    fn order(&self, mut order: Value) -> (u16, Value, &'static str) {
+        let replaced = self.at("order").pop().unwrap().1["replaces"].take();
+        let refuse = |status: u16, kind: &str| {
+            let kind = format!("urn:ietf:params:acme:error:{kind}");
+            (status, json!({ "type": kind, "detail": "no" }), "")
+        };
+        match self.replaces.get() {
+            Replaces::Refused if !replaced.is_null() => refuse(409, "alreadyReplaced"),
+            Replaces::Limited => refuse(429, "rateLimited"),
+            does => {
+                if does == Replaces::Heeded && !replaced.is_null() {
+                    order["replaces"] = replaced;
+                }
+                (201, order, "https://acme.test/order/1")
+            }
         }
     }
 
@@ -109,9 +146,12 @@ impl Server {
         let (status, body, at) = match path {
             "dir" => {
                 let url = |name: &str| format!("https://acme.test/{name}");
-                let body = json!({
+                let mut body = json!({
                     "newNonce": url("nonce"), "newAccount": url("account"), "newOrder": url("order"),
                 });
+                if self.replaces.get() != Replaces::Unheard {
+                    body["renewalInfo"] = json!(url("info"));
+                }
                 (200, body, "")
             }
             "nonce" => (200, json!({}), ""),
@@ -124,7 +164,7 @@ impl Server {
                 "https://acme.test/account/1",
             ),
             "account/1" => (200, json!({ "status": "valid" }), ""),
-            "order" => (201, order(), "https://acme.test/order/1"),
+            "order" => self.order(order()),
             "order/1" => (200, order(), ""),
             "finalize" => (403, json!({ "type": "about:blank", "detail": ENOUGH }), ""),
             _ if path.starts_with("challenge/") => {
@@ -142,7 +182,7 @@ impl Server {
                 (200, body, "")
             }
         };
-        let kind = if status == 403 {
+        let kind = if status >= 400 {
             "application/problem+json"
         } else {
             "application/json"

@@ -8,11 +8,10 @@ use crate::{
         args::{Acme, Go},
         changes,
         print::Printer,
-        text,
     },
     error::{Error, ExitCode, Result},
     host::Host,
-    identity::Identity,
+    identity::{Identity, date},
 };
 
 pub(super) fn run(
@@ -76,6 +75,6 @@ fn shown(name: &str, identity: &Identity, is_new: bool, cert: &str, key: &str) -
          \x20 profiles: [PROFILE]\n\x20 cert: {cert}\n\x20 key: {key}\n\
          then: certroll apply NAME; certroll hooks install\n",
         identity.fingerprint(),
-        text::time(identity.leaf.not_after)
+        date(identity.leaf.not_after)
     )
 }

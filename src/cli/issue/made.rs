@@ -8,11 +8,11 @@ use crate::{
     cli::{
         args::{Made, MadeByCa},
         print::Printer,
-        text, write_new,
+        write_new,
     },
     error::{Error, ExitCode, Result},
     host::Host,
-    identity::{Form, Identity},
+    identity::{Form, Identity, date},
     issue::{self, Chance},
     preflight::Severity,
     source::Files,
@@ -41,7 +41,7 @@ pub(super) fn by_ca(host: &dyn Host, asked: &MadeByCa, printer: &Printer) -> Res
             key: Some(ca_key.clone()),
             ..Files::default()
         };
-        let (ca, findings) = files.read(host)?;
+        let (ca, findings) = files.judged(host)?;
         if findings.iter().any(|f| f.severity == Severity::Fatal) {
             return Err(Error::Findings(findings));
         }
@@ -57,10 +57,17 @@ pub(super) fn by_ca(host: &dyn Host, asked: &MadeByCa, printer: &Printer) -> Res
         lines.push(format!(
             "{ca_cert}: `{}`, the root of a new private CA, until {}",
             ca.leaf.title(),
-            text::time(ca.leaf.not_after)
+            date(ca.leaf.not_after)
         ));
         lines.push(format!(
             "{ca_key}: its private key, 0600, not encrypted: whoever has it is trusted by every client of this CA"
+        ));
+    }
+    if lines.is_empty() {
+        lines.push(format!(
+            "signed by the CA that was there, {ca_cert}: `{}`, SHA-256 fingerprint {}",
+            ca.leaf.title(),
+            ca.leaf.sha256
         ));
     }
     write(host, &pair, &made.cert, &made.key)?;
@@ -123,7 +130,7 @@ fn told(
         "{cert}: {}, {}, until {}\n  SHA-256 fingerprint {}",
         wanted.names.join(", "),
         leaf.key,
-        text::time(leaf.not_after),
+        date(leaf.not_after),
         leaf.sha256
     ));
     lines.push(format!("{key}: its private key, 0600, not encrypted"));

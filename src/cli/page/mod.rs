@@ -9,6 +9,7 @@ use tera::{Context, Tera};
 
 use super::text;
 use crate::{
+    identity::date,
     plan::{ChangeView, View},
     receipt::{Outcome, Receipt},
     record::{Life, Told},
@@ -119,14 +120,14 @@ fn shown(page: Page<'_>) -> Shown<'_> {
             .map(|(role, life)| Fact {
                 role,
                 life,
-                until: text::time(life.not_after),
+                until: date(life.not_after),
             })
             .collect(),
         changes: plan.map_or_else(Vec::new, |plan| plan.changes.iter().map(change).collect()),
         plan,
         lists,
         receipt: page.receipt,
-        written: text::time(page.now),
+        written: date(page.now),
         version: env!("CARGO_PKG_VERSION"),
     }
 }
@@ -163,7 +164,7 @@ fn facts(page: &Page<'_>) -> Vec<(&'static str, String)> {
     if let Some(told) = page.told {
         facts.push(("who", told.who.clone()));
         facts.push(("why", told.why.clone()));
-        facts.push(("started", text::time(told.started)));
+        facts.push(("started", date(told.started)));
         if let Some(finished) = told.finished {
             facts.push(("took", text::took(finished - told.started)));
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::record::Life;
+use crate::{identity::date, record::Life};
 
 /// Bars on one axis, as shares of its width in hundredths of a per cent.
 #[derive(Debug, Serialize)]
@@ -40,12 +40,12 @@ pub(super) fn timeline(lives: &[(&'static str, &Life)], now: i64) -> Option<Time
         left: share(start(life) - first),
         width: share(life.not_after - start(life)),
         over: life.not_after < now,
-        ends: super::text::time(life.not_after),
+        ends: date(life.not_after),
     });
     Some(Timeline {
         bars: bars.collect(),
         now: share(now - first),
-        from: super::text::time(first),
-        to: super::text::time(last),
+        from: date(first),
+        to: date(last),
     })
 }

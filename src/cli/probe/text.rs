@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-
 use crate::{
+    identity::date,
     peer::Fingerprint,
     probe::{ClientReport, Details, EndpointReport, Offered, Opinion, Order, ProbeReport},
 };
@@ -240,10 +239,7 @@ fn expiry(details: &Details, now: i64) -> String {
     let Some(end) = details.not_after else {
         return "cannot be read".to_owned();
     };
-    let day = Timestamp::from_second(end).map_or_else(
-        |_| format!("{end} s after 1970"),
-        |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-    );
+    let day = date(end);
     let days = (end - now).div_euclid(DAY);
     if end < now {
         format!("{day}, {} days ago", (now - end) / DAY)

@@ -1,10 +1,10 @@
-//! What the platform is and becomes: pure but for the clock and the directory of its roles.
+//! What the platform is and becomes: pure but for the clock and the directory that its servers copy.
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustls::{
@@ -14,6 +14,7 @@ use rustls::{
 };
 use serde_json::{Value, json};
 
+use super::{SERVERS, acme::Acme, synced::Synced};
 use crate::{
     demo::wire::Message,
     error::{Error, Result},
@@ -30,7 +31,7 @@ pub enum Fault {
     KeepsOld,
     /// Its other servers never get a change.
     NeverSyncs,
-    /// It refuses a setting with 400.
+    /// It refuses a setting with 400, and quotes a line of it, which is one of the key.
     Refuses,
     /// Its monitor complains of the domain, whatever it serves.
     Complains,
@@ -53,48 +54,21 @@ pub struct Request {
     pub status: u16,
 }
 
-/// Something, and what it was until servers but the first have the change.
-#[derive(Debug, Clone, Default)]
-struct Synced<T> {
-    now: T,
-    before: T,
-    changed: Option<Instant>,
-}
-
-impl<T: Clone> Synced<T> {
-    fn change(&mut self, to: T, delay: Duration, fault: Fault) {
-        let arrived = self
-            .changed
-            .is_none_or(|at| at.elapsed() >= delay && fault != Fault::NeverSyncs);
-        let now = std::mem::replace(&mut self.now, to);
-        if arrived {
-            self.before = now;
-        }
-        self.changed = Some(Instant::now());
-    }
-
-    fn on(&self, server: usize, delay: Duration, fault: Fault) -> &T {
-        let late =
-            fault == Fault::NeverSyncs || self.changed.is_some_and(|at| at.elapsed() < delay);
-        if server > 0 && late && self.changed.is_some() {
-            &self.before
-        } else {
-            &self.now
-        }
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Machine {
     master: String,
     domains: BTreeMap<String, Synced<String>>,
     domain: String,
     token: String,
-    builtin: Arc<CertifiedKey>,
-    directory: Synced<Option<Arc<CertifiedKey>>>,
+    /// The directory of the first server, which is copied to the others, and what each has in it: key and chain.
+    directory: Option<PathBuf>,
+    files: Synced<String>,
+    /// What the roles of each server read when they last started; at first, what they come with.
+    roles: Vec<Arc<CertifiedKey>>,
     delay: Duration,
-    pub(super) fault: Fault,
+    fault: Fault,
     pub(super) requests: Vec<Request>,
+    pub(super) acme: Acme,
 }
 
 impl Machine {
@@ -116,54 +90,85 @@ impl Machine {
             domains: known.collect(),
             domain: domain.to_owned(),
             token: token.to_owned(),
-            builtin,
-            directory: Synced::default(),
+            directory: None,
+            files: Synced::default(),
+            roles: vec![builtin; usize::from(SERVERS)],
             delay,
             fault: Fault::None,
             requests: Vec::new(),
+            acme: Acme::default(),
         })
     }
 
     pub(super) fn set(&mut self, domain: &str, value: &str) {
-        let entry = self.domains.entry(domain.to_owned()).or_default();
-        *entry = Synced {
-            now: value.to_owned(),
-            ..Synced::default()
-        };
+        let value = Synced::on_all(value.to_owned());
+        self.domains.insert(domain.to_owned(), value);
     }
 
     pub(super) fn value(&self, domain: &str) -> String {
         self.domains
             .get(domain)
-            .map(|d| d.now.clone())
+            .map(|d| d.on(0).clone())
             .unwrap_or_default()
     }
 
-    /// Has the roles read a directory.
-    pub(super) fn restart(&mut self, directory: &Path) {
-        let read = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap_or_default();
-        let found = pair(&(read("server.key") + &read("server.crt")));
-        if let Some(found) = found.filter(|_| self.fault != Fault::KeepsOld) {
-            self.directory.change(Some(found), self.delay, self.fault);
+    /// Has it do something wrong from now on.
+    pub(super) fn fault(&mut self, fault: Fault) {
+        self.arrive();
+        self.fault = fault;
+    }
+
+    /// Gives all servers a directory, as it is now.
+    pub(super) fn shares(&mut self, directory: &Path) {
+        self.files = Synced::on_all(files(directory));
+        self.directory = Some(directory.to_owned());
+    }
+
+    /// Notices what changed in the directory, and has come to the other servers.
+    pub(super) fn arrive(&mut self) {
+        if let Some(directory) = &self.directory {
+            let found = files(directory);
+            if found != *self.files.on(0) {
+                self.files.change(found);
+            }
+        }
+        if let Some(value) = self.acme.issued() {
+            let domain = self.domains.entry(self.domain.clone());
+            domain.or_default().change(value);
+        }
+        if self.fault != Fault::NeverSyncs {
+            self.files.arrive(self.delay);
+            self.domains.values_mut().for_each(|d| d.arrive(self.delay));
         }
     }
 
-    /// Returns what a server presents to a client that asks for a name, or for none.
-    pub(super) fn presents(&self, server: usize, name: Option<&str>) -> Arc<CertifiedKey> {
-        let value = name.and_then(|name| self.chosen(server, &name.to_lowercase()));
-        if let Some(found) = value.and_then(|value| pair(&value)) {
-            return found;
+    /// Has the roles of a server read what it has of the directory; nothing else does.
+    pub(super) fn restart(&mut self, server: usize) {
+        self.arrive();
+        let found = pair(self.files.on(server)).filter(|_| self.fault != Fault::KeepsOld);
+        if let Some((role, found)) = self.roles.get_mut(server).zip(found) {
+            *role = found;
         }
-        let directory = self.directory.on(server, self.delay, self.fault);
-        directory
-            .clone()
-            .unwrap_or_else(|| Arc::clone(&self.builtin))
+    }
+
+    /// Returns what a server presents to a client that asks for a name, or for none: a domain's value even where that is no
+    /// pair, and the handshake fails.
+    pub(super) fn presents(
+        &mut self,
+        server: usize,
+        name: Option<&str>,
+    ) -> Option<Arc<CertifiedKey>> {
+        self.arrive();
+        match name.and_then(|name| self.chosen(server, &name.to_lowercase())) {
+            Some(value) => pair(&value),
+            None => self.roles.get(server).cloned(),
+        }
     }
 
     /// Finds the value that answers for a name: its own domain's, else that of the nearest name above it, else the master's.
     fn chosen(&self, server: usize, name: &str) -> Option<String> {
         let of = |domain: &str| {
-            let value = self.domains.get(domain)?.on(server, self.delay, self.fault);
+            let value = self.domains.get(domain)?.on(server);
             (!value.trim().is_empty()).then(|| value.clone())
         };
         let mut rest = Some(name);
@@ -191,6 +196,7 @@ impl Machine {
     }
 
     fn said(&mut self, asked: &Message) -> (u16, Value) {
+        self.arrive();
         if asked.authorization.as_deref() != Some(&format!("Bearer {}", self.token)) {
             return (401, json!({}));
         }
@@ -200,6 +206,10 @@ impl Machine {
                 _ => (200, self.state()),
             };
         }
+        let refuses = self.fault == Fault::Refuses;
+        if let Some(answer) = self.acme.answer(asked, refuses) {
+            return answer;
+        }
         let Some("certificate_pem") = asked.path.strip_prefix("/rest/v1/domain/settings/") else {
             return (404, json!({}));
         };
@@ -207,17 +217,21 @@ impl Machine {
         let known = self.domains.entry(self.domain.clone()).or_default();
         match asked.method.as_str() {
             "GET" if self.fault == Fault::TellsNothing => (403, json!({})),
-            "GET" => (200, entity(&known.now)),
-            "PATCH" if self.fault == Fault::Refuses => (400, json!({ "errormsg": "not today" })),
+            "GET" => (200, entity(known.on(0))),
             "PATCH" => {
                 let document: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+                if self.fault == Fault::Refuses {
+                    let line = document["value"].as_str().and_then(|v| v.lines().nth(1));
+                    let said = format!("cannot decode line 2: {}", line.unwrap_or_default());
+                    return (400, json!({ "errormsg": said }));
+                }
                 let (Some("certificate_pem"), Some(value)) =
                     (document["key"].as_str(), document["value"].as_str())
                 else {
                     return (400, json!({ "errormsg": "no setting" }));
                 };
                 if self.fault != Fault::KeepsOld {
-                    known.change(value.to_owned(), self.delay, self.fault);
+                    known.change(value.to_owned());
                 }
                 (200, entity(value))
             }
@@ -228,7 +242,7 @@ impl Machine {
     /// What its monitor says: a domain whose certificate is broken, or that it complains of.
     fn state(&self) -> Value {
         let bad = |(name, value): &(&String, &Synced<String>)| {
-            let broken = !value.now.trim().is_empty() && pair(&value.now).is_none();
+            let broken = !value.on(0).trim().is_empty() && pair(value.on(0)).is_none();
             broken || (self.fault == Fault::Complains && **name == self.domain)
         };
         let items: Vec<Value> = (self.domains.iter().filter(bad))
@@ -245,6 +259,12 @@ impl Machine {
         }
         json!({ "resultcode": 0, "resultmsg": "OK", "data": data })
     }
+}
+
+/// What a directory holds, as far as roles read it.
+fn files(directory: &Path) -> String {
+    let read = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap_or_default();
+    read("server.key") + &read("server.crt")
 }
 
 /// Reads a pair as the platform does: text before the blocks, white space for line ends.

@@ -1,8 +1,7 @@
 //! A double of an Era platform: domains with certificates of their own, roles with a directory, settings and a monitor behind
 //! real TLS and HTTP/1.1, on several servers of one port on loopback.
 //!
-//! It is what the tests and `certroll demo era` work on. It does what the document says and, where that is silent, what its
-//! profile assumes; [`Fault`] has it do something else, and [`Platform::requests`] tells what it was sent, without a byte of a key.
+//! It is what the tests work on. It does what the document says and, where that is silent, what its profile assumes; [`Fault`] has it do something else, and [`Platform::requests`] tells what it was sent, without a byte of a key.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -17,15 +16,24 @@ use std::{
 
 use crate::error::{On as _, Result};
 
+mod acme;
 mod machine;
 mod serve;
+mod servers;
+mod story;
+mod synced;
 
 pub use machine::{Fault, Request};
+
+pub(super) use story::Story;
 
 use machine::Machine;
 
 /// How many servers it has.
 const SERVERS: u8 = 2;
+
+/// How often the directory is looked at for what the other servers are to get.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A running platform; it is gone with this value.
 #[derive(Debug)]
@@ -71,6 +79,16 @@ impl Platform {
                 }
             });
         }
+        let (copied, ended) = (Arc::clone(&machine), Arc::clone(&stopped));
+        thread::spawn(move || {
+            while !ended.load(Ordering::Relaxed) {
+                copied
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .arrive();
+                thread::sleep(LOOK);
+            }
+        });
         Ok(Self {
             machine,
             stopped,
@@ -97,7 +115,7 @@ impl Platform {
 
     /// Has it do something wrong from now on.
     pub fn fault(&self, fault: Fault) {
-        self.machine().fault = fault;
+        self.machine().fault(fault);
     }
 
     /// Sets the certificate of a domain, as its pages do, on all servers at once.
@@ -111,9 +129,35 @@ impl Platform {
         self.machine().value(domain)
     }
 
-    /// Starts the roles anew, which read `server.key` and `server.crt` of a directory; one whose pair is not whole keeps what it has.
-    pub fn restart(&self, directory: &Path) {
-        self.machine().restart(directory);
+    /// Has its own ACME issue a value, as its pages show it, some time after it was enabled with an e-mail address.
+    pub fn issues(&self, value: &str, takes: Duration) {
+        self.machine().acme.issues = Some((value.to_owned(), takes));
+    }
+
+    /// Sets what its own ACME is set to: the e-mail address, and whether it is enabled.
+    pub fn set_acme(&self, email: &str, enabled: bool) {
+        let acme = &mut self.machine().acme;
+        email.clone_into(&mut acme.email);
+        acme.enabled = enabled;
+    }
+
+    /// Returns what its own ACME is set to: the e-mail address, and whether it is enabled.
+    #[must_use]
+    pub fn acme(&self) -> (String, bool) {
+        let machine = self.machine();
+        (machine.acme.email.clone(), machine.acme.enabled)
+    }
+
+    /// Gives its servers the directory of `server.key` and `server.crt`, as it is now: the first has this one, and the others
+    /// get a change `delay` later. No role reads it before it is started anew.
+    pub fn shares(&self, directory: &Path) {
+        self.machine().shares(directory);
+    }
+
+    /// Starts the roles of a server anew, 0 the first: they read what that server has of the directory by now, and keep what they
+    /// had where that is no pair.
+    pub fn restart(&self, server: usize) {
+        self.machine().restart(server);
     }
 
     /// Returns the requests that it was sent, in order.

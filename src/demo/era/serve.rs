@@ -26,8 +26,8 @@ struct Chooses(Arc<Mutex<Machine>>, usize);
 
 impl ResolvesServerCert for Chooses {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let machine = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(machine.presents(self.1, hello.server_name()))
+        let mut machine = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        machine.presents(self.1, hello.server_name())
     }
 }
 

@@ -1,7 +1,11 @@
 //! A double of the gateway of WSO2 API Manager: one API, which it has a backend answer.
 //!
-//! As the real one it reads its profiles at its start, and again where their file has a later time than the last it saw; it
-//! never looks at the stores for that. What it cannot load then it says in its log, and goes on with what it had.
+//! As the real one it reads `deployment.toml` at its start alone; its profiles then, and again where their file has a later time
+//! than the last it saw. It never looks at the stores for that. What it cannot load at its start keeps it down; what it cannot
+//! load later it says in its log, and goes on with what it had.
+//!
+//! Not doubled: that the product makes its own `sslprofiles.xml` anew at each start, and in any other file has the profile `*`
+//! name a copy of its truststore; the listener's profiles; and profiles of other backends, of which a broken one fails all.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,12 +17,16 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+mod callers;
+mod product;
 mod profiles;
 mod serve;
+mod story;
+
+pub(super) use story::Story;
 
 use profiles::Profile;
 
-use super::mint::Pair;
 use crate::error::Result;
 
 /// How often it looks at its profiles; the real one's shortest is a minute.
@@ -26,8 +34,9 @@ const INTERVAL: Duration = Duration::from_millis(400);
 
 /// The double; it serves on loopback until it is dropped.
 #[derive(Debug)]
-pub(super) struct Gateway {
-    pub(super) port: u16,
+pub struct Gateway {
+    /// Its port on 127.0.0.1.
+    pub port: u16,
     inner: Arc<Mutex<Inner>>,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -35,17 +44,19 @@ pub(super) struct Gateway {
 
 /// Where it calls.
 #[derive(Debug, Clone)]
-pub(super) struct Backend {
+pub struct Backend {
     /// As profiles name it.
-    pub(super) server: String,
+    pub server: String,
     /// Its real port.
-    pub(super) port: u16,
+    pub port: u16,
 }
 
 #[derive(Debug)]
 struct Inner {
     home: PathBuf,
     backend: Backend,
+    /// The file of its profiles, as of its last start; none while it is down.
+    file: Option<PathBuf>,
     profile: Option<Arc<Profile>>,
     /// The last time of the file that it saw; at first, that of its start.
     seen: SystemTime,
@@ -56,14 +67,15 @@ struct Inner {
 }
 
 impl Gateway {
-    /// Starts one that presents a pair to its clients.
+    /// Starts one below the product's home, which presents a pair (leaf and key, PEM) to its clients.
     ///
     /// # Errors
-    /// [`crate::error::Error::Io`] where there is no port for it.
-    pub(super) fn start(home: &Path, front: &Pair, backend: Backend) -> Result<Self> {
+    /// [`crate::error::Error::Io`] where there is no port for it, or the pair is none.
+    pub fn start(home: &Path, front: (&str, &str), backend: Backend) -> Result<Self> {
         let inner = Inner {
             home: home.to_owned(),
             backend,
+            file: None,
             profile: None,
             seen: SystemTime::now(),
             looked: Instant::now(),
@@ -83,20 +95,26 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// Loads everything anew.
-    pub(super) fn restart(&self) {
+    /// Starts it anew: it is down where its profiles cannot be loaded.
+    pub fn restart(&self) {
         let mut inner = self.inner();
         inner.seen = SystemTime::now();
-        inner.load();
+        inner.begin();
     }
 
     /// Has it look no more at its profiles, or look again.
-    pub(super) fn behave(&self, deaf: bool) {
+    pub fn behave(&self, deaf: bool) {
         self.inner().deaf = deaf;
     }
 
+    /// Has it find the backend at another port, as behind a balancer.
+    pub(super) fn call_at(&self, port: u16) {
+        self.inner().backend.port = port;
+    }
+
     /// Returns its log.
-    pub(super) fn log(&self) -> Vec<String> {
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
         self.inner().log.clone()
     }
 
@@ -115,25 +133,38 @@ impl Drop for Gateway {
 }
 
 impl Inner {
-    fn load(&mut self) {
-        match profiles::load(&self.home, &self.backend.server) {
-            Ok(profile) => self.profile = profile.map(Arc::new),
-            Err(why) => self.log.push(format!("Ignoring reload SSL config: {why}")),
+    fn begin(&mut self) {
+        let found = profiles::file(&self.home).and_then(|file| {
+            let profile = profiles::load(&self.home, &file, &self.backend.server)?;
+            Ok((file, profile))
+        });
+        match found {
+            Ok((file, profile)) => {
+                self.file = Some(file);
+                self.profile = profile.map(Arc::new);
+            }
+            Err(why) => {
+                self.file = None;
+                self.log
+                    .push(format!("InvalidConfigurationException: {why}"));
+            }
         }
     }
 
     /// Looks at the time of the profile file, where it is time to.
-    fn look(&mut self) {
+    fn look(&mut self, file: &Path) {
         if self.deaf || self.looked.elapsed() < INTERVAL {
             return;
         }
         self.looked = Instant::now();
-        let time = profiles::file(&self.home).ok();
-        let time = time.and_then(|path| std::fs::metadata(path).and_then(|m| m.modified()).ok());
+        let time = std::fs::metadata(file).and_then(|m| m.modified()).ok();
         if let Some(time) = time.filter(|time| *time > self.seen) {
             // Before it is loaded: what cannot be is not tried again.
             self.seen = time;
-            self.load();
+            match profiles::load(&self.home, file, &self.backend.server) {
+                Ok(profile) => self.profile = profile.map(Arc::new),
+                Err(why) => self.log.push(format!("Ignoring reload SSL config: {why}")),
+            }
         }
     }
 }

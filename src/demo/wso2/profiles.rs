@@ -21,7 +21,8 @@ pub(super) struct Profile {
     pub(super) trusts: Vec<Fingerprint>,
 }
 
-/// Returns the path of the profile file, as `deployment.toml` names it.
+/// Returns the path of the profile file, as `deployment.toml` names it: below the product's home, where the real one loads an
+/// absolute one from, too.
 pub(super) fn file(home: &Path) -> Result<PathBuf, String> {
     let toml = read(&home.join("repository/conf/deployment.toml"))?;
     let names = [
@@ -33,13 +34,16 @@ pub(super) fn file(home: &Path) -> Result<PathBuf, String> {
     ];
     let found = said(Format::Toml, &toml, &way(&names, "")).map_err(|fault| fault.to_string())?;
     let default = "repository/resources/security/sslprofiles.xml".to_owned();
-    Ok(home.join(found.into_iter().next().unwrap_or(default)))
+    let found = found.into_iter().next().unwrap_or(default);
+    if found.starts_with('/') {
+        return Err(format!("file_path {found} is not relative"));
+    }
+    Ok(home.join(found))
 }
 
 /// Loads the profile of a backend; of one without, there is none.
-pub(super) fn load(home: &Path, server: &str) -> Result<Option<Profile>, String> {
-    let path = file(home)?;
-    let xml = read(&path)?;
+pub(super) fn load(home: &Path, file: &Path, server: &str) -> Result<Option<Profile>, String> {
+    let xml = read(file)?;
     let text = |names: &[&str]| {
         let way = way(&[&["parameter", "profile"], names].concat(), server);
         let found = said(Format::Xml, &xml, &way).map_err(|fault| fault.to_string())?;

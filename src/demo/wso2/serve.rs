@@ -17,8 +17,9 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 
-use super::{Backend, Inner, Pair, Profile};
+use super::{Backend, Inner, Profile};
 use crate::{
+    demo::wire,
     error::{On as _, Result},
     peer::{Accept, Verifier},
 };
@@ -34,7 +35,7 @@ const MOST: u64 = 64 << 10;
 
 /// Serves on a port of its own until it is told to end.
 pub(super) fn start(
-    front: &Pair,
+    front: (&str, &str),
     inner: Arc<Mutex<Inner>>,
     ends: Arc<AtomicBool>,
 ) -> Result<(u16, JoinHandle<()>)> {
@@ -57,11 +58,11 @@ pub(super) fn start(
     Ok((port, named.spawn(serve).on("start", "the gateway")?))
 }
 
-fn presenting(pair: &Pair) -> io::Result<ServerConfig> {
-    let chain = CertificateDer::pem_slice_iter(pair.cert.as_bytes())
+fn presenting((cert, key): (&str, &str)) -> io::Result<ServerConfig> {
+    let chain = CertificateDer::pem_slice_iter(cert.as_bytes())
         .collect::<std::result::Result<_, _>>()
         .map_err(io::Error::other)?;
-    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).map_err(io::Error::other)?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(io::Error::other)?;
     ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
@@ -76,18 +77,25 @@ fn limited(stream: &TcpStream) -> io::Result<()> {
 
 fn answer(stream: TcpStream, config: Arc<ServerConfig>, inner: &Mutex<Inner>) -> io::Result<()> {
     limited(&stream)?;
+    if inner
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .file
+        .is_none()
+    {
+        // Nobody is there.
+        return Ok(());
+    }
     let session = ServerConnection::new(config).map_err(io::Error::other)?;
     let mut tls = StreamOwned::new(session, stream);
-    let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
-    while !heard.windows(4).any(|end| end == b"\r\n\r\n") {
-        match tls.read(&mut buffer)? {
-            0 => return Ok(()),
-            length => heard.extend_from_slice(buffer.get(..length).unwrap_or_default()),
-        }
+    if wire::read(&mut tls, &mut Vec::new())?.is_none() {
+        return Ok(());
     }
     let (profile, backend) = {
         let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.look();
+        if let Some(file) = inner.file.clone() {
+            inner.look(&file);
+        }
         (inner.profile.clone(), inner.backend.clone())
     };
     let (status, body) = match call(profile.as_deref(), &backend) {

@@ -213,6 +213,11 @@ impl Host for FakeHost {
         web(call)
     }
 
+    fn dns(&self, server: &str, message: &[u8]) -> Result<Vec<u8>> {
+        let dns = self.dns.as_ref().ok_or_else(|| no_web(server))?;
+        dns(message)
+    }
+
     fn resolve(&self, name: &str) -> Vec<IpAddr> {
         self.world
             .borrow()

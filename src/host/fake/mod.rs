@@ -22,7 +22,7 @@ mod world;
 
 pub use appliance::Appliance;
 pub use disk::Choose;
-pub use web::Web;
+pub use web::{Dns, Web};
 pub use world::World;
 
 use disk::Disk;
@@ -51,6 +51,7 @@ pub struct FakeHost {
     disk: Rc<RefCell<Disk>>,
     react: Reaction,
     web: Option<Web>,
+    dns: Option<Dns>,
     fault: Fault,
     steps: Cell<usize>,
     synced: RefCell<Vec<Vec<Place>>>,
@@ -80,6 +81,7 @@ impl FakeHost {
             world: Rc::new(RefCell::new(world)),
             react,
             web: None,
+            dns: None,
             fault: Fault::Never,
             steps: Cell::new(0),
             synced: RefCell::default(),

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::Read as _,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
 };
 
 use rustix::{
@@ -17,6 +17,7 @@ use rustix::{
 };
 
 use crate::{
+    acl,
     error::{Error, On as _, Result},
     host::{Entry, EntryKind, LARGEST_FILE},
     state::{Attrs, Bytes, Content, HostPath, State},
@@ -133,7 +134,8 @@ impl Base {
                 continue;
             }
             let parent = stat_at(&dir, "").on("look at", self.show(&prefix))?;
-            if !only_ours(&stat, true) || !only_ours(&parent, false) {
+            let is_ours = |stat, is_link| only_ours(&dir, stat, is_link, None);
+            if !is_ours(&stat, true) || !is_ours(&parent, false) {
                 return Err(Errno::ACCESS)
                     .on("follow a link that others may write:", self.show(&here));
             }
@@ -313,13 +315,26 @@ pub(super) fn kind_of(stat: &Statx) -> FileType {
     FileType::from_raw_mode(u32::from(stat.stx_mode))
 }
 
-/// Tells whether none but root or the effective user may change an object.
-pub(super) fn only_ours(stat: &Statx, is_link: bool) -> bool {
-    let euid = rustix::process::geteuid().as_raw();
-    let owner = stat.stx_uid == 0 || stat.stx_uid == euid;
+/// Tells whether none but root, the effective user and `also` may change an object, by its owner, its mode and its ACL.
+pub(super) fn only_ours(object: &OwnedFd, stat: &Statx, is_link: bool, also: Option<u32>) -> bool {
+    let ours = [rustix::process::geteuid().as_raw(), also.unwrap_or(0)];
+    if stat.stx_uid != 0 && !ours.contains(&stat.stx_uid) {
+        return false;
+    }
     let mode = u32::from(stat.stx_mode);
-    let group_writes = mode & 0o020 != 0 && stat.stx_gid != 0;
-    owner && (is_link || (!group_writes && mode & 0o002 == 0))
+    is_link
+        || mode & 0o022 == 0
+        || (mode & 0o002 == 0 && stat.stx_gid == 0 && !acl_opens(object, &ours))
+}
+
+/// Tells whether the ACL of an object lets others write, or cannot be told. By its name in `/proc`: it may be open as a path only.
+fn acl_opens(object: &OwnedFd, ours: &[u32]) -> bool {
+    let mut value = vec![0; 4 << 10];
+    let name = format!("/proc/self/fd/{}", object.as_raw_fd());
+    match rustix::fs::getxattr(name, acl::ACL, &mut value[..]) {
+        Ok(length) => acl::lets_others_write(&value[..length], ours),
+        Err(error) => !matches!(error, Errno::NODATA | Errno::NOTSUP),
+    }
 }
 
 /// Maps a kernel's word on a size to the error a person can act on.

@@ -1,6 +1,6 @@
 //! Who may write what decides: root must not do what somebody else had a hand in.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, os::fd::OwnedFd};
 
 use rustix::{
     fs::{FileType, OFlags, Statx},
@@ -27,7 +27,8 @@ pub(super) fn open_to_others(base: &Base, path: &str, also: Option<u32>) -> Resu
     let top = base
         .open_plain(&at, OFlags::PATH)
         .on("look at", base.show(&at))?;
-    if !ours(&stat_at(&top, "").on("look at", base.show(&at))?, also) {
+    let stat = stat_at(&top, "").on("look at", base.show(&at))?;
+    if !ours(&top, &stat, also) {
         return Ok(Some(base.show(&at)));
     }
     while let Some(name) = ahead.pop_front() {
@@ -41,7 +42,7 @@ pub(super) fn open_to_others(base: &Base, path: &str, also: Option<u32>) -> Resu
             .open_plain(&here, flags)
             .on("look at", base.show(&here))?;
         let stat = stat_at(&fd, "").on("look at", base.show(&here))?;
-        if !ours(&stat, also) {
+        if !ours(&fd, &stat, also) {
             return Ok(Some(base.show(&here)));
         }
         if kind_of(&stat) != FileType::Symlink {
@@ -71,14 +72,10 @@ fn names(path: &str) -> impl Iterator<Item = String> {
 }
 
 /// Tells whether none but root, the effective user and `also` may change an object.
-fn ours(stat: &Statx, also: Option<u32>) -> bool {
+fn ours(object: &OwnedFd, stat: &Statx, also: Option<u32>) -> bool {
     let kind = kind_of(stat);
     // In a sticky directory (/tmp) others can add names but not replace ours (unlink(2)); a link's own mode means
     // nothing.
     let sticky = u32::from(stat.stx_mode) & 0o1000 != 0 && kind == FileType::Directory;
-    let mut stat = *stat;
-    if also == Some(stat.stx_uid) {
-        stat.stx_uid = 0;
-    }
-    only_ours(&stat, sticky || kind == FileType::Symlink)
+    only_ours(object, stat, sticky || kind == FileType::Symlink, also)
 }

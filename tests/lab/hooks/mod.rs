@@ -4,6 +4,7 @@ use crate::{host::Host, nginx::serve};
 
 mod packages;
 mod renewals;
+mod timer;
 mod upgrades;
 
 /// The program as hooks call it here.

@@ -62,6 +62,30 @@ pub struct Target {
     pub rewrite: Option<Rewriting>,
 }
 
+impl Target {
+    /// What everybody may see, root's, of this mode; where it is a link it is refused.
+    #[must_use]
+    pub fn of(path: HostPath, kind: &'static str, content: Content, mode: Option<u32>) -> Self {
+        Self {
+            path,
+            kind,
+            wanted: Wanted {
+                content,
+                uid: None,
+                gid: None,
+                mode,
+            },
+            sensitivity: Sensitivity::Public,
+            identity: false,
+            at_most: None,
+            swept: None,
+            on_link: OnLink::Refuse,
+            unless: None,
+            rewrite: None,
+        }
+    }
+}
+
 /// A file whose content follows from what is there: values in a document, or entries of a store, beside those of others.
 ///
 /// It is pure, so that a plan can say what it will make and a second run finds nothing to do.
@@ -236,6 +260,25 @@ pub struct Service {
     /// than made again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<HostPath>,
+}
+
+impl Service {
+    /// What runs a command, for its own limit at most, and nothing else.
+    #[must_use]
+    pub fn of(action: Action, command: Command) -> Self {
+        Self {
+            manager: Manager::Command,
+            action,
+            units: Vec::new(),
+            limit: command.limit,
+            command: Some(command),
+            then: None,
+            config_test: None,
+            on: Vec::new(),
+            serves: BTreeMap::new(),
+            writes: Vec::new(),
+        }
+    }
 }
 
 /// Which files units read with their own rights.

@@ -2,9 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::{Back, Login, Put, Wanted, Was, calls, password, value};
+use super::{Back, Put, Wanted, Was, get, value};
 use crate::{
-    error::{Error, Result},
     host::{Host, Reply},
     identity::Identity,
     peer::Fingerprint,
@@ -35,7 +34,7 @@ pub(super) fn read(
             )],
         )
     };
-    let reply = match get(host, &one.peer, accept, &one.logins, &was.path) {
+    let reply = match get(host, &one.peer, accept, &one.logins, &was.path, |_| {}) {
         Ok(Reply::Answer { status: 200, body }) => Zeroizing::new(body),
         Ok(Reply::Answer { status, .. }) => return unread(&format!("answers {status}")),
         Ok(Reply::Empty) => return unread("closes the connection without an answer"),
@@ -87,35 +86,4 @@ pub(super) fn after(put: &Put, pair: Option<&Identity>) -> Option<Bytes> {
 
 fn file(side: &str, own: usize) -> String {
     format!("{side}-{own}-{}", value::FILE)
-}
-
-/// Asks a path over TLS: as nobody where there are no logins, else as each in turn while the peer answers 401.
-///
-/// # Errors
-/// As [`calls`] and [`Host::fetch`], and what keeps a password from being read.
-fn get(
-    host: &dyn Host,
-    peer: &str,
-    accept: &[Fingerprint],
-    logins: &[Login],
-    path: &str,
-) -> Result<Reply> {
-    let asked = |login: Option<&Login>| {
-        let login = login.map(|l| Ok::<_, Error>((l.user.clone(), password(host, &l.password)?)));
-        let login = login.transpose()?;
-        calls(host, peer, accept, path)?.make(|mut call| {
-            call.login.clone_from(&login);
-            host.fetch(&call)
-        })
-    };
-    let Some((last, others)) = logins.split_last() else {
-        return asked(None);
-    };
-    for login in others {
-        match asked(Some(login))? {
-            Reply::Answer { status: 401, .. } => {}
-            reply => return Ok(reply),
-        }
-    }
-    asked(Some(last))
 }

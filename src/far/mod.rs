@@ -12,14 +12,16 @@ use crate::{
 };
 
 mod before;
+mod call;
 mod plan;
 mod send;
 mod ssh;
 mod told;
 pub mod value;
 
+pub(crate) use call::get;
 pub(crate) use plan::{Peers, Planned, Previous, plan, presents};
-pub(crate) use send::{Outcome, calls, password, send};
+pub(crate) use send::{Outcome, send};
 pub(crate) use ssh::command;
 
 /// Where a secret is.

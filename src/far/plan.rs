@@ -149,7 +149,7 @@ fn presented(host: &dyn Host, pins: &Pins, name: &str) -> Result<Fingerprint, Re
         };
         Ok((host.handshake(&dial)?, dial))
     };
-    let (seen, dial) = super::calls(host, name, &[], "/")
+    let (seen, dial) = super::call::calls(host, name, &[], "/")
         .and_then(|calls| calls.make(any))
         .map_err(|error| silent(name, &probe::reason(&error)))?;
     let Some(leaf) = seen.certificates.first().map(|der| Leaf::of(der)) else {
@@ -186,7 +186,10 @@ pub(crate) fn presents(host: &dyn Host, name: &str) -> Option<Fingerprint> {
             ..call.dial
         })
     };
-    let seen = super::calls(host, name, &[], "/").ok()?.make(any).ok()?;
+    let seen = super::call::calls(host, name, &[], "/")
+        .ok()?
+        .make(any)
+        .ok()?;
     seen.certificates.first().map(|der| Fingerprint::of(der))
 }
 

@@ -1,11 +1,11 @@
 //! The plan of a revert: the platform back at its own default, by the one way through.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use super::{Goal, Prepared, assemble, profiles};
 use crate::{
     apply::Keep,
-    desired::{Action, Desired, Like, Manager, Regenerate, Removal, Service, Step},
+    desired::{Action, Desired, Like, Regenerate, Removal, Service, Step},
     error::{Error, Result},
     host::Host,
     identity::Checks,
@@ -138,16 +138,8 @@ fn default_pair(
         desired.steps.insert(0, Step { text, gone: None });
     }
     goal.made = Some(Service {
-        manager: Manager::Command,
-        action: Action::Restart,
-        units: Vec::new(),
-        command: Some(command.clone()),
-        then: None,
-        config_test: None,
-        limit: command.limit,
-        on: Vec::new(),
-        serves: BTreeMap::new(),
         writes: vec![key.clone(), leaf.clone()],
+        ..Service::of(Action::Restart, command.clone())
     });
     Ok(())
 }

@@ -35,8 +35,8 @@ impl Scribe<'_> {
         for change in &self.plan.changes {
             let path = shell_word(change.path.as_str());
             let is_store = change.kind == "keystore";
-            let placed = file_of(change).filter(|_| change.identity && !is_store);
-            let Some((bytes, attrs)) = placed else {
+            let own = file_of(change).filter(|_| change.identity && !is_store);
+            let Some((bytes, attrs)) = own else {
                 let why = format!(
                     "it sets `{}` ({}), which is no file of the identity",
                     change.path, change.kind

@@ -186,6 +186,9 @@ pub(crate) fn summary(view: &View) -> String {
         view.pins.is_empty(),
         view.phase.as_ref().is_none_or(|phase| !phase.owed),
     ];
+    if nothing == [true; 5] && view.findings.iter().any(|f| f.severity == "fatal") {
+        return "not planned: a finding is in the way".to_owned();
+    }
     if nothing == [true; 5] {
         let wanted = if view.reverts {
             "the platform is at its own default"

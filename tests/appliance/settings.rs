@@ -192,6 +192,8 @@ fn a_run_that_can_send_nothing_is_no_success_where_requests_are_all_there_is() {
             .exits(2);
         assert!(refused.err.contains("[far-later]"), "{refused:#?}");
     }
+    let plan = site.plan("site", "--root R").exits(2);
+    assert_eq!(plan.last(), "not planned: a finding is in the way");
     let status = site.rolls("status", "site", "--root R").exits(5);
     assert!(
         status.out.contains("not judged, a finding is in the way"),

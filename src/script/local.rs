@@ -34,12 +34,14 @@ impl Scribe<'_> {
         let mut parts: Vec<&Input> = Vec::new();
         for change in &self.plan.changes {
             let path = shell_word(change.path.as_str());
-            let Some((bytes, attrs)) = file_of(change).filter(|_| change.identity) else {
+            let is_store = change.kind == "keystore";
+            let own = file_of(change).filter(|_| change.identity && !is_store);
+            let Some((bytes, attrs)) = own else {
                 let why = format!(
                     "it sets `{}` ({}), which is no file of the identity",
                     change.path, change.kind
                 );
-                let hint = if change.kind == "keystore" {
+                let hint = if is_store {
                     "`certroll keystore new FILE --cert CERT --key KEY` makes one of the pair, and says the keytool line that imports it"
                 } else {
                     "`certroll apply` does it; or leave that setting or profile out"

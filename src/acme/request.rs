@@ -43,12 +43,12 @@ impl Run<'_> {
 
 /// Reads a file of trust anchors.
 pub(super) fn anchors(host: &dyn Host, path: &str) -> Result<Vec<Vec<u8>>> {
+    let bytes = host.read_input(path)?;
     ours_alone(
         host,
         Deciding::Named(path),
         "it decides which server is believed",
     )?;
-    let bytes = host.read_input(path)?;
     let all: Vec<_> = CertificateDer::pem_slice_iter(bytes.reveal()).collect();
     let none = || Error::Input {
         subject: format!("`{path}`"),

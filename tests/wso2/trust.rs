@@ -203,3 +203,54 @@ fn for_new_trust_the_gateway_is_touched_where_it_has_a_profile_file_and_restarte
     plan(&line, &touched, "restart");
     plan(&format!("{line} --set reload=restart"), &restarted, "touch");
 }
+
+/// The flags of the profile on this host, and its `deployment.toml` with a profile file and these lines more.
+fn pointed(sender: &str) -> (Scratch, String) {
+    let (scratch, flags) = here();
+    let table = "[transport.passthru_https.sender.ssl_profile]";
+    scratch.file(
+        &format!("{HOME}/conf/deployment.toml"),
+        format!(
+            "{TOML}\n{table}\nfile_path = \"repository/deployment/server/own.xml\"\n{sender}\n"
+        ),
+    );
+    let line = format!("--state S plan {flags} --cert backend.pem --key backend.key");
+    (scratch, line)
+}
+
+#[test]
+fn new_trust_is_never_waited_for_by_an_interval_that_the_gateway_does_not_keep() {
+    for (sender, given, exit, says) in [
+        ("", "", 5, "sleep 605"),
+        ("", "60000", 2, "[interval-ahead]"),
+        ("interval = 3600000", "600000", 2, "[interval-ahead]"),
+        ("interval = 60000", "", 5, "sleep 65"),
+        ("interval = 60000", "600000", 5, "sleep 605"),
+    ] {
+        let (scratch, mut line) = pointed(sender);
+        line += " --set side=backend";
+        if !given.is_empty() {
+            line += &format!(" --set interval={given}");
+        }
+        scratch.certroll(&line).exits(exit).says(says);
+        // What is started anew has it at once.
+        scratch
+            .certroll(&format!("{line} --set reload=restart"))
+            .exits(5);
+    }
+    // The gateway's own rollout writes the interval, and restarts it.
+    let (scratch, line) = pointed("interval = 3600000");
+    for (side, hinted) in [("gateway", true), ("backend", false)] {
+        let planned = scratch
+            .certroll(&format!("{line} --set side={side}"))
+            .exits(5);
+        let hint = planned.out.contains("--set interval=60000");
+        assert!(
+            planned.out.contains("[slow-reload]") && hint == hinted,
+            "{planned:#?}"
+        );
+    }
+    scratch
+        .certroll(&format!("{line} --set interval=60000"))
+        .exits(5);
+}

@@ -227,11 +227,13 @@ fn new_trust_is_never_waited_for_by_an_interval_that_the_gateway_does_not_keep()
         ("interval = 60000", "", 5, "sleep 65"),
         ("interval = 60000", "600000", 5, "sleep 605"),
     ] {
-        let (scratch, mut line) = pointed(sender);
-        line += " --set side=backend";
-        if !given.is_empty() {
-            line += &format!(" --set interval={given}");
-        }
+        let (scratch, line) = pointed(sender);
+        let given = if given.is_empty() {
+            String::new()
+        } else {
+            format!("--set interval={given}")
+        };
+        let line = format!("{line} --set side=backend {given}");
         scratch.certroll(&line).exits(exit).says(says);
         // What is started anew has it at once.
         scratch

@@ -108,13 +108,21 @@ fn new_trust_is_never_waited_for_by_an_interval_that_the_gateway_does_not_keep()
 }
 
 #[test]
-fn the_proof_has_the_time_of_the_slowest_look() {
+fn the_proof_has_the_time_of_the_slowest_look_and_of_a_start_where_one_is_due() {
     let listener =
         "interval = 60000\n[transport.passthru_https.listener]\nssl_profile_interval = 900000";
     for (more, settings, seconds) in [
         ("interval = 60000", "", 120),
         ("interval = 3600000", "", 3660),
+        // deployment.toml changes: the product is started anew.
+        ("interval = 900000", "--set interval=60000", 400),
+        ("interval = 60000", "--set interval=900000", 960),
         ("interval = 60000", "--set listener=yes", 660),
+        (
+            "interval = 60000",
+            "--set listener=yes --set listener_interval=10000",
+            400,
+        ),
         (listener, "--set listener=yes", 960),
         (listener, "", 120),
         (listener, "--set reload=restart", 400),

@@ -22,7 +22,7 @@ use crate::{
 
 mod probe;
 
-pub use probe::{Lacks, Probe, Shows};
+pub use probe::{Lacks, Probe, Shows, Tells, Told};
 
 /// What to do where a target is a symbolic link although a file is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -60,6 +60,30 @@ pub struct Target {
     pub unless: Option<HostPath>,
     /// Makes the content out of what is there; none: it is that of `wanted`.
     pub rewrite: Option<Rewriting>,
+}
+
+impl Target {
+    /// What everybody may see, root's, of this mode; where it is a link it is refused.
+    #[must_use]
+    pub fn of(path: HostPath, kind: &'static str, content: Content, mode: Option<u32>) -> Self {
+        Self {
+            path,
+            kind,
+            wanted: Wanted {
+                content,
+                uid: None,
+                gid: None,
+                mode,
+            },
+            sensitivity: Sensitivity::Public,
+            identity: false,
+            at_most: None,
+            swept: None,
+            on_link: OnLink::Refuse,
+            unless: None,
+            rewrite: None,
+        }
+    }
 }
 
 /// A file whose content follows from what is there: values in a document, or entries of a store, beside those of others.
@@ -238,6 +262,25 @@ pub struct Service {
     pub writes: Vec<HostPath>,
 }
 
+impl Service {
+    /// What runs a command, for its own limit at most, and nothing else.
+    #[must_use]
+    pub fn of(action: Action, command: Command) -> Self {
+        Self {
+            manager: Manager::Command,
+            action,
+            units: Vec::new(),
+            limit: command.limit,
+            command: Some(command),
+            then: None,
+            config_test: None,
+            on: Vec::new(),
+            serves: BTreeMap::new(),
+            writes: Vec::new(),
+        }
+    }
+}
+
 /// Which files units read with their own rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reads {
@@ -319,6 +362,8 @@ pub struct Desired {
     pub reads: Vec<Reads>,
     /// Probes in order.
     pub probes: Vec<Probe>,
+    /// Paths of the targets of this very phase: what its probes find owed is owed by them alone. None: by all.
+    pub own: Option<Vec<HostPath>>,
     /// Probes that must see what they saw: their phase is yet to come.
     pub steady: Vec<Probe>,
     /// What daemons must read once everything is in place.

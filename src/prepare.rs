@@ -24,6 +24,7 @@ mod assemble;
 mod course;
 mod defaults;
 mod far;
+mod itself;
 mod managers;
 mod names;
 mod never;
@@ -69,6 +70,13 @@ pub(crate) struct Survey {
 /// # Errors
 /// Whatever keeps that from being told. The host is unchanged.
 pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
+    if let Some(found) = itself::found(host, request)? {
+        let name = found.resolved.name;
+        return Err(Error::Usage {
+            message: format!("rollout `{name}` has no identity: its platform gets one by itself"),
+            hint: format!("certroll status {name}"),
+        });
+    }
     let mut survey = ground(host, request)?;
     let turn = survey
         .rotation()?
@@ -148,6 +156,8 @@ fn profiles(
 pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let mut prepared = if request.revert {
         revert::prepare(host, request)?
+    } else if let Some(found) = itself::found(host, request)? {
+        itself::prepare(host, request, found)?
     } else {
         forward(host, request)?
     };
@@ -163,16 +173,30 @@ fn forward(host: &dyn Host, request: &Request) -> Result<Prepared> {
     if let Some(rotation) = survey.rotation()? {
         return survey.in_phases(host, request, rotation);
     }
-    if let Some(name) = &request.until {
-        return Err(Error::Usage {
-            message: format!("there is no phase `{name}`: the profiles of this rollout have none"),
-            hint: "leave `--until` out".to_owned(),
-        });
-    }
+    without_phases(request)?;
     let desired = survey.desired(host, request, &Turn::default())?;
     // What was read of a large host is not needed any more once it says what is wanted.
     survey.profiles.clear();
     survey.plan(host, request, desired, None)
+}
+
+/// Refuses a phase where there are none.
+fn without_phases(request: &Request) -> Result<()> {
+    match &request.until {
+        None => Ok(()),
+        Some(name) => Err(Error::Usage {
+            message: format!("there is no phase `{name}`: the profiles of this rollout have none"),
+            hint: "leave `--until` out".to_owned(),
+        }),
+    }
+}
+
+/// Tells whether the platform of a rollout gets its pair by itself, so that the rollout has no identity.
+///
+/// # Errors
+/// As [`prepare()`].
+pub(crate) fn is_by_itself(host: &dyn Host, request: &Request) -> Result<bool> {
+    Ok(itself::found(host, request)?.is_some())
 }
 
 /// Returns the days of warning before the end: as usual, or more where a profile asks for it.

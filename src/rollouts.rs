@@ -102,11 +102,11 @@ pub fn resolve(host: &dyn Host, request: &Request) -> Result<(Resolved, Identity
     Ok((resolved, identity, findings))
 }
 
-/// Finds out which rollout is meant where no identity is needed: what a revert takes back.
+/// Finds out which rollout is meant where no identity is needed: what a revert takes back, or what a platform gets by itself.
 ///
 /// # Errors
 /// [`Error::Usage`] where that cannot be told.
-pub fn resolve_revert(host: &dyn Host, request: &Request) -> Result<Resolved> {
+pub fn resolve_without(host: &dyn Host, request: &Request) -> Result<Resolved> {
     let (mut resolved, ..) = find(host, request)?;
     resolved.finish(request)?;
     Ok(resolved)
@@ -128,7 +128,7 @@ impl Resolved {
     }
 }
 
-fn is_given(request: &Request) -> bool {
+pub(crate) fn is_given(request: &Request) -> bool {
     request.from.is_some() || request.files.cert.is_some() || request.files.key.is_some()
 }
 

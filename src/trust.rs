@@ -1,10 +1,8 @@
 //! The trust anchor that clients of an identity need: what it is, how each sort of client is given it, and what has this
 //! host trust it, told as a plan like any other.
 
-use std::collections::BTreeMap;
-
 use crate::{
-    desired::{Action, Manager, OnLink, Service, Step, Target},
+    desired::{Action, Service, Step, Target},
     error::{Error, Result},
     host::{Command, EntryKind, Host},
     identity::{Certificate, Identity},
@@ -14,7 +12,7 @@ use crate::{
     probe::Says,
     render::shell_word,
     service,
-    state::{Content, HostPath, Sensitivity, State, Wanted},
+    state::{Content, HostPath, State},
 };
 
 /// Where Debian's ca-certificates takes local anchors from (update-ca-certificates(8)).
@@ -143,23 +141,7 @@ pub fn commands(anchor: &Certificate, file: &str, der: bool) -> Vec<(&'static st
 /// [`Error::Usage`] where this is no host of Debian's ca-certificates. The host is unchanged.
 pub fn install(host: &dyn Host, anchor: &Certificate, pem: String) -> Result<Plan> {
     let path = place(host, anchor)?;
-    let target = Target {
-        path,
-        kind: "anchor",
-        wanted: Wanted {
-            content: Content::File(pem.into()),
-            uid: None,
-            gid: None,
-            mode: Some(0o644),
-        },
-        sensitivity: Sensitivity::Public,
-        identity: false,
-        at_most: None,
-        swept: None,
-        on_link: OnLink::Refuse,
-        unless: None,
-        rewrite: None,
-    };
+    let target = Target::of(path, "anchor", Content::File(pem.into()), Some(0o644));
     let owner = host.effective_uid();
     let observed = observe(host, vec![target], (owner, owner))?;
     let mut plan = plan(host, observed.changes);
@@ -241,7 +223,10 @@ fn plan(host: &dyn Host, changes: Vec<Change>) -> Plan {
         return plan;
     }
     if plan.live {
-        plan.services = TELL.iter().map(|argv| tell(command(argv))).collect();
+        plan.services = TELL
+            .iter()
+            .map(|argv| Service::of(Action::Reload, command(argv)))
+            .collect();
         plan.commands = service::commands(&plan.services, &plan.units);
     } else {
         let lines: Vec<String> = TELL.iter().map(|argv| argv.join(" ")).collect();
@@ -259,19 +244,4 @@ const LIMIT: u64 = 120;
 fn command(argv: &[&str]) -> Command {
     let argv = argv.iter().map(|word| (*word).to_owned()).collect();
     Command { argv, limit: LIMIT }
-}
-
-fn tell(command: Command) -> Service {
-    Service {
-        manager: Manager::Command,
-        action: Action::Reload,
-        units: Vec::new(),
-        command: Some(command),
-        then: None,
-        config_test: None,
-        limit: LIMIT,
-        on: Vec::new(),
-        serves: BTreeMap::new(),
-        writes: Vec::new(),
-    }
 }

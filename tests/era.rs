@@ -6,6 +6,8 @@
     reason = "tests make their own files and fail by panicking"
 )]
 
+#[path = "era/acme.rs"]
+mod acme;
 mod common;
 #[path = "era/configuration.rs"]
 mod configuration;

@@ -102,6 +102,7 @@ fn far_plan(host: &FakeHost, back: Back) -> Plan {
         ask: upload("new"),
         back,
         settle: 6,
+        was: None,
         sent: Standing::default(),
     }];
     plan.deadline = 30;

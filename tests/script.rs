@@ -9,6 +9,10 @@
 #[path = "script/appliance.rs"]
 mod appliance;
 mod common;
+#[path = "script/domain.rs"]
+mod domain;
+#[path = "era/site.rs"]
+mod era_site;
 #[expect(dead_code, reason = "these tests use a part of it")]
 #[path = "checkpoint/gaia.rs"]
 mod gaia;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    host::Host,
+    host::{Deciding, Host, ours_alone},
     state::Bytes,
 };
 
@@ -116,6 +116,8 @@ impl Run<'_> {
 
 /// Reads the key of an account elsewhere.
 fn bound(host: &dyn Host, external: &External) -> Result<ExternalAccountKey> {
+    let file = Deciding::Named(&external.key_file);
+    ours_alone(host, file, "it decides on whose account names are issued")?;
     let key = host.read_input(&external.key_file)?;
     let text = std::str::from_utf8(key.reveal()).ok();
     let key = text.and_then(decode).ok_or_else(|| Error::Input {

@@ -4,8 +4,10 @@ use std::{net::IpAddr, time::Duration};
 
 use super::{
     asked::{Answering, Asked},
+    folder::Folder,
     present::{self, Proof},
     problem,
+    shown::show,
 };
 use crate::{
     error::{Error, Result},
@@ -21,21 +23,22 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`Error::Usage`] for names that cannot be had so; [`Error::Unproved`] where a name leads nowhere, or to somebody who
 /// answers otherwise; what keeps an answer from being put in place ([`Error::Io`] for a port that is taken).
-pub fn check(host: &mut dyn Host, asked: &Asked) -> Result<Vec<String>> {
+pub fn check(host: &mut dyn Host, folder: &Folder, asked: &Asked) -> Result<Vec<String>> {
     asked.check()?;
     let port = match &asked.answering {
         Answering::Http { port } | Answering::Webroot { port, .. } => *port,
         Answering::TlsAlpn { port } => {
             // Whether it can be had is all that is seen from here.
             let token = token(host)?;
-            let free = present::present(host, &asked.answering, &proof("localhost", &token));
-            free.map_err(|error| taken(error, *port))?.take_back(host)?;
+            let free = show(host, folder, &asked.answering, proof("localhost", &token));
+            free.map_err(|error| taken(error, *port))?
+                .take_back(host, folder)?;
             return lead_somewhere(host, asked);
         }
         Answering::DnsUpdate(_) => {
             for name in &asked.names {
                 let proof = proof(name.trim_start_matches("*."), &token(host)?);
-                present::present(host, &asked.answering, &proof)?.take_back(host)?;
+                show(host, folder, &asked.answering, proof)?.take_back(host, folder)?;
             }
             return Ok(vec![
                 "whether the records are seen elsewhere: not checkable from here".to_owned(),
@@ -53,10 +56,10 @@ pub fn check(host: &mut dyn Host, asked: &Asked) -> Result<Vec<String>> {
     for name in &asked.names {
         let token = token(host)?;
         let proof = proof(name, &token);
-        let presented = present::present(host, &asked.answering, &proof);
-        let presented = presented.map_err(|error| taken(error, port))?;
+        let showing = show(host, folder, &asked.answering, proof.clone());
+        let showing = showing.map_err(|error| taken(error, port))?;
         let seen = look(host, name, port, &proof);
-        presented.take_back(host)?;
+        showing.take_back(host, folder)?;
         unseen.extend(seen?);
     }
     Ok(unseen)
@@ -127,7 +130,6 @@ fn proof(name: &str, token: &str) -> Proof {
         token: token.to_owned(),
         text: format!("{token}.looked-for"),
         record: format!("{token}.looked-for"),
-        digest: vec![0; 32],
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     host::{ACME, Edit, Host, Place},
     identity::{Identity, Input},
     journal::Store,
+    preflight::Finding,
     state::{Attrs, Bytes, Content, HostPath, State},
 };
 
@@ -65,21 +66,6 @@ impl Folder {
         })
     }
 
-    /// Returns all folders, that of a first order that came to nothing as well.
-    ///
-    /// # Errors
-    /// As [`Host::load_list`].
-    fn all(host: &dyn Host) -> Result<Vec<Self>> {
-        if host.load(&path(ACME))? == State::Absent {
-            return Ok(Vec::new());
-        }
-        let entries = host.load_list(&path(ACME))?;
-        let folders = entries
-            .iter()
-            .filter_map(|entry| Self::of(&entry.name).ok());
-        Ok(folders.collect())
-    }
-
     /// Tells whether a rollout with these sources follows the pair in force.
     #[must_use]
     pub fn is_in(&self, sources: &[HostPath]) -> bool {
@@ -106,18 +92,12 @@ impl Folder {
     /// # Errors
     /// [`Error::Unknown`] where nothing was; [`Error::Stored`] where it is damaged.
     pub fn asked(&self, host: &dyn Host) -> Result<Asked> {
-        let known = || -> Result<Vec<String>> {
-            Ok(Self::all(host)?
-                .into_iter()
-                .map(|folder| folder.name)
-                .collect())
-        };
         match self.load(host, "asked.json")? {
             Some(asked) => Ok(asked),
             None => Err(Error::Unknown {
                 what: "identity",
                 name: self.name.clone(),
-                known: known()?,
+                known: issued(host)?.into_iter().map(|known| known.name).collect(),
             }),
         }
     }
@@ -130,7 +110,8 @@ impl Folder {
         let Some(number) = self.number(host)? else {
             return Ok(None);
         };
-        self.pair(host, number).map(Some)
+        let (identity, _) = self.joined(host, number, None)?;
+        Ok(Some(identity))
     }
 
     /// Returns the number of the pair in force.
@@ -148,19 +129,24 @@ impl Folder {
         self.at.join(&format!("{number:06}"))
     }
 
-    /// Reads a numbered pair.
-    pub(super) fn pair(&self, host: &dyn Host, number: u64) -> Result<Identity> {
+    /// Returns what the key of a number and a chain are together, and what is to be said of that: its own chain, or one that
+    /// is not written yet.
+    pub(super) fn joined(
+        &self,
+        host: &dyn Host,
+        number: u64,
+        chain: Option<Bytes>,
+    ) -> Result<(Identity, Vec<Finding>)> {
+        let stored = |name: &str| Ok(host.load(&self.file(number, name))?.bytes().cloned());
+        let chain = chain.map_or_else(|| stored("fullchain.pem"), |chain| Ok(Some(chain)))?;
         let mut inputs = Vec::new();
-        for name in ["key.pem", "fullchain.pem"] {
-            let at = self.file(number, name);
-            if let Some(bytes) = host.load(&at)?.bytes() {
-                inputs.push(Input {
-                    name: at.to_string(),
-                    bytes: bytes.clone(),
-                });
-            }
+        for (name, bytes) in [("key.pem", stored("key.pem")?), ("fullchain.pem", chain)] {
+            inputs.extend(bytes.map(|bytes| Input {
+                name: self.file(number, name).to_string(),
+                bytes,
+            }));
         }
-        Identity::assemble(&inputs, None).map(|(identity, _)| identity)
+        Identity::assemble(&inputs, None)
     }
 
     /// Begins a new pair: its folder, with its key in it.
@@ -179,11 +165,17 @@ impl Folder {
         Ok(begun)
     }
 
-    /// Has the link lead to a numbered pair, and removes all but that and the one before.
+    /// Has the link lead to a numbered pair, of which only that and the one before are left.
     pub(super) fn put_in_force(&self, host: &mut dyn Host, number: u64) -> Result<()> {
         let before = self.number(host)?;
         let (link, new) = (self.at.join(LIVE), self.at.join("live.new"));
         let writer = &mut writer(host);
+        // First, so that a run that is killed here knows which is the one before.
+        for old in self.numbers(writer.host())? {
+            if old != number && Some(old) != before {
+                Store::remove_all(writer, &self.pair_at(old))?;
+            }
+        }
         if writer.host().load(&new)? != State::Absent {
             writer.edit(&Edit::Remove {
                 at: Place::State(new.clone()),
@@ -206,13 +198,7 @@ impl Folder {
             from: Place::State(new),
             to: Place::State(link.clone()),
         })?;
-        writer.sync(&[Place::State(link)])?;
-        for old in self.numbers(writer.host())? {
-            if old != number && Some(old) != before {
-                Store::remove_all(writer, &self.pair_at(old))?;
-            }
-        }
-        Ok(())
+        writer.sync(&[Place::State(link)])
     }
 
     fn numbers(&self, host: &dyn Host) -> Result<Vec<u64>> {
@@ -247,13 +233,34 @@ impl Folder {
         put(host, &self.at.join(file), what)
     }
 
-    /// Removes one of its documents, where it is there.
+    /// Removes one of its documents, where it is there, and with the last of them the folder.
     ///
     /// # Errors
     /// [`Error::Io`] with the document as it was.
     pub fn drop(&self, host: &mut dyn Host, file: &str) -> Result<()> {
-        remove(host, &self.at.join(file))
+        remove(host, &self.at.join(file))?;
+        for dir in [&self.at, &path(ACME)] {
+            if host.load_list(dir)?.is_empty() {
+                remove(host, dir)?;
+            }
+        }
+        Ok(())
     }
+}
+
+/// Returns the folders of all identities, that of a first order that came to nothing as well.
+///
+/// # Errors
+/// As [`Host::load_list`].
+pub fn folders(host: &dyn Host) -> Result<Vec<Folder>> {
+    if host.load(&path(ACME))? == State::Absent {
+        return Ok(Vec::new());
+    }
+    let entries = host.load_list(&path(ACME))?;
+    let folders = entries
+        .iter()
+        .filter_map(|entry| Folder::of(&entry.name).ok());
+    Ok(folders.collect())
 }
 
 /// Returns the folders of all identities that were issued.
@@ -261,7 +268,11 @@ impl Folder {
 /// # Errors
 /// As [`Host::load_list`].
 pub fn issued(host: &dyn Host) -> Result<Vec<Folder>> {
-    let mut all = Folder::all(host)?;
-    all.retain(|folder| !matches!(folder.asked(host), Err(Error::Unknown { .. })));
+    let mut all = folders(host)?;
+    // One that cannot be read says so where it is looked at itself.
+    all.retain(|folder| {
+        let asked = host.load(&folder.at.join("asked.json"));
+        asked.map_or(true, |state| state != State::Absent)
+    });
     Ok(all)
 }

@@ -7,6 +7,8 @@
 //!   account      made once for each server and binding, its key kept before             account.rs
 //!   prove        the server looks at one name after the other                      prove.rs
 //!   present      what it looks for, put there and taken away again                 present.rs, zone.rs
+//!   shown        written down before, so that no killed run leaves it for good     shown.rs
+//!   keep         what was issued: checked, then in force; or finished by settle     keep.rs
 //!   update       a change of a record, signed, and its answer, verified             update.rs, tsig.rs, dns.rs
 //! Folder         each step kept before the next, so that a killed run is taken up  folder.rs, store.rs
 //! due            when the next one is due                                          due.rs       pure
@@ -23,12 +25,14 @@ mod before;
 mod dns;
 mod due;
 mod folder;
+mod keep;
 mod order;
 mod present;
 mod problem;
 mod prove;
 mod renewal;
 mod request;
+mod shown;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -40,6 +44,7 @@ mod zone;
 pub use asked::{Answering, Asked, External, Program, Update, identity_name, server};
 pub use before::check;
 pub use due::{Due, Validity, due};
-pub use folder::{Folder, Missed, issued};
+pub use folder::{Folder, Missed, folders, issued};
+pub use keep::settle;
 pub use order::{Issued, obtain};
 pub use renewal::{Stands, ask, missed, pause};

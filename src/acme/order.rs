@@ -10,16 +10,15 @@ use super::{
     asked::Asked,
     before,
     folder::{Begun, Folder},
-    problem, renewal,
+    keep, problem, renewal,
     request::anchors,
+    shown,
     wire::Wire,
 };
 use crate::{
     error::{Error, Result},
-    host::{Host, Permit, Writer},
-    identity::{Checks, Identity},
-    journal::Store,
-    preflight::Severity,
+    host::Host,
+    identity::Identity,
 };
 
 /// How often all is begun again where the server lost its place, or an order of an earlier run came to nothing.
@@ -58,7 +57,8 @@ pub fn obtain(
         asked,
         say,
     };
-    let unseen = before::check(host, asked)?;
+    keep::settle(host, folder, say)?;
+    let unseen = before::check(host, folder, asked)?;
     for line in &unseen {
         say(line);
     }
@@ -91,13 +91,12 @@ impl Run<'_> {
         let account = self.account(host)?;
         let (order, begun) = self.order(host, &account)?;
         let url = order.url().to_owned();
-        let mut presented = None;
-        let proved = self.prove(host, &account, order, &mut presented);
-        if let Some((_, presented)) = presented {
-            let taken = presented.take_back(host);
-            if let (Ok(_), Err(error)) = (&proved, taken) {
-                (self.say)(&format!("left in place: {error}"));
-            }
+        let mut showing = None;
+        let proved = self.prove(host, &account, order, &mut showing);
+        if let Some((_, showing)) = showing
+            && let Err(error) = showing.take_back(host, self.folder)
+        {
+            (self.say)(&shown::still_there(&error));
         }
         let order = proved?;
         let chain = self.issue(host, &account, order, &begun, &url)?;
@@ -180,40 +179,14 @@ impl Run<'_> {
         chain.ok_or_else(|| problem::told(&self.asked.server, instant_acme::Error::Str("a chain")))
     }
 
-    /// Checks what was issued, and puts it in force.
-    fn keep(&self, host: &mut dyn Host, begun: &Begun, chain: &str) -> Result<Identity> {
-        let at = self.folder.file(begun.number, "fullchain.pem");
-        let mut writer = Writer::new(host, Permit::default(), String::new());
-        Store::put(&mut writer, &at, chain.to_owned())?;
-        let checked = self.folder.pair(host, begun.number).and_then(|identity| {
-            // A wildcard covers what it stands for, and not itself (RFC 9525 section 6.3).
-            let names = self.asked.names.iter();
-            let covered: Vec<String> = names.map(|name| name.replace('*', "any")).collect();
-            let checks = Checks {
-                now: host.now(),
-                warn_days: 0,
-                anchors: &host.trust_anchors(),
-                names: &covered,
-            };
-            let findings = identity.findings(&checks);
-            if findings
-                .iter()
-                .any(|finding| finding.severity == Severity::Fatal)
-            {
-                return Err(Error::Findings(findings));
-            }
-            Ok(identity)
-        });
-        if checked.is_ok() {
-            self.folder.put_in_force(host, begun.number)?;
-            self.folder.save(host, "asked.json", self.asked)?;
-            self.folder.drop(host, "missed.json")?;
-        }
-        self.folder.drop(host, "order.json")?;
-        checked
+    pub(super) fn pause(&self, host: &dyn Host, end: Duration, what: &str) -> Result<()> {
+        self.go_on(host, end, what)?;
+        let time = self.wire.wait().unwrap_or(PAUSE.0);
+        rest(host, time.clamp(PAUSE.0, PAUSE.1))
     }
 
-    pub(super) fn pause(&self, host: &dyn Host, end: Duration, what: &str) -> Result<()> {
+    /// Ends what takes too long, or is asked to end.
+    pub(super) fn go_on(&self, host: &dyn Host, end: Duration, what: &str) -> Result<()> {
         if host.elapsed() > end {
             return Err(Error::Server {
                 server: self.asked.server.clone(),
@@ -221,8 +194,7 @@ impl Run<'_> {
                 hint: "try again later: the order is kept and will be taken up".to_owned(),
             });
         }
-        let time = self.wire.wait().unwrap_or(PAUSE.0);
-        rest(host, time.clamp(PAUSE.0, PAUSE.1))
+        rest(host, Duration::ZERO)
     }
 }
 

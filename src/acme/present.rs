@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
+
 use super::{
     asked::{Answering, Program},
-    problem, zone,
+    problem,
+    shown::Shown,
+    zone,
 };
 use crate::{
     error::{Error, Result},
@@ -22,7 +27,7 @@ const HOOK_LIMIT: u64 = 300;
 const NO_GENERATION: u64 = 0;
 
 /// What proves one name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Proof {
     /// The name, without `*.`.
     pub(super) name: String,
@@ -32,21 +37,6 @@ pub(super) struct Proof {
     pub(super) text: String,
     /// Its SHA-256 in base64url, as a TXT record has it.
     pub(super) record: String,
-    /// Its SHA-256.
-    pub(super) digest: Vec<u8>,
-}
-
-/// What is in place and must be taken away.
-#[derive(Debug)]
-pub(super) enum Presented {
-    /// Ends by itself when it is dropped.
-    Standing(Box<dyn Standing>),
-    /// A file, and the directories that were made for it, the innermost first.
-    File(HostPath, Vec<HostPath>),
-    /// A program that knows.
-    Hook(Command),
-    /// A record of a DNS server.
-    Record(zone::Added),
 }
 
 /// Returns the path that an answer of HTTP-01 is asked under.
@@ -54,78 +44,116 @@ pub(super) fn page(token: &str) -> String {
     format!("/{WELL_KNOWN}/{token}")
 }
 
-/// Puts in place what proves a name.
+/// Has what ends with the run stand on its port; none where what proves a name outlives it.
 ///
 /// # Errors
-/// [`Error::Io`] where it cannot be put there, [`Error::Run`] where a program does not; nothing is in place then.
-pub(super) fn present(host: &mut dyn Host, how: &Answering, proof: &Proof) -> Result<Presented> {
+/// [`Error::Io`] where the port cannot be had.
+pub(super) fn stand(
+    host: &dyn Host,
+    how: &Answering,
+    proof: &Proof,
+) -> Result<Option<Box<dyn Standing>>> {
     match how {
         Answering::Http { port } => {
             let pages = BTreeMap::from([(page(&proof.token), proof.text.clone())]);
-            let standing = host.stand(*port, &Stand::Pages(pages))?;
-            Ok(Presented::Standing(standing))
+            host.stand(*port, &Stand::Pages(pages)).map(Some)
         }
         Answering::TlsAlpn { port } => {
             let (leaf, key) = alpn(proof)?;
-            let standing = host.stand(*port, &Stand::Leaf(leaf, key))?;
-            Ok(Presented::Standing(standing))
+            host.stand(*port, &Stand::Leaf(leaf, key)).map(Some)
         }
+        _ => Ok(None),
+    }
+}
+
+/// Returns the directories that are made where something is put in place, the innermost first.
+///
+/// # Errors
+/// [`Error::Usage`] where the folder of the web server is none.
+pub(super) fn to_make(host: &dyn Host, how: &Answering) -> Result<Vec<HostPath>> {
+    let mut made = Vec::new();
+    if let Answering::Webroot { dir, .. } = how {
+        for at in directories(host, dir)?.into_iter().skip(1) {
+            if !host.is_dir(&at)? {
+                made.insert(0, at);
+            }
+        }
+    }
+    Ok(made)
+}
+
+/// Puts in place what proves a name and outlives the run.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be put there, [`Error::Run`] where a program does not, [`Error::Server`] where a DNS server
+/// does not; what of it was in place is taken away then, as far as can be.
+pub(super) fn present(host: &mut dyn Host, shown: &Shown) -> Result<()> {
+    let proof = &shown.proof;
+    let put = match &shown.how {
+        Answering::Http { .. } | Answering::TlsAlpn { .. } => Ok(()),
         Answering::Webroot { dir, .. } => file(host, dir, proof),
-        Answering::HttpHook(program) => hook(
-            host,
-            program,
-            &["http-01", &proof.name, &proof.token, &proof.text],
-        ),
-        Answering::DnsHook(program) => {
-            let at = format!("_acme-challenge.{}", proof.name);
-            hook(host, program, &["dns-01", &at, &proof.record])
+        Answering::HttpHook(program) | Answering::DnsHook(program) => {
+            hook(host, program, "present", shown)
         }
-        Answering::DnsUpdate(to) => {
-            let at = format!("_acme-challenge.{}", proof.name);
-            zone::add(host, to, at, &proof.record).map(Presented::Record)
+        Answering::DnsUpdate(to) => return zone::add(host, to, &record(proof), &proof.record),
+    };
+    if put.is_err() {
+        // Why it could not be put there is told, and not what follows from that.
+        drop(take_back(host, shown));
+    }
+    put
+}
+
+/// Takes away what was put in place, or a part of it, or nothing.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Run`] or [`Error::Server`] where it is still there.
+pub(super) fn take_back(host: &mut dyn Host, shown: &Shown) -> Result<()> {
+    let proof = &shown.proof;
+    match &shown.how {
+        Answering::Http { .. } | Answering::TlsAlpn { .. } => Ok(()),
+        Answering::Webroot { dir, .. } => {
+            let all = directories(host, dir)?;
+            let pages = all.last().map(|dir| dir.join(&proof.token));
+            let staged = all.iter().map(staged);
+            let all = pages.into_iter().chain(staged);
+            remove(host, all.chain(shown.made.clone()).collect())
         }
+        Answering::HttpHook(program) | Answering::DnsHook(program) => {
+            hook(host, program, "remove", shown)
+        }
+        Answering::DnsUpdate(to) => zone::remove(host, to, &record(proof), &proof.record),
     }
 }
 
-impl Presented {
-    /// Takes it away again.
-    ///
-    /// # Errors
-    /// [`Error::Io`] or [`Error::Run`] where it is still there.
-    pub(super) fn take_back(self, host: &mut dyn Host) -> Result<()> {
-        match self {
-            Self::Standing(standing) => {
-                drop(standing);
-                Ok(())
-            }
-            Self::File(path, made) => {
-                let permit = Permit {
-                    paths: std::iter::once(path.clone()).chain(made.clone()).collect(),
-                    ..Permit::default()
-                };
-                let mut writer = Writer::new(host, permit, String::new());
-                let all = std::iter::once(path).chain(made);
-                for path in all {
-                    // A directory that somebody else uses by now stays.
-                    let is_used = writer
-                        .host()
-                        .list(&path)?
-                        .is_some_and(|names| !names.is_empty());
-                    if !is_used && writer.host().read(&path)? != State::Absent {
-                        writer.edit(&Edit::Remove {
-                            at: Place::Tree(path),
-                        })?;
-                    }
-                }
-                Ok(())
-            }
-            Self::Hook(command) => run(host, &command),
-            Self::Record(record) => zone::remove(host, &record),
-        }
-    }
+/// Returns the name of the record that DNS-01 looks for (RFC 8555 section 8.4).
+fn record(proof: &Proof) -> String {
+    format!("_acme-challenge.{}", proof.name)
 }
 
-fn hook(host: &mut dyn Host, program: &Program, words: &[&str]) -> Result<Presented> {
+/// Removes files, and directories where nobody else uses them by now; durable on return.
+fn remove(host: &mut dyn Host, paths: Vec<HostPath>) -> Result<()> {
+    let permit = Permit {
+        paths: paths.iter().cloned().collect(),
+        ..Permit::default()
+    };
+    let mut writer = Writer::new(host, permit, String::new());
+    let mut removed = Vec::new();
+    for path in paths {
+        let is_used = writer
+            .host()
+            .list(&path)?
+            .is_some_and(|names| !names.is_empty());
+        if !is_used && writer.host().read(&path)? != State::Absent {
+            let at = Place::Tree(path);
+            writer.edit(&Edit::Remove { at: at.clone() })?;
+            removed.push(at);
+        }
+    }
+    writer.sync(&removed)
+}
+
+fn hook(host: &mut dyn Host, program: &Program, verb: &str, shown: &Shown) -> Result<()> {
     if host.effective_uid() == 0
         && let Some(open) = host.writable_by_others(Deciding::Profile(&program.path))?
     {
@@ -135,16 +163,21 @@ fn hook(host: &mut dyn Host, program: &Program, words: &[&str]) -> Result<Presen
             hint: format!("chown root:root {open}; chmod go-w {open}"),
         });
     }
-    let command = |verb: &str| Command {
-        argv: [program.path.as_str(), verb]
-            .iter()
-            .chain(words)
-            .map(|word| (*word).to_owned())
-            .collect(),
-        limit: HOOK_LIMIT,
+    let proof = &shown.proof;
+    let at = record(proof);
+    let words = if matches!(shown.how, Answering::HttpHook(_)) {
+        vec!["http-01", &proof.name, &proof.token, &proof.text]
+    } else {
+        vec!["dns-01", &at, &proof.record]
     };
-    run(host, &command("present"))?;
-    Ok(Presented::Hook(command("remove")))
+    let argv = [program.path.as_str(), verb].into_iter().chain(words);
+    run(
+        host,
+        &Command {
+            argv: argv.map(str::to_owned).collect(),
+            limit: HOOK_LIMIT,
+        },
+    )
 }
 
 fn run(host: &mut dyn Host, command: &Command) -> Result<()> {
@@ -169,8 +202,8 @@ fn run(host: &mut dyn Host, command: &Command) -> Result<()> {
     })
 }
 
-/// Puts an answer below the folder that a web server has as its root, readable by all.
-fn file(host: &mut dyn Host, dir: &str, proof: &Proof) -> Result<Presented> {
+/// Returns the folder that a web server has as its root, and those below it that lead to an answer.
+fn directories(host: &dyn Host, dir: &str) -> Result<Vec<HostPath>> {
     let root = HostPath::new(dir).map_err(|error| Error::Usage {
         message: format!("`{dir}`: {error}"),
         hint: "give the folder by its path from the root".to_owned(),
@@ -181,25 +214,31 @@ fn file(host: &mut dyn Host, dir: &str, proof: &Proof) -> Result<Presented> {
             hint: "give the folder that the web server has as its root".to_owned(),
         });
     }
-    let mut made = Vec::new();
-    let mut at = root;
+    let mut all = vec![root];
     for part in WELL_KNOWN.split('/') {
-        let parent = at.clone();
-        at = at.join(part);
-        if !host.is_dir(&at)? {
-            put(host, &parent, &at, Content::Dir, 0o755)?;
-            made.insert(0, at.clone());
+        all.extend(all.last().map(|above| above.join(part)));
+    }
+    Ok(all)
+}
+
+/// Puts an answer below the folder that a web server has as its root, readable by all.
+fn file(host: &mut dyn Host, dir: &str, proof: &Proof) -> Result<()> {
+    let all = directories(host, dir)?;
+    for pair in all.windows(2) {
+        let [above, at] = pair else { continue };
+        if !host.is_dir(at)? {
+            put(host, above, at, Content::Dir, 0o755)?;
         }
     }
-    let page = at.join(&proof.token);
-    put(
-        host,
-        &at,
-        &page,
-        Content::File(proof.text.clone().into()),
-        0o644,
-    )?;
-    Ok(Presented::File(page, made))
+    let Some(above) = all.last() else {
+        return Ok(());
+    };
+    let text = Content::File(proof.text.clone().into());
+    put(host, above, &above.join(&proof.token), text, 0o644)
+}
+
+fn staged(dir: &HostPath) -> HostPath {
+    dir.join(&staged_name(NO_GENERATION, 0, false))
 }
 
 fn put(
@@ -214,7 +253,7 @@ fn put(
         staging: [dir.clone()].into(),
         ..Permit::default()
     };
-    let staged = dir.join(&staged_name(NO_GENERATION, 0, false));
+    let staged = staged(dir);
     let attrs = Attrs {
         uid: host.effective_uid(),
         gid: rustix::process::getegid().as_raw(),
@@ -239,10 +278,12 @@ fn put(
 
 /// Mints the leaf of RFC 8737 section 3, self-signed: the name alone, and the digest in a critical extension.
 fn alpn(proof: &Proof) -> Result<(Vec<u8>, Bytes)> {
+    let digest = digest::digest(&digest::SHA256, proof.text.as_bytes());
     let minted = || -> std::result::Result<(Vec<u8>, Vec<u8>), rcgen::Error> {
         let key = rcgen::KeyPair::generate()?;
         let mut params = rcgen::CertificateParams::new(vec![proof.name.clone()])?;
-        params.custom_extensions = vec![rcgen::CustomExtension::new_acme_identifier(&proof.digest)];
+        params.custom_extensions =
+            vec![rcgen::CustomExtension::new_acme_identifier(digest.as_ref())];
         let leaf = params.self_signed(&key)?;
         Ok((leaf.der().to_vec(), key.serialize_der()))
     };

@@ -9,8 +9,9 @@ use instant_acme::{
 use super::{
     asked::Answering,
     order::{PATIENCE, Run, rest},
-    present::{self, Presented, Proof},
+    present::Proof,
     problem,
+    shown::{self, Showing},
 };
 use crate::{
     error::{Error, Result},
@@ -24,7 +25,7 @@ impl Run<'_> {
         host: &mut dyn Host,
         account: &Account,
         mut order: Order,
-        presented: &mut Option<(String, Presented)>,
+        showing: &mut Option<(String, Showing)>,
     ) -> Result<Order> {
         let mut end = host.elapsed() + PATIENCE;
         let mut left = self.asked.names.len();
@@ -43,8 +44,10 @@ impl Run<'_> {
                     return Ok(order);
                 }
             }
+            self.few(host, &mut order)?;
             let mut all = order.authorizations();
             while let Some(mut one) = {
+                self.go_on(host, end, "looks for an answer")?;
                 let next = async { Ok(all.next().await) };
                 self.wire
                     .drive(host, next)?
@@ -70,12 +73,12 @@ impl Run<'_> {
                         hint: "nothing was put in place for it; no honest server does that: who runs this one?".to_owned(),
                     });
                 }
-                let is_new = presented
+                let is_new = showing
                     .as_ref()
                     .is_none_or(|(token, _)| *token != challenge.token);
                 if is_new {
-                    if let Some((_, before)) = presented.take() {
-                        before.take_back(host)?;
+                    if let Some((_, before)) = showing.take() {
+                        before.take_back(host, self.folder)?;
                     }
                     let text = challenge.key_authorization();
                     let proof = Proof {
@@ -83,10 +86,9 @@ impl Run<'_> {
                         token: challenge.token.clone(),
                         text: text.as_str().to_owned(),
                         record: text.dns_value(),
-                        digest: text.digest().as_ref().to_vec(),
                     };
-                    let put = present::present(host, &self.asked.answering, &proof)?;
-                    *presented = Some((challenge.token.clone(), put));
+                    let shown = shown::show(host, self.folder, &self.asked.answering, proof)?;
+                    *showing = Some((challenge.token.clone(), shown));
                     rest(host, self.asked.answering.wait())?;
                     // Each name has its time, and no server more by asking again and again.
                     if left > 0 {
@@ -105,12 +107,29 @@ impl Run<'_> {
         }
     }
 
+    /// Refuses an order that wants more proofs than there are names, each of which is a request, and forgets it.
+    fn few(&self, host: &mut dyn Host, order: &mut Order) -> Result<()> {
+        let (wanted, names) = (order.state().authorizations.len(), self.asked.names.len());
+        if wanted <= names {
+            return Ok(());
+        }
+        self.folder.drop(host, "order.json")?;
+        Err(Error::Server {
+            server: self.asked.server.clone(),
+            message: format!("wants {wanted} proofs of {names} names"),
+            hint: "no honest server does that: who runs this one?".to_owned(),
+        })
+    }
+
     /// Says why an order came to nothing, and forgets it.
     pub(super) fn invalid(&self, host: &mut dyn Host, mut order: Order) -> Result<Error> {
         self.folder.drop(host, "order.json")?;
+        self.few(host, &mut order)?;
+        let end = host.elapsed() + PATIENCE;
         let server = &self.asked.server;
         let mut all = order.authorizations();
         while let Some(one) = {
+            self.go_on(host, end, "says why it refuses")?;
             let next = async { Ok(all.next().await) };
             self.wire
                 .drive(host, next)?

@@ -158,11 +158,14 @@ pub fn ask(host: &mut dyn Host, folder: &Folder) -> Result<()> {
     folder.save(host, "window.json", &window)
 }
 
-/// Keeps that an attempt came to nothing.
+/// Keeps that an attempt came to nothing; one that was asked to end did not.
 ///
 /// # Errors
 /// [`Error::Io`] with the record as it was.
 pub fn missed(host: &mut dyn Host, folder: &Folder, error: &Error) -> Result<()> {
+    if matches!(error, Error::Interrupted { .. }) {
+        return Ok(());
+    }
     let before: Option<Missed> = folder.load(host, "missed.json")?;
     let missed = Missed {
         when: host.now(),

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::{folder::Begun, order::Run};
 use crate::{
     error::{Error, Result},
-    host::Host,
+    host::{Deciding, Host, ours_alone},
     identity::pem,
     state::Bytes,
 };
@@ -43,6 +43,11 @@ impl Run<'_> {
 
 /// Reads a file of trust anchors.
 pub(super) fn anchors(host: &dyn Host, path: &str) -> Result<Vec<Vec<u8>>> {
+    ours_alone(
+        host,
+        Deciding::Named(path),
+        "it decides which server is believed",
+    )?;
     let bytes = host.read_input(path)?;
     let all: Vec<_> = CertificateDer::pem_slice_iter(bytes.reveal()).collect();
     let none = || Error::Input {

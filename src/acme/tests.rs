@@ -15,6 +15,9 @@ use crate::{
 };
 
 mod astray;
+mod bounds;
+mod issuer;
+mod kept;
 mod replaces;
 mod server;
 mod signed;
@@ -182,7 +185,12 @@ fn a_web_server_that_leads_elsewhere_is_no_reason_not_to_order() {
             body: Vec::new(),
         })
     }));
-    let unseen = check(&mut host, &asked(&[NAME], webroot())).unwrap();
+    let unseen = check(
+        &mut host,
+        &Folder::of("one").unwrap(),
+        &asked(&[NAME], webroot()),
+    )
+    .unwrap();
     assert_eq!(
         unseen,
         ["`www.acme.example`: not checkable from here: redirects to `https://www.acme.example/x`"]

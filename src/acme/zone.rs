@@ -10,36 +10,30 @@ use crate::{
     host::Host,
 };
 
-/// A record that was added.
-#[derive(Debug)]
-pub(super) struct Added {
-    to: Update,
-    zone: String,
-    name: String,
-    value: String,
-}
-
 /// Adds a record to the zone that its name is in: the nearest that the server takes it for.
 ///
 /// # Errors
-/// [`Error::Server`] where it takes it for none, or its answer proves nothing; [`Error::Input`] where the key is none.
-pub(super) fn add(host: &dyn Host, to: &Update, name: String, value: &str) -> Result<Added> {
-    let record = Record {
-        name: &name,
-        value,
-        added: true,
-    };
+/// [`Error::Server`] where it takes it for none, or its answer proves nothing: it may be there then; [`Error::Input`] where
+/// the key is none.
+pub(super) fn add(host: &dyn Host, to: &Update, name: &str, value: &str) -> Result<()> {
+    let added = true;
+    nearest(host, to, Record { name, value, added })
+}
+
+/// Removes a record where it is there, from the zone that [`add`] adds it to.
+///
+/// # Errors
+/// As [`add`], with the record as it was.
+pub(super) fn remove(host: &dyn Host, to: &Update, name: &str, value: &str) -> Result<()> {
+    let added = false;
+    nearest(host, to, Record { name, value, added })
+}
+
+fn nearest(host: &dyn Host, to: &Update, record: Record<'_>) -> Result<()> {
     let mut said = Vec::new();
-    for zone in update::zones(&name) {
+    for zone in update::zones(record.name) {
         match change(host, to, &zone, record) {
-            Ok(None) => {
-                return Ok(Added {
-                    to: to.clone(),
-                    zone,
-                    value: value.to_owned(),
-                    name,
-                });
-            }
+            Ok(None) => return Ok(()),
             Ok(Some(code)) => said.push(code),
             Err(error) => {
                 // It may be there all the same; what is told is why that is not known.
@@ -47,34 +41,20 @@ pub(super) fn add(host: &dyn Host, to: &Update, name: String, value: &str) -> Re
                     added: false,
                     ..record
                 };
-                drop(change(host, to, &zone, gone));
+                if record.added {
+                    drop(change(host, to, &zone, gone));
+                }
                 return Err(error);
             }
         }
     }
-    Err(refused(to, telling(&said), &name))
+    Err(refused(to, telling(&said), record.name))
 }
 
 /// Returns what a server said that tells most: it says NOTAUTH to each zone that it does not have.
 pub(super) fn telling(said: &[&'static str]) -> &'static str {
     let own = said.iter().find(|code| **code != "NOTAUTH");
     own.or_else(|| said.first()).copied().unwrap_or("no zone")
-}
-
-/// Removes a record that was added.
-///
-/// # Errors
-/// As [`add`], with the record still there.
-pub(super) fn remove(host: &dyn Host, added: &Added) -> Result<()> {
-    let record = Record {
-        name: &added.name,
-        value: &added.value,
-        added: false,
-    };
-    match change(host, &added.to, &added.zone, record)? {
-        None => Ok(()),
-        Some(said) => Err(refused(&added.to, said, &added.name)),
-    }
 }
 
 fn change(

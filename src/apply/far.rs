@@ -89,7 +89,10 @@ pub(super) fn take_back(
         let Some(far) = generation.intent.far.get(n).cloned() else {
             continue;
         };
-        if !far.sent.is_possible() {
+        // What a peer does by itself it did not do where nothing had it do so.
+        let had = |f: &Far| !f.ask.only_reads() && f.sent.is_possible();
+        let idle = far.ask.only_reads() && !generation.intent.far.iter().any(had);
+        if !far.sent.is_possible() || idle {
             continue;
         }
         settle = settle.max(far.settle);

@@ -33,6 +33,13 @@ pub(crate) fn run(
         wait: renew.wait,
     };
     changes::enter(host, go, printer)?;
+    for folder in acme::folders(host)? {
+        let settled = acme::settle(host, &folder, &|line| printer.progress(line));
+        if let Err(error) = settled {
+            let name = folder.name();
+            printer.progress(&format!("identity `{name}`: {error}"));
+        }
+    }
     let folders = if renew.names.is_empty() {
         acme::issued(host)?
     } else {
@@ -42,6 +49,9 @@ pub(crate) fn run(
     let mut worst = ExitCode::Success;
     let mut identities = Vec::new();
     for folder in &folders {
+        if let Some(signal) = host.interrupted() {
+            return Err(Error::Interrupted { signal });
+        }
         let row = one(host, folder, renew.force, printer).unwrap_or_else(|error| {
             worst = worst.max(error.exit());
             printer.error_of(&error, Some(folder.name()))

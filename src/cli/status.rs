@@ -38,7 +38,9 @@ pub(crate) fn show(
     let watched = watch::seen(host, &plan.rollout, &prepared);
     let now = host.now();
     let is_ending = |one: &Sighting| one.not_after - now < one.warning;
-    let wanted_ends = plan.identity.not_after - now < crate::identity::Checks::WARN_DAYS * 86_400;
+    // Where a platform gets its pair by itself there is none that is wanted.
+    let wanted_ends = !plan.identity.fingerprint.is_empty()
+        && plan.identity.not_after - now < crate::identity::Checks::WARN_DAYS * 86_400;
     let known = |one: &Sighting| one.sha256 == plan.identity.fingerprint;
     // Of the identity that is wanted but nowhere yet only its end is known.
     let expires_soon = watched.certificates.iter().any(is_ending)
@@ -111,7 +113,7 @@ fn head(view: &View, plan: &Plan, brief: bool) -> String {
         (false, _) => "drifted or owed",
     };
     let first = format!("rollout {}: {state}\n", view.rollout);
-    if brief {
+    if brief || view.identity.fingerprint.is_empty() {
         return first;
     }
     format!(

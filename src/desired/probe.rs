@@ -83,6 +83,35 @@ pub enum Probe {
         /// What must not stand in the answer, a JSON document.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lacks: Option<Lacks>,
+        /// What the answer, a JSON document, must tell at a place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tells: Option<Tells>,
+    },
+}
+
+/// What a JSON document must tell at a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tells {
+    /// The way to the place, by names.
+    pub at: Vec<String>,
+    /// What stands there.
+    pub what: Told,
+}
+
+/// What stands at a place of a JSON document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Told {
+    /// This value.
+    Value(serde_json::Value),
+    /// A certificate that the platform got by itself, which covers a name, verifies, and is served there.
+    Issued {
+        /// The name, which is the server name of every handshake.
+        name: String,
+        /// Port.
+        port: u16,
+        /// Addresses; empty: those that the name resolves to.
+        addresses: Vec<IpAddr>,
     },
 }
 
@@ -111,6 +140,7 @@ impl Probe {
                     seen_by,
                     hint: _,
                     lacks,
+                    tells,
                 },
                 Self::Http {
                     tls: other_tls,
@@ -122,10 +152,12 @@ impl Probe {
                     seen_by: other_seen_by,
                     hint: _,
                     lacks: other_lacks,
+                    tells: other_tells,
                 },
             ) => {
                 (tls, peer, path, logins) == (other_tls, other_peer, other_path, other_logins)
-                    && (is, seen_by, lacks) == (other_is, other_seen_by, other_lacks)
+                    && (is, seen_by, lacks, tells)
+                        == (other_is, other_seen_by, other_lacks, other_tells)
             }
             _ => self == other,
         }

@@ -2,10 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use super::{Login, Request, Wanted, Was, calls, password, value};
+use super::{Back, Put, Wanted, Was, get, value};
 use crate::{
-    error::{Error, Result},
     host::{Host, Reply},
+    identity::Identity,
     peer::Fingerprint,
     preflight::{Finding, Severity},
     probe,
@@ -34,7 +34,7 @@ pub(super) fn read(
             )],
         )
     };
-    let reply = match get(host, &one.peer, accept, &one.logins, &was.path) {
+    let reply = match get(host, &one.peer, accept, &one.logins, &was.path, |_| {}) {
         Ok(Reply::Answer { status: 200, body }) => Zeroizing::new(body),
         Ok(Reply::Answer { status, .. }) => return unread(&format!("answers {status}")),
         Ok(Reply::Empty) => return unread("closes the connection without an answer"),
@@ -62,44 +62,28 @@ pub(super) fn keep(
     [("new", new), ("old", old)].into_iter().filter_map(named)
 }
 
-/// Has a request carry the file that is its own.
-pub(super) fn name(request: &mut Request, own: usize) {
-    for name in request.kept_mut() {
-        *name = file("new", own);
+/// Has a request, or the way back from it, carry the file that is its own.
+pub(super) fn name(one: &mut Wanted, own: usize) {
+    let back = match &mut one.back {
+        Some(Back::By(back)) => Some(("old", back)),
+        Some(Back::Never(_)) | None => None,
+    };
+    for (side, request) in [("new", &mut one.ask)].into_iter().chain(back) {
+        for name in request.kept_mut() {
+            *name = file(side, own);
+        }
+    }
+}
+
+/// Returns what replaces a value, as JSON; none where that is not known beforehand.
+pub(super) fn after(put: &Put, pair: Option<&Identity>) -> Option<Bytes> {
+    match put {
+        Put::Form(form) => value::of(pair?, *form),
+        Put::Value(value) => Some(serde_json::to_vec(value).unwrap_or_default().into()),
+        Put::Nothing => None,
     }
 }
 
 fn file(side: &str, own: usize) -> String {
     format!("{side}-{own}-{}", value::FILE)
-}
-
-/// Asks a path over TLS: as nobody where there are no logins, else as each in turn while the peer answers 401.
-///
-/// # Errors
-/// As [`calls`] and [`Host::fetch`], and what keeps a password from being read.
-fn get(
-    host: &dyn Host,
-    peer: &str,
-    accept: &[Fingerprint],
-    logins: &[Login],
-    path: &str,
-) -> Result<Reply> {
-    let asked = |login: Option<&Login>| {
-        let login = login.map(|l| Ok::<_, Error>((l.user.clone(), password(host, &l.password)?)));
-        let login = login.transpose()?;
-        calls(host, peer, accept, path)?.make(|mut call| {
-            call.login.clone_from(&login);
-            host.fetch(&call)
-        })
-    };
-    let Some((last, others)) = logins.split_last() else {
-        return asked(None);
-    };
-    for login in others {
-        match asked(Some(login))? {
-            Reply::Answer { status: 401, .. } => {}
-            reply => return Ok(reply),
-        }
-    }
-    asked(Some(last))
 }

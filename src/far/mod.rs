@@ -12,14 +12,16 @@ use crate::{
 };
 
 mod before;
+mod call;
 mod plan;
 mod send;
 mod ssh;
 mod told;
 pub mod value;
 
+pub(crate) use call::get;
 pub(crate) use plan::{Peers, Planned, Previous, plan, presents};
-pub(crate) use send::{Outcome, calls, password, send};
+pub(crate) use send::{Outcome, send};
 pub(crate) use ssh::command;
 
 /// Where a secret is.
@@ -118,6 +120,9 @@ pub struct Far {
     pub back: Back,
     /// Seconds that the peer takes until an accepted request shows.
     pub settle: u64,
+    /// Path and way at which the peer tells what it replaces, where it does.
+    #[serde(skip)]
+    pub was: Option<(String, Vec<String>)>,
     /// Whether it was sent, as far as the journal tells.
     #[serde(skip)]
     pub sent: Standing,
@@ -181,12 +186,30 @@ pub struct Was {
     /// The way to the value in the JSON document that it answers, by names.
     pub at: Vec<String>,
     /// What replaces it.
-    pub form: Form,
+    pub put: Put,
     /// What follows from what is there: words of [`value::words`], all of which must hold, and the finding.
     pub remarks: Vec<(Vec<String>, Finding)>,
 }
 
+/// What replaces a value.
+#[derive(Debug, Clone)]
+pub enum Put {
+    /// A form of the identity.
+    Form(Form),
+    /// This value.
+    Value(serde_json::Value),
+    /// Something that the peer gets by itself.
+    Nothing,
+}
+
 impl Request {
+    /// Tells whether it only reads: what it is about, its peer changes by itself, once all requests are sent. It comes before them,
+    /// so that whatever follows is taken back before it.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        matches!(&self.over, Over::Https { method, .. } if method == "GET")
+    }
+
     /// Returns the request as a line, as in `POST https://asr1:443/v1/security/reset`.
     #[must_use]
     pub fn line(&self, peer: &str) -> String {

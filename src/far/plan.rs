@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Back, Far, Wanted, before, value};
+use super::{Back, Far, Wanted, before};
 use crate::{
     desired::{Desired, Probe},
     error::{Error, Result},
@@ -149,7 +149,7 @@ fn presented(host: &dyn Host, pins: &Pins, name: &str) -> Result<Fingerprint, Re
         };
         Ok((host.handshake(&dial)?, dial))
     };
-    let (seen, dial) = super::calls(host, name, &[], "/")
+    let (seen, dial) = super::call::calls(host, name, &[], "/")
         .and_then(|calls| calls.make(any))
         .map_err(|error| silent(name, &probe::reason(&error)))?;
     let Some(leaf) = seen.certificates.first().map(|der| Leaf::of(der)) else {
@@ -186,7 +186,10 @@ pub(crate) fn presents(host: &dyn Host, name: &str) -> Option<Fingerprint> {
             ..call.dial
         })
     };
-    let seen = super::calls(host, name, &[], "/").ok()?.make(any).ok()?;
+    let seen = super::call::calls(host, name, &[], "/")
+        .ok()?
+        .make(any)
+        .ok()?;
     seen.certificates.first().map(|der| Fingerprint::of(der))
 }
 
@@ -206,6 +209,7 @@ pub(crate) fn plan(
     previous: &Previous,
 ) -> Planned {
     let mut planned = Planned::default();
+    let mut by_itself = Vec::new();
     let new = pair.map(|pair| Fingerprint::of(&pair.leaf.der));
     for mut one in wanted {
         let first = planned.promises.len();
@@ -224,15 +228,15 @@ pub(crate) fn plan(
         if !needed {
             continue;
         }
-        if let (Some(was), Some(pair)) = (&one.was, pair) {
+        if let Some(was) = one.was.clone() {
             let accept = peers.accept(&one.peer, None);
-            let (old, findings) = before::read(host, &accept, &one, was);
+            let (old, findings) = before::read(host, &accept, &one, &was);
             planned.findings.extend(findings);
             let own = planned.far.len();
             planned
                 .keep
-                .extend(before::keep(own, value::of(pair, was.form), old));
-            before::name(&mut one.ask, own);
+                .extend(before::keep(own, before::after(&was.put, pair), old));
+            before::name(&mut one, own);
         }
         let back = match (one.back, previous) {
             // What was read is put back, whoever made it.
@@ -250,9 +254,20 @@ pub(crate) fn plan(
             ask: one.ask,
             back,
             settle: one.settle,
+            was: one.was.map(|was| (was.path, was.at)),
             sent: super::Standing::default(),
         });
-        for promise in planned.promises.iter_mut().skip(first) {
+        let of = first..planned.promises.len();
+        if planned.far.last().is_some_and(|f| f.ask.only_reads()) {
+            by_itself.push(of.clone());
+        }
+        for promise in planned.promises.get_mut(of).into_iter().flatten() {
+            promise.after = planned.far.len();
+        }
+    }
+    // What a peer does by itself it may do once everything is sent that has it do so.
+    for of in by_itself {
+        for promise in planned.promises.get_mut(of).into_iter().flatten() {
             promise.after = planned.far.len();
         }
     }

@@ -1,23 +1,18 @@
 //! Sends one request of a far resource.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
+use super::{
+    Answer, Body, Far, Login, Over, Request, Secret,
+    call::{calls, password},
+    ssh,
+    told::Secrets,
 };
-
-use super::{Answer, Body, Far, Login, Over, Request, Secret, ssh, told::Secrets};
 use crate::{
     error::{Error, Result},
-    host::{Call, Dial, Host, Load, Reply, Writer},
+    host::{Call, Host, Load, Reply, Writer},
     identity::base64,
     journal::Store,
-    peer::Accept,
-    pins, source,
     state::Bytes,
 };
-
-/// The longest that one request may take: an upload of some KiB, and a server that writes it down.
-const LIMIT: Duration = Duration::from_secs(20);
 
 /// What came of a request.
 #[derive(Debug)]
@@ -75,6 +70,11 @@ pub(crate) fn send(
             writer.send(&far.peer, &call)
         });
         let reply = match sent {
+            // What it reads is a secret that nobody sent.
+            Ok(Reply::Answer { status, .. }) if request.only_reads() => Reply::Answer {
+                status,
+                body: String::new(),
+            },
             Ok(reply) => reply,
             Err(error @ Error::NotPlanned { .. }) => return Err(error),
             Err(error) => {
@@ -95,77 +95,6 @@ pub(crate) fn send(
         verb: "send",
         what: request.line(&far.peer),
     })
-}
-
-/// A call at each address of a peer.
-#[derive(Debug)]
-pub(crate) struct Calls(Call, Vec<Call>);
-
-impl Calls {
-    /// Makes one after the other until one is taken.
-    ///
-    /// # Errors
-    /// What the last one failed with.
-    pub(crate) fn make<T>(self, mut attempt: impl FnMut(Call) -> Result<T>) -> Result<T> {
-        let mut made = attempt(self.0);
-        for call in self.1 {
-            if made.is_ok() {
-                break;
-            }
-            made = attempt(call);
-        }
-        made
-    }
-}
-
-/// Prepares to `GET` a path at a peer over TLS.
-///
-/// # Errors
-/// [`Error::Unproved`] where its name does not resolve.
-pub(crate) fn calls(
-    host: &dyn Host,
-    peer: &str,
-    accept: &[crate::peer::Fingerprint],
-    path: &str,
-) -> Result<Calls> {
-    let (_, peer) = pins::key(peer)?;
-    let addresses = match peer.name.parse::<IpAddr>() {
-        Ok(address) => vec![address],
-        Err(_) => host.resolve(&peer.name),
-    };
-    let mut calls = addresses.into_iter().map(|address| {
-        let address = SocketAddr::new(address, peer.port);
-        Call {
-            dial: Dial {
-                accept: Accept::Only(accept.to_vec()),
-                ..Dial::new(address, peer.protocol, &peer.name, LIMIT)
-            },
-            tls: true,
-            method: "GET".to_owned(),
-            path: path.to_owned(),
-            login: None,
-            load: Load::Nothing,
-        }
-    });
-    let one = calls.next().ok_or_else(|| Error::Unproved {
-        subject: format!("`{peer}`"),
-        want: "an address".to_owned(),
-        found: "does not resolve".to_owned(),
-    })?;
-    Ok(Calls(one, calls.collect()))
-}
-
-/// Reads a password.
-///
-/// # Errors
-/// As [`Host::read_input`]; [`Error::Input`] where its first line is empty.
-pub(crate) fn password(host: &dyn Host, secret: &Secret) -> Result<Bytes> {
-    match secret {
-        Secret::Public(text) => Ok(text.clone().into()),
-        Secret::File(path) | Secret::Kept(path) => {
-            source::password_in(path, &host.read_input(path)?)
-        }
-    }
 }
 
 /// Returns what a request carries in secret.

@@ -1,15 +1,13 @@
 //! What certroll leaves on a host so that it is called at the right moments: files, told as a plan like any other, so
 //! that they are shown, written, undone and recorded by the one way through.
 
-use std::collections::BTreeMap;
-
 use crate::{
-    desired::{Action, Manager, OnLink, Service, Step, Target},
+    desired::{Action, Service, Step, Target},
     error::{Error, Result},
     host::{Command, Deciding, Host},
     plan::{Change, Plan, observe},
     service,
-    state::{Content, HostPath, Sensitivity, State, Wanted},
+    state::{Content, HostPath, State},
 };
 
 mod call;
@@ -121,23 +119,7 @@ fn target(hook: &Hook, said: &Said) -> Target {
         }
         What::Link(to) => Content::Link(to.to_owned()),
     };
-    Target {
-        path: path(hook.at),
-        kind: hook.what.kind(),
-        wanted: Wanted {
-            content,
-            uid: None,
-            gid: None,
-            mode: hook.what.mode(),
-        },
-        sensitivity: Sensitivity::Public,
-        identity: false,
-        at_most: None,
-        swept: None,
-        on_link: OnLink::Refuse,
-        unless: None,
-        rewrite: None,
-    }
+    Target::of(path(hook.at), hook.what.kind(), content, hook.what.mode())
 }
 
 /// Says what people must do where a tool has no directory of hooks.
@@ -193,18 +175,7 @@ const TELL_SYSTEMD: [&[&str]; 3] = [
 
 fn tell(argv: &[&str]) -> Service {
     let argv = argv.iter().map(|word| (*word).to_owned()).collect();
-    Service {
-        manager: Manager::Command,
-        action: Action::Reload,
-        units: Vec::new(),
-        command: Some(Command { argv, limit: 90 }),
-        then: None,
-        config_test: None,
-        limit: 90,
-        on: Vec::new(),
-        serves: BTreeMap::new(),
-        writes: Vec::new(),
-    }
+    Service::of(Action::Reload, Command { argv, limit: 90 })
 }
 
 fn path(text: &str) -> HostPath {

@@ -4,7 +4,7 @@ use crate::{
     error::Result,
     host::Host,
     journal::Store,
-    prepare::survey,
+    prepare::{is_by_itself, survey},
     rollouts::{self, Request},
     state::{Content, HostPath},
 };
@@ -26,6 +26,9 @@ pub(super) fn watched(host: &dyn Host, profiles: Option<&str>) -> Result<Vec<Hos
             profiles_dir: profiles.map(str::to_owned),
             ..Request::default()
         };
+        if is_by_itself(host, &request)? {
+            continue;
+        }
         let mut wanted = survey(host, &request)?.desired.targets;
         wanted.retain(|target| matches!(target.wanted.content, Content::File(_)));
         wanted.sort_by_key(|target| !target.identity);

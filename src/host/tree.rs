@@ -35,7 +35,7 @@ pub trait Tree {
     /// but root or the effective user.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be read, or is larger than [`LARGEST_FILE`].
+    /// [`Error::Io`] where it cannot be read, or is larger than [`super::LARGEST_FILE`].
     fn read(&self, path: &HostPath) -> Result<State>;
 
     /// Returns the sorted names in a directory, links on the way followed; none where there is no such directory.

@@ -64,7 +64,7 @@ impl Config {
     /// Parses the file.
     ///
     /// # Errors
-    /// [`Error::Parse`] with line and column where something in it cannot be.
+    /// [`crate::error::Error::Parse`] with line and column where something in it cannot be.
     pub fn parse(path: &str, text: &str) -> Result<Self> {
         let root = yaml::parse(path, text, yaml::Dialect::Strict)?;
         let mut top = Fields::new(path, "notify", &root)?;
@@ -106,7 +106,7 @@ impl Config {
     /// Reads the file of a host, if it has one.
     ///
     /// # Errors
-    /// [`Error::Usage`] where others than root may write it, and so have root run what they like; else as
+    /// [`crate::error::Error::Usage`] where others than root may write it, and so have root run what they like; else as
     /// [`Config::parse`].
     pub fn read(host: &dyn Host) -> Result<Option<Self>> {
         let path = HostPath::new(FILE).unwrap_or_default();

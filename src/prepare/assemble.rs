@@ -82,11 +82,14 @@ pub(super) fn assemble(
     } else {
         Vec::new()
     };
+    // What an earlier run left owing can be of any phase.
+    let own = desired.own.as_deref();
+    let own = own.filter(|_| resolved.obligations.is_empty());
     let pins = moves(host, &promises, goal.leaf.as_ref(), asks, &mut findings)?;
     let known = Defaults::read(host, &desired.default_identities);
     findings.extend(defaults::served(&known, &promises, &baseline));
     let services = if live {
-        let mut due = due(desired.services, &observed.changes, &owed);
+        let mut due = due(desired.services, &observed.changes, &owed, own);
         due.splice(0..0, goal.made.clone());
         service::learned(due, &resolved.restart)
     } else {
@@ -227,11 +230,19 @@ fn placed(host: &dyn Host, resolved: &Resolved) -> Result<Option<Intent>> {
     Store::generation(host, resolved.generation).map(|last| Some(last.intent))
 }
 
-/// Keeps the services that a change or an obligation owes.
-fn due(services: Vec<Service>, changes: &[Change], owed: &[String]) -> Vec<Service> {
+/// Keeps the services that a change or an obligation owes; of the latter, in a phase, those of its `own` files.
+fn due(
+    services: Vec<Service>,
+    changes: &[Change],
+    owed: &[String],
+    own: Option<&[HostPath]>,
+) -> Vec<Service> {
     let touched: HashSet<&HostPath> = changes.iter().map(|c| &c.path).collect();
     let is_due = |service: &Service| {
-        !owed.is_empty()
+        let mut on = service.on.iter();
+        let is_told =
+            own.is_none_or(|own| service.on.is_empty() || on.any(|path| own.contains(path)));
+        !owed.is_empty() && is_told
             || if service.on.is_empty() {
                 !changes.is_empty()
             } else {

@@ -1,13 +1,11 @@
 //! The plan of a revert: the platform back at its own default, by the one way through.
 
-use std::collections::{BTreeMap, HashSet};
-
-use serde_json::json;
+use std::collections::HashSet;
 
 use super::{Goal, Prepared, assemble, profiles};
 use crate::{
     apply::Keep,
-    desired::{Action, Desired, Like, Manager, Regenerate, Removal, Service, Step},
+    desired::{Action, Desired, Like, Regenerate, Removal, Service, Step},
     error::{Error, Result},
     host::Host,
     identity::Checks,
@@ -19,7 +17,6 @@ use crate::{
     profile::{self, IdentityContext, Profile},
     rollback,
     rollouts::{self, Request, Resolved},
-    rotation::Turn,
     state::{Content, HostPath, Sensitivity, State},
 };
 
@@ -29,7 +26,7 @@ use crate::{
 /// [`Error::Usage`] where a profile has no section `revert`, or several profiles are named; else as
 /// [`crate::prepare()`]. The host is unchanged.
 pub(super) fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
-    let mut resolved = rollouts::resolve_revert(host, request)?;
+    let mut resolved = rollouts::resolve_without(host, request)?;
     // Nothing of the rollout is owed any more.
     resolved.obligations.clear();
     let names = &resolved.remembered.profiles;
@@ -44,7 +41,8 @@ pub(super) fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         });
     }
     let set = &resolved.remembered.set;
-    let mut desired = profile::desired(&profiles, &own(), set, &profile::HostIds(host))?;
+    let own = IdentityContext::of_platform();
+    let mut desired = profile::desired(&profiles, &own, set, &profile::HostIds(host))?;
     drop(profiles);
     let mut goal = Goal {
         line: IdentityLine::default(),
@@ -80,20 +78,6 @@ pub(super) fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
         held: Vec::new(),
         warn_days: Checks::WARN_DAYS,
     })
-}
-
-/// What expressions see of the identity: the platform's own, which serves this machine by its own name.
-fn own() -> IdentityContext {
-    IdentityContext {
-        json: json!({
-            "name": "localhost", "cn": "localhost", "dns": ["localhost"], "ips": [], "fingerprint": "",
-            "self_signed": true, "trust": "self-signed", "has_anchor": false,
-            "key": "", "sha1": "",
-        }),
-        forms: BTreeMap::new(),
-        covers: Box::new(|name| name == "localhost"),
-        turn: Turn::default(),
-    }
 }
 
 /// Returns the leaf that another machine is to lose: the one that is remembered, else the one that it presents.
@@ -154,16 +138,8 @@ fn default_pair(
         desired.steps.insert(0, Step { text, gone: None });
     }
     goal.made = Some(Service {
-        manager: Manager::Command,
-        action: Action::Restart,
-        units: Vec::new(),
-        command: Some(command.clone()),
-        then: None,
-        config_test: None,
-        limit: command.limit,
-        on: Vec::new(),
-        serves: BTreeMap::new(),
         writes: vec![key.clone(), leaf.clone()],
+        ..Service::of(Action::Restart, command.clone())
     });
     Ok(())
 }

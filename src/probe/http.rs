@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::tls;
+use super::{tells, tls};
 use crate::{
     desired::{Lacks, Probe},
-    error::{Error, Result},
-    far::{self, Login},
+    error::Error,
+    far,
     host::{Dial, Host, Reply},
     pins,
 };
@@ -21,6 +21,7 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
         accept,
         seen_by,
         lacks,
+        tells,
         ..
     } = probe
     else {
@@ -29,44 +30,24 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
     if *tls && accept.is_empty() {
         return "not asked: nothing is accepted of this peer".to_owned();
     }
-    let ask = |login: Option<&Login>| -> Result<String> {
-        let login = login
-            .map(|l| Ok::<_, Error>((l.user.clone(), far::password(host, &l.password)?)))
-            .transpose()?;
-        let reply = far::calls(host, peer, accept, path)?.make(|mut call| {
-            call.tls = *tls;
-            call.dial.limit = tls::LIMIT;
-            call.login.clone_from(&login);
-            host.fetch(&call)
-        });
-        Ok(match reply? {
-            Reply::Answer { status, body } => match (seen_by, lacks) {
-                (Some(backend), _) if (200..300).contains(&status) => seen(host, backend, &body),
-                (None, Some(lacks)) if status == 200 => stands(lacks, &body).to_owned(),
-                _ => status.to_string(),
-            },
-            Reply::Empty => "empty".to_owned(),
-            Reply::Lost(why) => format!("broke off: {why}"),
-        })
-    };
-    let told = |asked: Result<String>| match asked {
-        Ok(answer) => answer,
+    let reply = far::get(host, peer, accept, logins, path, |call| {
+        call.tls = *tls;
+        call.dial.limit = tls::LIMIT;
+    });
+    match reply {
+        Ok(Reply::Answer { status, body }) => match (seen_by, lacks, tells) {
+            (Some(backend), ..) if (200..300).contains(&status) => seen(host, backend, &body),
+            (None, Some(lacks), _) if status == 200 => stands(lacks, &body).to_owned(),
+            (None, None, Some(tells)) if status == 200 => tells::observe(host, tells, body),
+            _ => status.to_string(),
+        },
+        Ok(Reply::Empty) => "empty".to_owned(),
+        Ok(Reply::Lost(why)) => format!("broke off: {why}"),
         Err(Error::Unproved { found, .. }) if found == "refused the connection" => {
             "refused".to_owned()
         }
         Err(error) => tls::reason(&error),
-    };
-    if logins.is_empty() {
-        return told(ask(None));
     }
-    let mut answer = String::new();
-    for login in logins {
-        answer = told(ask(Some(login)));
-        if answer != "401" {
-            break;
-        }
-    }
-    answer
 }
 
 /// How the observation of a call begins whose backend named a leaf: the rest is its SHA-256, lower hex.

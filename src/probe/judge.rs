@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Called, Endpoint, Observation, Served, Verdict, Want, http, title};
+use super::{Called, Endpoint, Observation, Served, Verdict, Want, http, tells, title};
 use crate::{desired::Probe, state::HostPath};
 
 /// Judges one observation.
@@ -38,7 +38,9 @@ pub fn judge(probe: &Probe, want: &Want, found: &Observation, baseline: &Observa
             (true, good, files(now), "all can be read".to_owned())
         }
         (Want::Answer(right), Observation::Http(now), Observation::Http(before)) => {
-            answers(right, now, before)
+            let (judged, good, found, want) = answers(right, now, before);
+            let want = tells::want(probe).unwrap_or(want);
+            (judged, good, found, hinted(probe, good, want))
         }
         (Want::Other(leaf), Observation::Tls(now), _) => another(leaf, now),
         (Want::Baseline(before), now, _) => as_before(before, now),
@@ -189,6 +191,7 @@ fn answer(text: &str) -> String {
         "refused" => "refuses the connection".to_owned(),
         "listed" => "names it among its complaints".to_owned(),
         "unread" => "answers no such document".to_owned(),
+        tells::LATE => "tells and serves one that is over 70 days old".to_owned(),
         status if status.len() == 3 => format!("answers {status}"),
         seen if seen.starts_with(http::SEEN) => {
             let leaf = seen.strip_prefix(http::SEEN).unwrap_or_default();
@@ -336,7 +339,7 @@ fn listed(chain: &[String]) -> String {
 }
 
 /// The first 16 of 64 digits: enough to tell certificates apart on one line.
-fn short(fingerprint: &str) -> String {
+pub(super) fn short(fingerprint: &str) -> String {
     match fingerprint.get(..16) {
         Some(start) if fingerprint.len() > 16 => format!("`{start}…`"),
         _ => format!("`{fingerprint}`"),

@@ -27,6 +27,7 @@ mod report;
 mod rules;
 mod says;
 mod survey;
+pub(crate) mod tells;
 mod tls;
 
 #[cfg(test)]
@@ -62,7 +63,7 @@ pub enum Observation {
     /// The files, each with the reason why it cannot be read, if it cannot.
     Readable(Vec<(HostPath, Option<String>)>),
     /// The status of an answer over HTTP, as `200`; else `empty`, `refused`, or why there was none. Where a backend stands behind
-    /// it, the leaf that it saw, as `seen` and the fingerprint.
+    /// it, the leaf that it saw, as `seen` and the fingerprint; where a place of it matters and tells something else, what.
     Http(String),
 }
 

@@ -48,7 +48,7 @@ pub(super) fn addresses_of(host: &dyn Host, name: &str, named: &[IpAddr]) -> Vec
     }
 }
 
-fn ask(
+pub(super) fn ask(
     host: &dyn Host,
     address: SocketAddr,
     protocol: Protocol,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{error::Result, host::Host, rotation::Turn, state::Bytes};
 
@@ -17,6 +17,22 @@ pub struct IdentityContext {
     pub covers: Box<dyn Fn(&str) -> bool>,
     /// How far its rotation is.
     pub turn: Turn,
+}
+
+impl IdentityContext {
+    /// What expressions see where a platform makes its pair itself: nothing but the name by which it serves its own machine.
+    pub(crate) fn of_platform() -> Self {
+        Self {
+            json: json!({
+                "name": "localhost", "cn": "localhost", "dns": ["localhost"], "ips": [], "fingerprint": "",
+                "self_signed": true, "trust": "self-signed", "has_anchor": false,
+                "key": "", "sha1": "",
+            }),
+            forms: BTreeMap::new(),
+            covers: Box::new(|name| name == "localhost"),
+            turn: Turn::default(),
+        }
+    }
 }
 
 impl fmt::Debug for IdentityContext {

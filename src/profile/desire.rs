@@ -124,6 +124,9 @@ impl One<'_> {
         }
         let turn = &self.identity.turn;
         let due = |phase: usize| turn.at.is_none_or(|at| phase <= at);
+        if turn.at.is_some() && turn.keeps {
+            desired.own.get_or_insert_default();
+        }
         for resource in self.profile.resources.iter().filter(|r| due(r.phase)) {
             let (targets, trusts, findings) = {
                 let made: &[Target] = &desired.targets;
@@ -135,6 +138,11 @@ impl One<'_> {
                     ids,
                 )?
             };
+            if let Some(own) = &mut desired.own
+                && turn.at == Some(resource.phase)
+            {
+                own.extend(targets.iter().map(|target| target.path.clone()));
+            }
             desired.targets.extend(targets);
             desired.trusts.extend(trusts);
             desired.findings.extend(findings);

@@ -100,6 +100,17 @@ pub enum JsonSpec {
     File(Expr),
     /// A form of the identity.
     Form(Expr),
+    /// A value that is kept, since the one that it replaces is put back: text or a boolean.
+    Value(Box<Self>),
+    /// On a way back, the value of before.
+    Previous,
+}
+
+impl JsonSpec {
+    /// Tells whether a generation keeps its value.
+    pub(super) fn is_kept(&self) -> bool {
+        matches!(self, Self::Form(_) | Self::Value(_) | Self::Previous)
+    }
 }
 
 /// Where a peer tells what a request would replace.
@@ -223,14 +234,18 @@ pub(super) fn request(path: &str, node: &Node) -> Result<RequestSpec> {
             "a request is proved by `tls`, `https`, `http` or `says`",
         ));
     }
-    let has_form = |(_, member): &(String, JsonSpec)| matches!(member, JsonSpec::Form(_));
-    let has_value = spec.send.json.iter().any(has_form);
+    let has_kept = |send: &SendSpec| send.json.iter().any(|(_, member)| member.is_kept());
+    let has_value = has_kept(&spec.send);
+    let restores = match &spec.undo {
+        UndoSpec::Previous => false,
+        UndoSpec::Send(ways) => ways.iter().any(|(_, send)| has_kept(send)),
+    };
     if matches!(spec.undo, UndoSpec::Previous) && spec.send.form.is_empty() && !has_value {
         return Err(fields.error("`undo: previous` without a pair in `send`", ""));
     }
-    if has_value != spec.was.is_some() {
+    if (has_value || restores) != spec.was.is_some() {
         return Err(fields.error(
-            "a form in `json` and `was` belong together",
+            "a value that is kept and `was` belong together",
             "say where the value of before is read: `was: {path: PATH, at: [NAME]}`",
         ));
     }
@@ -316,18 +331,19 @@ fn send(path: &str, node: &Node) -> Result<SendSpec> {
     if let Some(node) = fields.node("json") {
         for (key, value) in node.entries() {
             let member = match &value.value {
-                Value::Bool(value) => JsonSpec::Bool(*value),
                 Value::Map(_) => {
                     let mut file = Fields::new(path, "json member", value)?;
-                    let form = file.text("form")?;
-                    let spec = match form {
-                        Some(form) => JsonSpec::Form(form),
-                        None => JsonSpec::File(file.need("file")?),
+                    let (form, kept) = (file.text("form")?, file.node("value"));
+                    let spec = match (form, kept) {
+                        (Some(form), _) => JsonSpec::Form(form),
+                        (None, Some(kept)) => JsonSpec::Value(Box::new(plain(path, kept)?)),
+                        (None, None) if file.flag("previous")? => JsonSpec::Previous,
+                        (None, None) => JsonSpec::File(file.need("file")?),
                     };
                     file.done()?;
                     spec
                 }
-                _ => JsonSpec::Text(super::text_at(path, "json", value)?),
+                _ => plain(path, value)?,
             };
             json.push((key.name.clone(), member));
         }
@@ -346,6 +362,14 @@ fn send(path: &str, node: &Node) -> Result<SendSpec> {
     let spec = SendSpec { over, form, json };
     fields.done()?;
     Ok(spec)
+}
+
+/// Reads a member that is text or a boolean.
+fn plain(path: &str, node: &Node) -> Result<JsonSpec> {
+    Ok(match node.value {
+        Value::Bool(value) => JsonSpec::Bool(value),
+        _ => JsonSpec::Text(super::text_at(path, "json", node)?),
+    })
 }
 
 pub(super) fn remark(path: &str, node: &Node) -> Result<RemarkSpec> {

@@ -88,6 +88,8 @@ pub struct Profile {
     pub warn_days: Option<u64>,
     /// How the platform gets back to its own default, where the profile says so.
     pub revert: Option<Revert>,
+    /// When the platform gets its pair by itself, and a rollout has no identity: the condition, which may be about settings.
+    pub by_itself: Option<Expr>,
     /// What is taken away, and how the default pair is made: of a profile that was turned into its own revert.
     pub(crate) back: Option<Back>,
     /// Tables of daemons that layered facts read by, by file name.
@@ -224,6 +226,8 @@ pub enum ProbeKind {
         hint: Option<Expr>,
         /// What must not stand in the answer.
         lacks: Option<Box<LacksSpec>>,
+        /// What the answer must tell.
+        tells: Option<Box<TellsSpec>>,
     },
     /// What a document of ours says is what every daemon that reads it will see.
     Effective {
@@ -256,6 +260,25 @@ pub enum ProbeKind {
 
 /// An entry that must not stand in an answer: the way to where it would, and its members.
 pub type LacksSpec = (Vec<Expr>, Vec<(String, Expr)>);
+
+/// What an answer must tell: the way to the place, and what stands there.
+pub type TellsSpec = (Vec<Expr>, ToldSpec);
+
+/// What stands at a place of an answer.
+#[derive(Debug)]
+pub enum ToldSpec {
+    /// Text.
+    Text(Expr),
+    /// A boolean.
+    Bool(bool),
+    /// A certificate that the platform got by itself.
+    Issued {
+        /// `name:port`, where it is served.
+        endpoint: Expr,
+        /// Addresses; none: those that the name resolves to.
+        addresses: Vec<Expr>,
+    },
+}
 
 /// One entry of `steps`.
 #[derive(Debug)]

@@ -77,6 +77,7 @@ impl Profile {
                 .map(|n| Revert::parse(path, n))
                 .transpose()?,
             phases: phases(&mut top)?,
+            by_itself: by_itself(path, &mut top)?,
             back: None,
             tables,
             renderer: Renderer::new(dir, files, &exprs, &names)?,
@@ -177,6 +178,22 @@ pub(super) fn each<T>(
         return Err(fields::error(path, node, message, ""));
     }
     top.members(name).iter().map(|n| read(path, n)).collect()
+}
+
+/// Reads when the platform gets its pair by itself.
+fn by_itself(path: &str, top: &mut Fields<'_>) -> Result<Option<Expr>> {
+    let Some(node) = top.node("by_itself") else {
+        return Ok(None);
+    };
+    let mut fields = Fields::new(path, "by_itself", node)?;
+    let Some(when) = fields.when()? else {
+        return Err(fields.error(
+            "`by_itself` has no `when`",
+            "say in which case: `{when: CONDITION}`",
+        ));
+    };
+    fields.done()?;
+    Ok(Some(when))
 }
 
 fn host_path(expr: &Expr) -> Result<HostPath> {

@@ -1,9 +1,9 @@
 //! What a profile has observed: each probe, as it is written.
 
-use super::{Fields, ProbeKind, ProbeSpec, fields};
+use super::{Fields, LacksSpec, ProbeKind, ProbeSpec, TellsSpec, ToldSpec, fields};
 use crate::{
     error::{Result, backticked},
-    yaml::{self, Node},
+    yaml::{self, Node, Value},
 };
 
 /// Seconds that a command which names the leaf may take, unless the profile says otherwise.
@@ -25,7 +25,7 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
         .into_iter()
         .filter(|k| node.get(k).is_some())
         .collect();
-    let what = match given.as_slice() {
+    let mut what = match given.as_slice() {
         ["tls"] => ProbeKind::Tls {
             endpoint: fields.need("tls")?,
             addresses: fields.texts("addresses")?,
@@ -60,17 +60,8 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
             is: fields.texts("is")?.into_iter().map(|e| e.text).collect(),
             seen_by: fields.text("seen_by")?,
             hint: fields.text("hint")?,
-            lacks: match (fields.texts("in")?, fields.node("lacks")) {
-                (way, Some(node)) => {
-                    let member = |(key, value): &(yaml::Key, Node)| {
-                        Ok((key.name.clone(), fields::text(path, "lacks", value)?))
-                    };
-                    let members = node.entries().iter().map(member).collect::<Result<_>>()?;
-                    Some(Box::new((way, members)))
-                }
-                (way, None) if way.is_empty() => None,
-                (_, None) => return Err(fields.error("`in` without `lacks`", "")),
-            },
+            lacks: None,
+            tells: None,
         },
         _ => {
             let known = backticked(&kinds.map(str::to_owned));
@@ -80,6 +71,9 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
             ));
         }
     };
+    if let ProbeKind::Http { lacks, tells, .. } = &mut what {
+        said(path, &mut fields, lacks, tells)?;
+    }
     if let ProbeKind::Readable { user, group, .. } = &what
         && user.is_some() == group.is_some()
     {
@@ -104,6 +98,53 @@ pub(super) fn probe(path: &str, node: &Node) -> Result<ProbeSpec> {
     };
     fields.done()?;
     Ok(spec)
+}
+
+/// Reads what of an answer's document matters, and where it stands.
+fn said(
+    path: &str,
+    fields: &mut Fields<'_>,
+    lacks: &mut Option<Box<LacksSpec>>,
+    tells: &mut Option<Box<TellsSpec>>,
+) -> Result<()> {
+    let way = fields.texts("in")?;
+    let addresses = fields.texts("addresses")?;
+    let given = (
+        fields.node("lacks"),
+        fields.node("tells"),
+        fields.text("issued")?,
+    );
+    if given.2.is_none() && !addresses.is_empty() {
+        return Err(fields.error("`addresses` without `issued`", ""));
+    }
+    match given {
+        (Some(node), None, None) => {
+            let member = |(key, value): &(yaml::Key, Node)| {
+                Ok((key.name.clone(), fields::text(path, "lacks", value)?))
+            };
+            let members = node.entries().iter().map(member).collect::<Result<_>>()?;
+            *lacks = Some(Box::new((way, members)));
+        }
+        (None, Some(node), None) => {
+            let what = match &node.value {
+                Value::Bool(value) => ToldSpec::Bool(*value),
+                _ => ToldSpec::Text(fields::text(path, "tells", node)?),
+            };
+            *tells = Some(Box::new((way, what)));
+        }
+        (None, None, Some(endpoint)) => {
+            let what = ToldSpec::Issued {
+                endpoint,
+                addresses,
+            };
+            *tells = Some(Box::new((way, what)));
+        }
+        (None, None, None) if way.is_empty() => {}
+        _ => {
+            return Err(fields.error("`in` wants `lacks`, `tells` or `issued`, one of them", ""));
+        }
+    }
+    Ok(())
 }
 
 /// Reads a call: with what it is accepted, and whether it is refused without.

@@ -73,6 +73,25 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// Tells whether the platform gets its pair by itself, by the settings that were given.
+    ///
+    /// # Errors
+    /// As [`super::desired()`].
+    pub(crate) fn is_by_itself(
+        &self,
+        facts: &Facts,
+        set: &BTreeMap<String, String>,
+    ) -> Result<bool> {
+        let Some(when) = &self.by_itself else {
+            return Ok(false);
+        };
+        let identity = IdentityContext::of_platform();
+        let (scope, _) = scope(self, facts, &identity, &given_to(self, set))?;
+        self.renderer.holds(Some(when), &scope)
+    }
+}
+
 /// Resolves the settings of a profile, in order: a default may use those before it.
 pub(super) fn scope(
     profile: &Profile,

@@ -360,9 +360,10 @@ impl Filled {
         if self.turn.keeps {
             return Outdated::default();
         }
-        let labels = |(alias, _): &(Alias, _)| match alias {
-            Alias::Labels(name) => Some(name.clone()),
-            Alias::Is(_) => None,
+        // Whose identity a file is of, and whether that is still shown, is not for this rollout to know.
+        let labels = |given: &(Alias, Certificates)| match given {
+            (Alias::Labels(name), Certificates::These(_)) => Some(name.clone()),
+            (Alias::Labels(_) | Alias::Is(_), _) => None,
         };
         Outdated {
             names: self.trusted.iter().filter_map(labels).collect(),

@@ -259,22 +259,19 @@ impl<'a> Asking<'a> {
     #[must_use]
     pub fn target(&self, path: HostPath, content: Content, sensitivity: Sensitivity) -> Target {
         let link = matches!(content, Content::Link(_));
+        let mode = self.resource.mode.filter(|_| !link);
+        let target = Target::of(path, self.resource.kind, content, mode);
         Target {
-            path,
-            kind: self.resource.kind,
             wanted: Wanted {
-                content,
                 uid: self.uid,
                 gid: self.gid,
-                mode: self.resource.mode.filter(|_| !link),
+                ..target.wanted
             },
             sensitivity,
-            identity: false,
             at_most: self.resource.at_most.filter(|_| !link),
             swept: self.resource.swept.clone(),
             on_link: self.resource.on_link,
-            unless: None,
-            rewrite: None,
+            ..target
         }
     }
 }

@@ -81,10 +81,15 @@ fn one(
     keep.extend(more);
     let mut accept = oldest.accept.clone();
     accept.extend(newest.accept.iter().filter(|f| !oldest.accept.contains(f)));
+    let back = if forth.only_reads() {
+        Back::Never("its peer made it by itself: `certroll apply` has it make another".to_owned())
+    } else {
+        Back::By(forth)
+    };
     let far = Far {
         accept,
         ask,
-        back: Back::By(forth),
+        back,
         sent: Standing::default(),
         ..oldest.clone()
     };
@@ -144,6 +149,10 @@ pub(super) fn after(promise: &Promise, of: &Intent, far: &[Far]) -> Option<usize
     let Some(n) = promise.after.checked_sub(1) else {
         return Some(0);
     };
+    // What a peer changed by itself shows as before once nothing is left that had it do so.
+    if promise.after == of.far.len() && of.far.iter().any(|f| f.ask.only_reads()) {
+        return Some(far.len());
+    }
     let request = of.far.get(n)?;
     let at = far.iter().position(|one| one.is_same(request))?;
     Some(at + 1)

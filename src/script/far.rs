@@ -124,11 +124,11 @@ impl Scribe<'_> {
                     "",
                 ));
             }
-            Body::Member(_, name, _) => {
-                return Err(refused(
-                    &format!("the {name} of before stands in no file"),
-                    "`certroll apply` keeps it, and puts it back",
-                ));
+            Body::Member(members, name, secret) => {
+                let way = (*request == far.ask).then_some(secret);
+                let made = self.member(far, members, name, way, logins)?;
+                lines.push(format!("{made} >\"$work/body\""));
+                vec![json, "--data-binary \"@$work/body\"".to_owned()]
             }
             Body::Form(parts) => self.form(parts)?,
         };
@@ -170,6 +170,6 @@ impl Scribe<'_> {
 }
 
 /// Text inside the double quotes of curl's options and configuration, and of JSON.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }

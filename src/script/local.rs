@@ -39,10 +39,12 @@ impl Scribe<'_> {
                     "it sets `{}` ({}), which is no file of the identity",
                     change.path, change.kind
                 );
-                return Err(refused(
-                    &why,
-                    "`certroll apply` does it; or leave that setting or profile out",
-                ));
+                let hint = if change.kind == "keystore" {
+                    "`certroll keystore new FILE --cert CERT --key KEY` makes one of the pair, and says the keytool line that imports it"
+                } else {
+                    "`certroll apply` does it; or leave that setting or profile out"
+                };
+                return Err(refused(&why, hint));
             };
             let file = self.file(bytes, &format!("what goes to `{}`", change.path))?;
             parts.push(file);

@@ -18,6 +18,7 @@ mod far;
 mod local;
 mod proof;
 mod text;
+mod values;
 
 use text::{Line, plain};
 
@@ -39,6 +40,8 @@ struct Scribe<'a> {
     accepted: Vec<(String, BTreeSet<Fingerprint>)>,
     /// What writes curl's configuration of each login; their numbers begin with 1.
     logins: Vec<String>,
+    /// Reads what requests replace, by name of the value; their numbers begin with 1.
+    reads: Vec<String>,
     /// What tells services.
     tell: Vec<Line>,
 }
@@ -67,6 +70,7 @@ pub fn script(plan: &Plan, sent: &[(String, Bytes)], files: &[Input]) -> Result<
         back: Vec::new(),
         accepted: Vec::new(),
         logins: Vec::new(),
+        reads: Vec::new(),
         tell: Vec::new(),
     };
     let local = scribe.local()?;
@@ -76,6 +80,7 @@ pub fn script(plan: &Plan, sent: &[(String, Bytes)], files: &[Input]) -> Result<
     scribe.back.extend(local);
     scribe.unchanged()?;
     scribe.baseline()?;
+    scribe.left();
     Ok(scribe.text())
 }
 

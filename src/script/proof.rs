@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Line, Scribe, local::words, refused};
+use super::{Line, Scribe, local::words, refused, values::patterns};
 use crate::{
     desired::Probe,
     error::Result,
@@ -101,8 +101,37 @@ impl Scribe<'_> {
                 let other = |end| presents("presents_other", leaf, end, &promise.probe);
                 Ok(ends.iter().map(other).collect())
             }
-            (Probe::Http { lacks: None, .. }, Want::Answer(right), _) => {
-                self.answers(&promise.probe, right)
+            (
+                Probe::Http {
+                    lacks: None,
+                    tells: None,
+                    ..
+                },
+                Want::Answer(right),
+                _,
+            ) => self.answers(&promise.probe, right),
+            (
+                Probe::Http {
+                    tls: true,
+                    peer,
+                    path,
+                    logins,
+                    accept,
+                    lacks: Some(lacks),
+                    tells: None,
+                    ..
+                },
+                Want::Answer(_),
+                _,
+            ) => {
+                let Some([there, listed]) = patterns(lacks) else {
+                    return Err(refused(&format!("`{title}` looks for several things"), ""));
+                };
+                self.accept(peer, accept);
+                let logins = self.as_each(logins)?;
+                let words = [&there, &listed, peer, path].map(|word| shell_word(word));
+                let step = format!("await lacks {} {logins}", words.join(" "));
+                Ok(vec![Line::Step(step)])
             }
             _ => Err(refused(
                 &format!("`{title}` takes more than openssl and curl"),

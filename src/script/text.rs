@@ -28,6 +28,8 @@ const BASE: &str = include_str!("base.sh");
 const COMMANDS: &str = include_str!("commands.sh");
 const FILES: &str = include_str!("files.sh");
 const REQUESTS: &str = include_str!("requests.sh");
+const LACKS: &str = include_str!("lacks.sh");
+const VALUES: &str = include_str!("values.sh");
 const RUN: &str = include_str!("run.sh");
 const SAYS: &str = include_str!("says.sh");
 
@@ -126,6 +128,8 @@ impl Scribe<'_> {
             (!plan.services.is_empty(), COMMANDS),
             (!plan.says.is_empty(), SAYS),
             (self.asks(), REQUESTS),
+            (!self.reads.is_empty(), VALUES),
+            (self.looks(), LACKS),
             (true, RUN),
         ];
         let needed: Vec<&str> = parts
@@ -145,6 +149,7 @@ impl Scribe<'_> {
             .iter()
             .cloned()
             .chain(logins)
+            .chain(self.reads.iter().cloned())
             .map(Line::Step)
             .collect()
     }
@@ -153,6 +158,12 @@ impl Scribe<'_> {
     fn asks(&self) -> bool {
         let http = |probe: &Probe| matches!(probe, Probe::Http { .. });
         !self.plan.far.is_empty() || self.plan.promises.iter().any(|p| http(&p.probe))
+    }
+
+    /// Tells whether something must not stand in an answer.
+    fn looks(&self) -> bool {
+        let lacks = |probe: &Probe| matches!(probe, Probe::Http { lacks: Some(_), .. });
+        self.plan.promises.iter().any(|p| lacks(&p.probe))
     }
 
     /// What the names of copies and of new files beside their targets end with.

@@ -14,6 +14,7 @@ mod caddy;
 #[path = "../common/mod.rs"]
 mod common;
 mod issue;
+mod killed;
 mod lane;
 #[path = "../common/nginx.rs"]
 mod nginx;

@@ -2,7 +2,10 @@
 
 use certroll::demo::era::Fault;
 
-use crate::site::{DOMAIN, Site};
+use crate::{
+    common::Run,
+    site::{DOMAIN, Site},
+};
 
 #[test]
 fn a_domains_certificate_is_set_proved_on_every_server_and_put_back_to_the_byte() {
@@ -77,7 +80,7 @@ fn a_certificate_that_the_platform_renews_is_taken_over_by_choice_alone_and_come
 }
 
 /// Rolls out to a platform that does something wrong, which ends with everything as it was.
-fn fails_with(fault: Fault) {
+fn fails_with(fault: Fault) -> (Site, Run) {
     let site = Site::new();
     site.platform.set(DOMAIN, &site.value("old"));
     site.platform.fault(fault);
@@ -88,6 +91,7 @@ fn fails_with(fault: Fault) {
     site.serves(DOMAIN, "old");
     let key = site.scratch.sh("find S -name 'new-*value.json'");
     assert_eq!(key, "", "what was taken back is not kept");
+    (site, run)
 }
 
 #[test]
@@ -102,7 +106,20 @@ fn a_server_that_never_gets_the_certificate_takes_all_of_them_back() {
 
 #[test]
 fn a_setting_that_is_refused_leaves_everything_as_it_was() {
-    fails_with(Fault::Refuses);
+    let (site, run) = fails_with(Fault::Refuses);
+    let said = run.out + &run.err + &site.scratch.sh("cat S/generations/*/receipt.json");
+    assert!(
+        said.contains("answered 400, with a text that holds what was sent and is not shown"),
+        "{said}"
+    );
+    for line in site
+        .scratch
+        .read("site.key")
+        .lines()
+        .filter(|l| !l.starts_with('-'))
+    {
+        assert!(!said.contains(line), "{line} in {said}");
+    }
 }
 
 #[test]

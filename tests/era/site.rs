@@ -1,6 +1,6 @@
 //! A platform's double, pairs, and runs of the binary on it.
 
-use std::{sync::Arc, time::Duration};
+use std::{process::Command, sync::Arc, time::Duration};
 
 use certroll::demo::era::Platform;
 
@@ -20,24 +20,22 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new() -> Self {
+        Self::of(DOMAIN)
+    }
+
+    /// The same, with the settings of another domain.
+    pub(crate) fn of(domain: &str) -> Self {
         let scratch = Scratch::new();
         scratch.mint("builtin", "era.invalid");
-        scratch.mint("old", DOMAIN);
-        scratch.mint("site", DOMAIN);
+        scratch.mint("old", domain);
+        scratch.mint("site", domain);
         scratch.file("token", "a-token-of-the-site\n");
         scratch.mode("token", 0o600);
-        // What is in vain is so after a few seconds, too.
-        let profile = include_str!("../../templates/era/profile.yaml");
-        assert!(profile.contains("deadline: 120"));
-        scratch.file(
-            "P/era/profile.yaml",
-            profile.replace("deadline: 120", "deadline: 5"),
-        );
-        let domains = ["era.local", DOMAIN, "a.corp.example.com"];
+        let domains = ["era.local", domain, "a.corp.example.com"];
         let builtin = (scratch.read("builtin.pem"), scratch.read("builtin.key"));
         let builtin = (builtin.0.as_str(), builtin.1.as_str());
         let token = "a-token-of-the-site";
-        let platform = Platform::start(&domains, DOMAIN, token, builtin, DELAY).unwrap();
+        let platform = Platform::start(&domains, domain, token, builtin, DELAY).unwrap();
         let platform = Arc::new(platform);
         let site = Self { scratch, platform };
         let said = site.scratch.fingerprint("builtin.pem");
@@ -57,18 +55,32 @@ impl Site {
     /// The same, with words that have spaces in them.
     #[track_caller]
     pub(crate) fn run_with(&self, line: &str, more: &[String]) -> Run {
-        let mut words = vec!["--state", "S", "--profiles", "P"];
-        words.extend(line.split_whitespace());
-        words.extend(more.iter().map(String::as_str));
-        Running::start(&mut self.scratch.command(&words)).end()
+        let words = line.split_whitespace().map(str::to_owned);
+        let words: Vec<String> = words.chain(more.iter().cloned()).collect();
+        Running::start(&mut self.command(&words)).end()
+    }
+
+    /// A run that is yet to start; the leaf of `site` is one that its host trusts.
+    pub(crate) fn command(&self, words: &[String]) -> Command {
+        let mut all = vec!["--state", "S"];
+        all.extend(words.iter().map(String::as_str));
+        let mut command = self.scratch.command(&all);
+        command.env("SSL_CERT_FILE", self.scratch.path("site.pem"));
+        command
     }
 
     /// Rolls a pair out by a method.
     #[track_caller]
     pub(crate) fn rolls(&self, command: &str, more: &str) -> Run {
+        self.rolls_from(command, "site.pem", "site.key", more)
+    }
+
+    /// The same, from these files.
+    #[track_caller]
+    pub(crate) fn rolls_from(&self, command: &str, cert: &str, key: &str, more: &str) -> Run {
         let line = format!(
-            "{command} --profile era --cert site.pem --key site.key --set domain={DOMAIN} --set api={} --set port={} \
-             --set token_file={} --set settle=1 {more}",
+            "{command} --profile era --cert {cert} --key {key} --set domain={DOMAIN} --set api={} --set port={} \
+             --set token_file={} --set settle=1 --set wait=5 {more}",
             self.platform.api(),
             self.platform.port,
             self.scratch.text("token"),

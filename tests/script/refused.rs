@@ -26,6 +26,8 @@ fn a_plan_that_does_more_than_files_of_the_identity_commands_and_requests_gives_
     scratch.sh("openssl pkey -in site.key -traditional -out old.key; cp site.pem old.pem");
     let dir = scratch.text("tls");
     scratch.dir("tls");
+    scratch.file("tls/pw", "changeit\n");
+    scratch.mode("tls/pw", 0o600);
     let site = scratch.text("site");
     let key = format!("resources: [{{kind: pem, path: {dir}/a.key, form: key}}]");
     for (pair, body, says) in [
@@ -38,6 +40,13 @@ fn a_plan_that_does_more_than_files_of_the_identity_commands_and_requests_gives_
             &site,
             format!("resources: [{{kind: link, path: {dir}/a, to: {dir}/b}}]"),
             "a` (link), which is no file of the identity",
+        ),
+        (
+            &site,
+            format!(
+                "resources: [{{kind: keystore, path: {dir}/a.p12, alias: a, password_file: {dir}/pw}}]"
+            ),
+            "hint: `certroll keystore new FILE",
         ),
         (
             &site,

@@ -9,7 +9,7 @@ use std::{
 
 use crate::common::{Running, Scratch, moment, until};
 
-/// The address of a server that begins a record of 16 KiB with each who comes, and goes on byte by byte for hours.
+/// The address of a server that begins a record of 16 KiB with each who comes, and goes on byte by byte.
 fn server() -> (String, impl Fn() -> bool) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -2,9 +2,12 @@
 
 use std::fs;
 
-use super::common::{Run, Running, Scratch};
+use super::{
+    common::{Running, Scratch},
+    keytool::{fingerprints, keytool},
+};
 
-const MUTUAL: &str = include_str!("Mutual.java");
+pub(crate) const MUTUAL: &str = include_str!("Mutual.java");
 
 /// Every way to write a store: name, options of `keystore new`, and what a profile says of it.
 const WAYS: [(&str, &str, &str); 4] = [
@@ -45,33 +48,8 @@ fn scratch() -> Scratch {
     scratch
 }
 
-/// Runs `keytool` in a locale that lets aliases and passwords be what they are.
-#[track_caller]
-fn keytool(scratch: &Scratch, line: &str) -> Run {
-    let mut command = scratch.program("keytool");
-    command
-        .env("LC_ALL", "C.UTF-8")
-        .args([
-            "-J-Duser.language=en",
-            "-J-Dsun.jnu.encoding=UTF-8",
-            "-J-Dfile.encoding=UTF-8",
-        ])
-        .args(line.split_whitespace());
-    Running::start(&mut command).end()
-}
-
 fn key_password(store: &str) -> &'static str {
     if store == "own.jks" { "keypw" } else { "pw" }
-}
-
-/// The SHA-256 fingerprints that `keytool -list -v` tells, in our form.
-fn fingerprints(listed: &str) -> Vec<String> {
-    let lines = listed
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("SHA256: "));
-    lines
-        .map(|line| line.replace(':', "").to_lowercase())
-        .collect()
 }
 
 #[test]

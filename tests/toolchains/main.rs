@@ -14,8 +14,10 @@ mod common;
 #[path = "../common/double.rs"]
 mod double;
 mod keystores;
+mod keytool;
 #[path = "../pins/speaks.rs"]
 mod speaks;
+mod wso2;
 
 use speaks::speaks_to_the_pinned_peer_alone;
 

@@ -67,7 +67,7 @@ fn both_truststores_the_gateways_key_and_its_profiles_are_set_and_taken_back() {
         .says("[not-proved]");
     run(&scratch, "apply --yes", BACKEND)
         .exits(0)
-        .says("placed: generation 1");
+        .says("placed: phase clean (4 of 4), generation 1");
     let key = listed(&scratch, "certroll-gateway.jks", "store");
     assert!(key.contains(&scratch.fingerprint("gateway.pem")), "{key}");
     let trust = listed(&scratch, "client-truststore.jks", "trust");

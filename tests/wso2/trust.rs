@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use super::profile::{BACKEND, HOME, TOML, listed, product, run};
+use super::{
+    common::Scratch,
+    profile::{BACKEND, HOME, TOML, listed, product, run},
+};
 
 #[test]
 fn the_backends_identity_goes_to_its_own_store_and_into_the_gateways_trust() {
@@ -89,45 +92,84 @@ fn what_the_product_copied_its_truststore_to_gets_the_same_trust_from_either_sid
     }
 }
 
-#[test]
-fn trust_that_takes_the_place_of_the_old_one_is_warned_of_with_the_way_around() {
-    let scratch = product();
-    let more = format!(
-        "{BACKEND} --set backend_truststore=/opt/backend/trust.p12 --set backend_password_file=/etc/password"
-    );
-    scratch.file("R/etc/password", "backend-secret\n");
-    scratch.mode("R/etc/password", 0o600);
-    scratch.dir("R/opt/backend");
-    for (settings, said) in [
-        (more.as_str(), "looked at its profiles, up to 600 s"),
-        (&format!("{more} --set reload=restart"), "has started"),
-        (
-            "--set side=backend --set backend=backend.example.com:9444",
-            "reads that when it starts",
-        ),
-    ] {
-        run(&scratch, "plan", settings)
-            .exits(5)
-            .says(said)
-            .says("[trust-replaced]")
-            .says("to have none fail");
-    }
-    let planned = run(&scratch, "plan", BACKEND).exits(5);
-    assert!(!planned.out.contains("[trust-replaced]"), "{planned:#?}");
+/// The built-in profile, but for how long it waits.
+fn impatient() -> String {
+    let profile = fs::read_to_string("templates/wso2/profile.yaml").unwrap();
+    let (rest, _) = profile.rsplit_once("\ndeadline: ").unwrap();
+    format!("{rest}\ndeadline: 1\n")
+}
 
-    // The way that the hint says: trust for the coming leaf beside the old one, which the backend's own rollout leaves.
-    scratch.mint("coming", "backend.example.com");
-    scratch.file("R/etc/coming.pem", scratch.read("coming.pem"));
-    run(&scratch, "apply --yes", BACKEND).exits(0);
-    let ahead = "--set backend=backend.example.com:9444 --set backend_cert=/etc/coming.pem --set backend_alias=coming";
-    run(&scratch, "apply --yes", ahead).exits(0);
-    let trust = listed(&scratch, "client-truststore.jks", "trust");
-    let both = ["backend", "coming"].map(|pair| scratch.fingerprint(&format!("{pair}.pem")));
-    assert!(both.iter().all(|leaf| trust.contains(leaf)), "{trust}");
-    let line = "apply --yes --profile wso2 --cert coming.pem --key coming.key --set side=backend --set backend=backend.example.com:9444 \
-                --set backend_keystore=/opt/backend/key.p12 --set backend_password_file=/etc/password --set backend_alias=coming";
-    scratch.on_root(line).exits(0);
-    assert_eq!(listed(&scratch, "client-truststore.jks", "trust"), trust);
+/// The product on this host, and the flags of its profile there.
+fn here() -> (Scratch, String) {
+    let scratch = product();
+    let home = scratch.text("R/opt/wso2am");
+    (
+        scratch,
+        format!("--profile wso2 --set home={home} --set user=root --set backend=127.0.0.1:1"),
+    )
+}
+
+#[test]
+fn trust_of_both_sides_comes_beside_the_old_one_and_that_goes_with_its_own_identity_alone() {
+    let (scratch, flags) = here();
+    scratch.file("password", "backend-secret\n");
+    scratch.mode("password", 0o600);
+    let (own, password) = (scratch.text("trust.p12"), scratch.text("password"));
+    let trusts = |store: &str, password: &str, pair: &str| {
+        let listed = scratch
+            .certroll(&format!("keystore list {store} --password-file {password}"))
+            .exits(0)
+            .out;
+        listed.contains(&scratch.fingerprint(&format!("{pair}.pem")))
+    };
+    let gateway = format!("{HOME}/resources/security/client-truststore.jks");
+    // The backend's coming certificate, which a file of this host has: what that held before stays, until who knows takes it away.
+    for pair in ["backend", "other"] {
+        scratch.file("coming.pem", scratch.read(&format!("{pair}.pem")));
+        let coming = scratch.text("coming.pem");
+        scratch
+            .certroll(&format!(
+                "--state {pair} apply --yes {flags} --cert gateway.pem --key gateway.key --set backend_cert={coming} --until trust"
+            ))
+            .exits(0)
+            .says("committed: phase trust (1 of 4)");
+        assert!(trusts(&gateway, "trust", "backend"), "{pair}");
+    }
+    let digits = scratch.fingerprint("backend.pem")[..8].to_owned();
+    let alias = format!("127.0.0.1-{digits}");
+    let all = listed(&scratch, "client-truststore.jks", "trust");
+    assert!(all.contains(&alias), "{all}");
+    // The backend's own rollout knows which is old: the last phase leaves its leaf alone, and what others are trusted by.
+    scratch
+        .on_root("apply --yes --profile wso2 --cert backend.pem --key backend.key --set side=backend --set backend=127.0.0.1:1")
+        .exits(0);
+    let all = listed(&scratch, "client-truststore.jks", "trust");
+    assert!(all.contains(&alias), "{all}");
+    let digits = scratch.fingerprint("other.pem")[..8].to_owned();
+    let left = all.contains("other: trusted") && !all.contains(&format!("127.0.0.1-{digits}"));
+    assert!(left, "{all}");
+
+    // The backend is not there to say that it takes the gateway's new leaf: that is never shown to it, and what it trusts is as before.
+    let flags =
+        format!("{flags} --set backend_truststore={own} --set backend_password_file={password}");
+    scratch.sh(&format!(
+        "{} keystore new trust.p12 --password-file password --trust byhand=other.pem",
+        crate::common::CERTROLL
+    ));
+    scratch.file("P/wso2/profile.yaml", impatient());
+    let refused = scratch
+        .certroll(&format!(
+            "--state S --profiles P apply --yes {flags} --cert gateway.pem --key gateway.key"
+        ))
+        .exits(3);
+    let said = format!("{}{}", refused.out, refused.err);
+    assert!(said.contains("want a client that is accepted"), "{said}");
+    assert!(!trusts("trust.p12", "password", "gateway"));
+    assert!(
+        !scratch
+            .path(&format!("{HOME}/resources/security/certroll-gateway.jks"))
+            .exists()
+    );
 }
 
 #[test]
@@ -144,7 +186,13 @@ fn for_new_trust_the_gateway_is_touched_where_it_has_a_profile_file_and_restarte
         let planned = scratch.certroll(line).exits(5);
         let runs = |command: &str| planned.out.contains(command);
         assert!(runs(run) && !runs(other), "{planned:#?}");
-        planned.says("1 command, 1 probe");
+        // Only time shows that what is touched was looked at.
+        let commands = if run == restarted {
+            "1 command"
+        } else {
+            "sleep 605"
+        };
+        planned.says(commands).says("1 probe");
     };
     plan(&line, &restarted, "touch");
     let sender = "[transport.passthru_https.sender.ssl_profile]";

@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 
 use super::{NAME, asked};
 use crate::{
-    acme::{Answering, Update, check},
+    acme::{Answering, Folder, Update, check},
     host::{
         Host as _, Output,
         fake::{FakeHost, World},
@@ -109,7 +109,8 @@ fn looked(answer: impl Fn(&[u8], i64) -> Vec<u8> + 'static) -> (String, usize) {
         key_file: "/tsig".to_owned(),
         wait: 0,
     });
-    let ended = check(&mut host, &asked(&[NAME], how));
+    let folder = Folder::of("one").unwrap();
+    let ended = check(&mut host, &folder, &asked(&[NAME], how));
     let ended = ended.map_or_else(|error| error.to_string(), |_| "taken".to_owned());
     (ended, sent.take())
 }

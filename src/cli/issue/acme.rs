@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    acme::{Folder, Stands, identity_name, obtain},
+    acme::{Folder, Stands, identity_name, obtain, settle},
     cli::{
         args::{Acme, Go},
         changes,
@@ -32,6 +32,7 @@ pub(super) fn run(
         wait: acme.wait,
     };
     changes::enter(host, go, printer)?;
+    settle(host, &folder, &|line| printer.progress(line))?;
     let before = match Stands::of(host, &folder) {
         Ok(stands) => Some(stands),
         Err(Error::Unknown { .. }) => None,

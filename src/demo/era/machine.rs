@@ -14,7 +14,7 @@ use rustls::{
 };
 use serde_json::{Value, json};
 
-use super::{SERVERS, synced::Synced};
+use super::{SERVERS, acme::Acme, synced::Synced};
 use crate::{
     demo::wire::Message,
     error::{Error, Result},
@@ -31,7 +31,7 @@ pub enum Fault {
     KeepsOld,
     /// Its other servers never get a change.
     NeverSyncs,
-    /// It refuses a setting with 400.
+    /// It refuses a setting with 400, and quotes a line of it, which is one of the key.
     Refuses,
     /// Its monitor complains of the domain, whatever it serves.
     Complains,
@@ -68,6 +68,7 @@ pub(super) struct Machine {
     delay: Duration,
     fault: Fault,
     pub(super) requests: Vec<Request>,
+    pub(super) acme: Acme,
 }
 
 impl Machine {
@@ -95,6 +96,7 @@ impl Machine {
             delay,
             fault: Fault::None,
             requests: Vec::new(),
+            acme: Acme::default(),
         })
     }
 
@@ -129,6 +131,10 @@ impl Machine {
             if found != *self.files.on(0) {
                 self.files.change(found);
             }
+        }
+        if let Some(value) = self.acme.issued() {
+            let domain = self.domains.entry(self.domain.clone());
+            domain.or_default().change(value);
         }
         if self.fault != Fault::NeverSyncs {
             self.files.arrive(self.delay);
@@ -200,6 +206,10 @@ impl Machine {
                 _ => (200, self.state()),
             };
         }
+        let refuses = self.fault == Fault::Refuses;
+        if let Some(answer) = self.acme.answer(asked, refuses) {
+            return answer;
+        }
         let Some("certificate_pem") = asked.path.strip_prefix("/rest/v1/domain/settings/") else {
             return (404, json!({}));
         };
@@ -208,9 +218,13 @@ impl Machine {
         match asked.method.as_str() {
             "GET" if self.fault == Fault::TellsNothing => (403, json!({})),
             "GET" => (200, entity(known.on(0))),
-            "PATCH" if self.fault == Fault::Refuses => (400, json!({ "errormsg": "not today" })),
             "PATCH" => {
                 let document: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+                if self.fault == Fault::Refuses {
+                    let line = document["value"].as_str().and_then(|v| v.lines().nth(1));
+                    let said = format!("cannot decode line 2: {}", line.unwrap_or_default());
+                    return (400, json!({ "errormsg": said }));
+                }
                 let (Some("certificate_pem"), Some(value)) =
                     (document["key"].as_str(), document["value"].as_str())
                 else {

@@ -16,6 +16,7 @@ use std::{
 
 use crate::error::{On as _, Result};
 
+mod acme;
 mod machine;
 mod serve;
 mod servers;
@@ -126,6 +127,25 @@ impl Platform {
     #[must_use]
     pub fn value(&self, domain: &str) -> String {
         self.machine().value(domain)
+    }
+
+    /// Has its own ACME issue a value, as its pages show it, some time after it was enabled with an e-mail address.
+    pub fn issues(&self, value: &str, takes: Duration) {
+        self.machine().acme.issues = Some((value.to_owned(), takes));
+    }
+
+    /// Sets what its own ACME is set to: the e-mail address, and whether it is enabled.
+    pub fn set_acme(&self, email: &str, enabled: bool) {
+        let acme = &mut self.machine().acme;
+        email.clone_into(&mut acme.email);
+        acme.enabled = enabled;
+    }
+
+    /// Returns what its own ACME is set to: the e-mail address, and whether it is enabled.
+    #[must_use]
+    pub fn acme(&self) -> (String, bool) {
+        let machine = self.machine();
+        (machine.acme.email.clone(), machine.acme.enabled)
     }
 
     /// Gives its servers the directory of `server.key` and `server.crt`, as it is now: the first has this one, and the others

@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+mod callers;
 mod product;
 mod profiles;
 mod serve;
@@ -104,6 +105,11 @@ impl Gateway {
     /// Has it look no more at its profiles, or look again.
     pub fn behave(&self, deaf: bool) {
         self.inner().deaf = deaf;
+    }
+
+    /// Has it find the backend at another port, as behind a balancer.
+    pub(super) fn call_at(&self, port: u16) {
+        self.inner().backend.port = port;
     }
 
     /// Returns its log.

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::Gateway;
+use super::{Gateway, INTERVAL};
 use crate::{
     cli::serve,
     demo::{host::Machine, mint::Pair},
@@ -47,12 +47,16 @@ impl Machine for Product {
         match words.as_slice() {
             ["touch", "-c", path] => {
                 let file = self.root.join(path.trim_start_matches('/'));
-                let file = std::fs::File::options()
-                    .append(true)
-                    .open(&file)
-                    .on("open", *path)?;
-                file.set_modified(SystemTime::now()).on("touch", *path)?;
+                // With `-c` one that is not there yet is none of its business.
+                if file.exists() {
+                    let file = std::fs::File::options()
+                        .append(true)
+                        .open(&file)
+                        .on("open", *path)?;
+                    file.set_modified(SystemTime::now()).on("touch", *path)?;
+                }
             }
+            ["sleep", _] => thread::sleep(2 * INTERVAL),
             [program, "restart"] if *program == api_manager => self.gateway.restart(),
             _ => {
                 return Err(Error::Run {
@@ -84,12 +88,17 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    pub(super) fn start(pair: &Pair) -> Result<Self> {
+    /// Starts one that presents a pair, and takes clients that show one of these leaves.
+    pub(super) fn start(pair: &Pair, clients: &[&Pair]) -> Result<Self> {
         let (identity, _) = Identity::assemble(&[input(&pair.cert), input(&pair.key)], None)?;
+        let leaves = clients.iter().map(|pair| {
+            let (identity, _) = Identity::assemble(&[input(&pair.cert)], None)?;
+            Ok(identity.leaf)
+        });
         let backend = visit::Backend {
             listen: ([127, 0, 0, 1], 0).into(),
             identity,
-            trusted: None,
+            trusted: Some(leaves.collect::<Result<Vec<_>>>()?.into()),
             limit: Duration::from_mins(2),
             say: Box::new(|visit| serve::document(visit).to_string()),
         };

@@ -245,7 +245,7 @@ impl Host for FakeHost {
     }
 
     fn interrupted(&self) -> Option<&'static str> {
-        None
+        self.signal.get()
     }
 
     fn operator(&self) -> String {

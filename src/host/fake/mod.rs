@@ -60,6 +60,7 @@ pub struct FakeHost {
     locked: Rc<Cell<bool>>,
     holds_lock: bool,
     clock: Rc<Cell<Duration>>,
+    signal: Rc<Cell<Option<&'static str>>>,
     live: bool,
 }
 
@@ -90,6 +91,7 @@ impl FakeHost {
             locked: Rc::default(),
             holds_lock: false,
             clock: Rc::default(),
+            signal: Rc::default(),
             live: true,
         }
     }
@@ -155,6 +157,11 @@ impl FakeHost {
     pub fn meddle(&self, change: impl FnOnce(&mut World)) {
         change(&mut self.world.borrow_mut());
         self.disk.borrow_mut().adopt(&self.world.borrow());
+    }
+
+    /// Asks all runs on this world to end, or no longer.
+    pub fn interrupt(&self, signal: Option<&'static str>) {
+        self.signal.set(signal);
     }
 
     /// Returns the number of steps so far.

@@ -8,7 +8,10 @@
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        Arc, Weak,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -118,14 +121,22 @@ impl Limit {
 /// A connection that ends at a time.
 #[derive(Debug)]
 pub(super) struct Limited {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     limit: Limit,
 }
 
 impl Limited {
     /// Takes a connection.
     pub(super) fn new(stream: TcpStream, limit: Limit) -> Self {
-        Self { stream, limit }
+        Self {
+            stream: Arc::new(stream),
+            limit,
+        }
+    }
+
+    /// Returns what another can end the connection by, for as long as it is there.
+    pub(super) fn handle(&self) -> Weak<TcpStream> {
+        Arc::downgrade(&self.stream)
     }
 
     /// Says that nothing more is said, and gives the peer another limit.
@@ -137,7 +148,7 @@ impl Limited {
 
 impl Read for Limited {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut stream = &self.stream;
+        let mut stream = &*self.stream;
         self.limit.glance(|wait| {
             stream.set_read_timeout(Some(wait))?;
             stream.read(buffer)
@@ -147,7 +158,7 @@ impl Read for Limited {
 
 impl Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut stream = &self.stream;
+        let mut stream = &*self.stream;
         self.limit.glance(|wait| {
             stream.set_write_timeout(Some(wait))?;
             stream.write(bytes)
@@ -155,6 +166,6 @@ impl Write for Limited {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
+        (&*self.stream).flush()
     }
 }

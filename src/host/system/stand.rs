@@ -6,11 +6,11 @@
 )]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io::{ErrorKind, Write as _},
-    net::{TcpListener, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -23,13 +23,13 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
-use super::guest;
+use super::{guest, limited::Limited};
 use crate::{
     error::{Error, On as _, Result},
     host::{Stand, Standing},
 };
 
-/// The most that are answered at a time; a server asks from a handful of places.
+/// The most that are answered at a time; a server asks from a handful of places. Beyond that, who came first makes room.
 const MOST_AT_ONCE: usize = 32;
 
 /// What is answered, ready to be.
@@ -89,25 +89,30 @@ pub(super) fn stand(port: u16, stand: &Stand) -> Result<Box<dyn Standing>> {
 }
 
 fn serve(listener: &TcpListener, ready: &Arc<Ready>, over: &AtomicBool) {
-    let at_work = Arc::new(());
+    let mut guests: VecDeque<Weak<TcpStream>> = VecDeque::new();
     while !over.load(Ordering::Relaxed) {
         match listener.accept() {
-            Ok((stream, _)) if Arc::strong_count(&at_work) <= MOST_AT_ONCE => {
-                let (ready, at_work) = (Arc::clone(ready), Arc::clone(&at_work));
-                thread::spawn(move || {
-                    // One who asks and goes away has what he wants, or asks again.
-                    drop(answer(stream, &ready));
-                    drop(at_work);
-                });
+            Ok((stream, _)) => {
+                let Ok(guest) = guest::welcome(stream) else {
+                    continue;
+                };
+                guests.retain(|guest| guest.strong_count() > 0);
+                if guests.len() >= MOST_AT_ONCE {
+                    let first = guests.pop_front().and_then(|guest| guest.upgrade());
+                    // One that is gone has made room.
+                    let _ = first.map(|stream| stream.shutdown(Shutdown::Both));
+                }
+                guests.push_back(guest.handle());
+                let ready = Arc::clone(ready);
+                // One who asks and goes away has what he wants, or asks again.
+                thread::spawn(move || drop(answer(guest, &ready)));
             }
-            Ok(_) => {}
             Err(_) => thread::sleep(Duration::from_millis(20)),
         }
     }
 }
 
-fn answer(stream: TcpStream, ready: &Ready) -> std::io::Result<()> {
-    let mut stream = guest::welcome(stream)?;
+fn answer(mut stream: Limited, ready: &Ready) -> std::io::Result<()> {
     match ready {
         Ready::Pages(pages) => {
             let head = guest::head(&mut stream).ok();

@@ -2,10 +2,9 @@
 
 use super::One;
 use crate::{
-    desired::{Desired, Lacks, Leads, Probe},
+    desired::{Desired, Lacks, Leads, Probe, Tells},
     error::{Error, Result},
-    far::{Back, Body, Login, Over, Request, Secret, Wanted, Was, value},
-    identity::Form,
+    far::{Back, Body, Login, Over, Put, Request, Secret, Wanted, Was, value},
     pins,
     profile::{
         LacksSpec,
@@ -28,6 +27,8 @@ pub(super) struct Answered {
     pub(super) hint: Option<String>,
     /// What must not stand in it.
     pub(super) lacks: Option<Lacks>,
+    /// What it must tell.
+    pub(super) tells: Option<Tells>,
 }
 
 impl One<'_> {
@@ -71,8 +72,9 @@ impl One<'_> {
     }
 
     fn was(&self, spec: &WasSpec, send: &SendSpec) -> Result<Was> {
-        let form = send.json.iter().find_map(|(_, member)| match member {
-            JsonSpec::Form(form) => Some(form.text.parse()),
+        let put = send.json.iter().find_map(|(_, member)| match member {
+            JsonSpec::Form(form) => Some(form.text.parse().map(Put::Form)),
+            JsonSpec::Value(value) => Some(self.member(value).map(Put::Value)),
             _ => None,
         });
         let mut remarks = Vec::new();
@@ -86,7 +88,7 @@ impl One<'_> {
             at: (spec.at.iter())
                 .map(|name| self.text(name, &self.scope))
                 .collect::<Result<_>>()?,
-            form: form.transpose()?.unwrap_or(Form::Bundle),
+            put: put.transpose()?.unwrap_or(Put::Nothing),
             remarks,
         })
     }
@@ -184,13 +186,12 @@ impl One<'_> {
             ([], []) => Body::Nothing,
             ([], [(name, JsonSpec::File(file))]) => Body::Secret(name.clone(), self.file(file)?),
             ([], members) => {
-                let is_form =
-                    |(_, member): &&(String, JsonSpec)| matches!(member, JsonSpec::Form(_));
-                let public = members.iter().filter(|m| !is_form(m));
+                let is_kept = |(_, member): &&(String, JsonSpec)| member.is_kept();
+                let public = members.iter().filter(|m| !is_kept(m));
                 let public = public
                     .map(|(name, member)| Ok((name.clone(), self.member(member)?)))
                     .collect::<Result<_>>()?;
-                match members.iter().find(is_form) {
+                match members.iter().find(is_kept) {
                     Some((name, _)) => {
                         Body::Member(public, name.clone(), Secret::Kept(value::FILE.to_owned()))
                     }
@@ -228,6 +229,8 @@ impl One<'_> {
             JsonSpec::File(file) | JsonSpec::Form(file) => {
                 return Err(file.error("a secret must be the only member of a document", ""));
             }
+            // What is kept is put in its place when it is sent.
+            JsonSpec::Value(_) | JsonSpec::Previous => serde_json::Value::Null,
         })
     }
 
@@ -266,6 +269,7 @@ impl One<'_> {
             seen_by: more.seen_by,
             hint: more.hint,
             lacks: more.lacks,
+            tells: more.tells,
         })
     }
 }

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use super::{One, far};
 use crate::{
-    desired::{Desired, Probe, Reader},
+    desired::{Desired, Probe, Reader, Tells, Told},
     effective::ReadBack,
     error::Result,
-    profile::{ProbeKind, ProbeSpec},
+    profile::{ProbeKind, ProbeSpec, TellsSpec, ToldSpec},
     render::{Expr, Scope},
     starttls::Peer,
     state::Content,
@@ -54,11 +54,13 @@ impl One<'_> {
                     seen_by,
                     hint,
                     lacks,
+                    tells,
                 } => {
                     let more = far::Answered {
                         seen_by: seen_by.as_ref().map(|e| self.peer(e)).transpose()?,
                         hint: hint.as_ref().map(|e| self.text(e, scope)).transpose()?,
                         lacks: lacks.as_ref().map(|l| self.lacks(l, scope)).transpose()?,
+                        tells: tells.as_ref().map(|t| self.tells(t, scope)).transpose()?,
                     };
                     probes.push(self.http((*tls, peer, path), *login, is, more)?);
                 }
@@ -119,8 +121,7 @@ impl One<'_> {
         service: Option<&Expr>,
         scope: &Scope,
     ) -> Result<Probe> {
-        let peer = Peer::parse(&self.text(endpoint, scope)?)
-            .map_err(|error| endpoint.error(error.to_string(), error.hint().unwrap_or_default()))?;
+        let peer = self.endpoint(endpoint, scope)?;
         Ok(Probe::Tls {
             protocol: peer.protocol,
             name: peer.name,
@@ -128,6 +129,38 @@ impl One<'_> {
             addresses: self.addresses(addresses, scope)?,
             service: service.map_or(Ok(String::new()), |s| self.text(s, scope))?,
         })
+    }
+
+    /// Renders what an answer must tell.
+    fn tells(&self, (way, what): &TellsSpec, scope: &Scope) -> Result<Tells> {
+        let way = way.iter().map(|name| self.text(name, scope));
+        let what = match what {
+            ToldSpec::Bool(value) => Told::Value((*value).into()),
+            ToldSpec::Text(text) => Told::Value(self.text(text, scope)?.into()),
+            ToldSpec::Issued {
+                endpoint,
+                addresses,
+            } => {
+                let peer = self.endpoint(endpoint, scope)?;
+                if !peer.protocol.is_direct() {
+                    return Err(endpoint.error("`issued` is asked over plain TLS", ""));
+                }
+                Told::Issued {
+                    name: peer.name,
+                    port: peer.port,
+                    addresses: self.addresses(addresses, scope)?,
+                }
+            }
+        };
+        Ok(Tells {
+            at: way.collect::<Result<_>>()?,
+            what,
+        })
+    }
+
+    fn endpoint(&self, endpoint: &Expr, scope: &Scope) -> Result<Peer> {
+        Peer::parse(&self.text(endpoint, scope)?)
+            .map_err(|error| endpoint.error(error.to_string(), error.hint().unwrap_or_default()))
     }
 
     /// Renders addresses, each text one or several with spaces between.

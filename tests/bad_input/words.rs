@@ -243,7 +243,7 @@ fn a_command_line_that_cannot_be_meant_is_answered_like_any_other_error() {
         ),
         (
             "demo nosuch",
-            "invalid value 'nosuch' for '[NAME]' [possible values: wazo, checkpoint, speechmatics, wso2]",
+            "invalid value 'nosuch' for '[NAME]' [possible values: wazo, checkpoint, era, speechmatics, wso2]",
             "certroll demo --help",
         ),
         (

@@ -264,7 +264,7 @@ fn profiles_that_cannot_be_are_refused_at_their_place() {
         (
             "key",
             "resorces: []\n".to_owned(),
-            "P/key/profile.yaml:4:1: unknown key `resorces` in profile\nhint: known keys are `deadline`, \
+            "P/key/profile.yaml:4:1: unknown key `resorces` in profile\nhint: known keys are `by_itself`, `deadline`, \
              `default_identity`, `detect`, `facts`, `far`, `findings`, `names`, `never_touch`, `phases`, `probes`, `profile`, \
              `remarks`, `resources`, `revert`, `services`, `settings`, `sni`, `source`, `steps`, `tested`, `title`, `warn_days`\n",
         ),

@@ -142,14 +142,14 @@ fn cases(site: &Site<'_>, sample: usize) -> Vec<Case> {
     cases
 }
 
-/// Lets calls fail, and settles the rows; `sample` is for the shallower rings and for full depth.
-fn matrix(kind: Kind, place: u8, sample: [usize; 2], how: [&str; 2]) {
+/// Lets calls fail, and settles the rows; `sample` is for each depth.
+fn matrix(kind: Kind, place: u8, sample: [usize; 3], how: [&str; 2]) {
     if !in_a_room_of_its_own() {
         return;
     }
     let scratch = site::pairs();
     let mut sites = phases::sites(&scratch, kind);
-    let cases = cases(&sites[0], sample[usize::from(depth() == Depth::Full)]);
+    let cases = cases(&sites[0], sample[depth() as usize]);
     let ends = in_parallel(&mut sites, &cases, fail_and_compare);
     for (lasting, how) in [(false, how[0]), (true, how[1])] {
         let mut counts = Counts::default();
@@ -171,7 +171,7 @@ fn a_call_that_fails_leaves_the_host_as_the_exit_code_says_on_ext4() {
     matrix(
         Kind::Ext4,
         20,
-        [1, 1],
+        [3, 1, 1],
         [
             "each call of `apply` fails once with each of these, each of `rollback` and `recover` with one in turn",
             "every other call of `apply`, `rollback` and `recover`, and all like it from then on, fail with one in turn of",
@@ -184,7 +184,7 @@ fn a_call_that_fails_leaves_the_host_as_the_exit_code_says_on_tmpfs() {
     matrix(
         Kind::Tmpfs,
         22,
-        [7, 4],
+        [7, 7, 4],
         [
             "every fourth call of `apply`, `rollback` and `recover` fails once with one in turn of",
             "every eighth call of `apply`, `rollback` and `recover`, and all like it from then on, fail with one in turn of",

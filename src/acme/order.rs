@@ -164,8 +164,12 @@ impl Run<'_> {
         loop {
             match order.state().status {
                 OrderStatus::Ready => {
+                    self.go_on(host, end, "issues")?;
                     let request = self.request(host, begun)?;
                     self.wire.drive(host, order.finalize_csr(&request))?;
+                    if order.state().status == OrderStatus::Ready {
+                        self.pause(host, end, "issues")?;
+                    }
                 }
                 OrderStatus::Valid => break,
                 OrderStatus::Pending | OrderStatus::Processing => {

@@ -21,6 +21,7 @@ mod kept;
 mod replaces;
 mod server;
 mod signed;
+mod taken_up;
 
 use server::Server;
 

@@ -32,6 +32,8 @@ struct Slot {
     reply: Option<WebReply>,
     /// Why there was no reply: told instead of what the library makes of that.
     failed: Option<Error>,
+    /// The status of the last reply; none where there was none to the last request.
+    status: Option<u16>,
     /// What the last reply asks to wait, in seconds.
     wait: Option<u64>,
 }
@@ -62,6 +64,13 @@ impl Wire {
         self.slot().wait.map(Duration::from_secs)
     }
 
+    /// Tells whether the last request was heard and not taken, neither for the server's own trouble (5xx) nor for the time
+    /// that it came at (408 and 429, RFC 9110 section 15.5.9, RFC 6585 section 4). Only asked after a failure.
+    pub(super) fn is_refused(&self) -> bool {
+        let status = self.slot().status;
+        status.is_some_and(|status| status < 500 && ![408, 429].contains(&status))
+    }
+
     /// Drives a future to its end, making the requests that it waits for.
     ///
     /// # Errors
@@ -86,9 +95,11 @@ impl Wire {
                     instant_acme::Error::Str("a request"),
                 ));
             };
+            let url = request.uri().to_string();
             let made = self.make(host, request);
             let mut slot = self.slot();
-            match made {
+            slot.status = made.as_ref().ok().map(|reply| reply.status);
+            match made.and_then(|reply| refuse_strange(&url, reply)) {
                 Ok(reply) => {
                     slot.wait = reply
                         .header("retry-after")
@@ -124,7 +135,7 @@ impl Wire {
             call.limit = end.saturating_sub(host.elapsed() + pause);
             let is_over = call.limit.is_zero() || host.interrupted().is_some();
             if !again || tries == TRIES || is_over {
-                return reply.and_then(|reply| refuse_strange(&call.url, reply));
+                return reply;
             }
             host.sleep(pause);
             tries += 1;

@@ -13,13 +13,14 @@ use bytes::Bytes;
 use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
 use ureq::http::{Request, Response, Uri};
 
-use super::problem;
+use super::{order::rest, problem};
 use crate::{
     error::{Error, Result},
     host::{Host, WebCall, WebReply},
 };
 
-/// The longest that one request may take, in all its tries.
+/// The longest that one request may take, in all its tries. A look at where its name leads takes off it what it took; that
+/// look alone has the resolver's own limits.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// How often a request is made again where no answer comes, or one that blames the server (5xx).
@@ -112,8 +113,10 @@ impl Wire {
     }
 
     fn make(&self, host: &dyn Host, request: Request<Vec<u8>>) -> Result<WebReply> {
+        let end = host.elapsed() + LIMIT;
         let (head, body) = request.into_parts();
         self.refuse_astray(host, &head.uri)?;
+        rest(host, Duration::ZERO)?;
         let fields = head.headers.iter().filter_map(|(name, value)| {
             let value = value.to_str().ok()?;
             Some((name.as_str().to_owned(), value.to_owned()))
@@ -124,9 +127,8 @@ impl Wire {
             headers: fields.filter(|(name, _)| name != "user-agent").collect(),
             body,
             anchors: self.anchors.clone(),
-            limit: LIMIT,
+            limit: end.saturating_sub(host.elapsed()),
         };
-        let end = host.elapsed() + LIMIT;
         let mut tries = 1;
         loop {
             let reply = host.web(&call);

@@ -141,3 +141,20 @@ fn a_server_that_is_ready_for_ever_is_asked_to_issue_with_pauses_and_not_for_eve
     assert!(error.contains("SIGTERM"), "{error}");
     assert_eq!(asked, 3);
 }
+
+#[test]
+fn a_signal_within_a_step_of_several_requests_sends_no_other() {
+    let server = Server::new(&[(NAME, "good-token_1")]);
+    let plain = host(&server);
+    let (answers, seen) = (Rc::clone(&server), plain.clone());
+    let mut host = plain.with_web(Rc::new(move |call| {
+        if call.url.ends_with("/nonce") {
+            seen.interrupt(Some("SIGTERM"));
+        }
+        answers.answer(call)
+    }));
+    let folder = Folder::of("one").unwrap();
+    let ended = obtain(&mut host, &folder, &asked(&[NAME], hook(0)), &|_| {});
+    assert!(matches!(ended, Err(Error::Interrupted { .. })), "{ended:?}");
+    assert_eq!(server.at("account").len(), 0);
+}

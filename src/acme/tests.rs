@@ -18,6 +18,7 @@ mod astray;
 mod bounds;
 mod issuer;
 mod kept;
+mod left;
 mod replaces;
 mod server;
 mod signed;

@@ -27,7 +27,7 @@ pub(super) fn ask(server: &str, message: &[u8]) -> Result<Vec<u8>> {
 }
 
 fn within(limit: Limit, server: &str, message: &[u8]) -> Result<Vec<u8>> {
-    let has_port = server.parse::<std::net::SocketAddr>().is_ok()
+    let has_port = server.parse::<SocketAddr>().is_ok()
         || server
             .rsplit_once(':')
             .is_some_and(|(host, _)| !host.contains(':'));

@@ -58,7 +58,7 @@ pub fn obtain(
         say,
     };
     keep::settle(host, folder, say)?;
-    let unseen = before::check(host, folder, asked)?;
+    let unseen = before::check(host, folder, asked, say)?;
     for line in &unseen {
         say(line);
     }

@@ -82,26 +82,22 @@ pub(super) fn to_make(host: &dyn Host, how: &Answering) -> Result<Vec<HostPath>>
     Ok(made)
 }
 
-/// Puts in place what proves a name and outlives the run.
+/// Puts in place what proves a name and outlives the run. Returns why nothing of it is there, where nothing was done: a
+/// program was not started, or a DNS server refuses.
 ///
 /// # Errors
-/// [`Error::Io`] where it cannot be put there, [`Error::Run`] where a program does not, [`Error::Server`] where a DNS server
-/// does not; what of it was in place is taken away then, as far as can be.
-pub(super) fn present(host: &mut dyn Host, shown: &Shown) -> Result<()> {
+/// [`Error::Io`] where it cannot be put there, [`Error::Run`] where a program fails, [`Error::Server`] where a DNS server
+/// does not say: it may be in place, or a part of it.
+pub(super) fn present(host: &mut dyn Host, shown: &Shown) -> Result<Option<Error>> {
     let proof = &shown.proof;
-    let put = match &shown.how {
-        Answering::Http { .. } | Answering::TlsAlpn { .. } => Ok(()),
-        Answering::Webroot { dir, .. } => file(host, dir, proof),
+    match &shown.how {
+        Answering::Http { .. } | Answering::TlsAlpn { .. } => Ok(None),
+        Answering::Webroot { dir, .. } => file(host, dir, proof).map(|()| None),
         Answering::HttpHook(program) | Answering::DnsHook(program) => {
             hook(host, program, "present", shown)
         }
-        Answering::DnsUpdate(to) => return zone::add(host, to, &record(proof), &proof.record),
-    };
-    if put.is_err() {
-        // Why it could not be put there is told, and not what follows from that.
-        drop(take_back(host, shown));
+        Answering::DnsUpdate(to) => zone::add(host, to, &record(proof), &proof.record),
     }
-    put
 }
 
 /// Takes away what was put in place, or a part of it, or nothing.
@@ -120,7 +116,7 @@ pub(super) fn take_back(host: &mut dyn Host, shown: &Shown) -> Result<()> {
             remove(host, all.chain(shown.made.clone()).collect())
         }
         Answering::HttpHook(program) | Answering::DnsHook(program) => {
-            hook(host, program, "remove", shown)
+            hook(host, program, "remove", shown)?.map_or(Ok(()), Err)
         }
         Answering::DnsUpdate(to) => zone::remove(host, to, &record(proof), &proof.record),
     }
@@ -153,15 +149,21 @@ fn remove(host: &mut dyn Host, paths: Vec<HostPath>) -> Result<()> {
     writer.sync(&removed)
 }
 
-fn hook(host: &mut dyn Host, program: &Program, verb: &str, shown: &Shown) -> Result<()> {
+/// Has a program of the administrator's do its part, and returns why it was not started, where it was not.
+fn hook(
+    host: &mut dyn Host,
+    program: &Program,
+    verb: &str,
+    shown: &Shown,
+) -> Result<Option<Error>> {
     if host.effective_uid() == 0
         && let Some(open) = host.writable_by_others(Deciding::Profile(&program.path))?
     {
-        return Err(Error::Input {
+        return Ok(Some(Error::Input {
             subject: format!("`{}`", program.path),
             message: format!("runs as root, and others than root may write `{open}`"),
             hint: format!("chown root:root {open}; chmod go-w {open}"),
-        });
+        }));
     }
     let proof = &shown.proof;
     let at = record(proof);
@@ -180,15 +182,18 @@ fn hook(host: &mut dyn Host, program: &Program, verb: &str, shown: &Shown) -> Re
     )
 }
 
-fn run(host: &mut dyn Host, command: &Command) -> Result<()> {
+fn run(host: &mut dyn Host, command: &Command) -> Result<Option<Error>> {
     let permit = Permit {
         commands: [command.argv.clone()].into(),
         ..Permit::default()
     };
     let mut writer = Writer::new(host, permit, "acme".to_owned());
-    let output = writer.run(command, &|_| {})?;
+    let output = match writer.run(command, &|_| {}) {
+        Ok(output) => output,
+        Err(not_started) => return Ok(Some(not_started)),
+    };
     if output.status == Some(0) {
-        return Ok(());
+        return Ok(None);
     }
     let said = output.stderr.trim().lines().last().unwrap_or_default();
     let how = match output.status {

@@ -191,6 +191,7 @@ fn a_web_server_that_leads_elsewhere_is_no_reason_not_to_order() {
         &mut host,
         &Folder::of("one").unwrap(),
         &asked(&[NAME], webroot()),
+        &|_| {},
     )
     .unwrap();
     assert_eq!(

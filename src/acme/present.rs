@@ -108,6 +108,8 @@ pub(super) fn take_back(host: &mut dyn Host, shown: &Shown) -> Result<()> {
     let proof = &shown.proof;
     match &shown.how {
         Answering::Http { .. } | Answering::TlsAlpn { .. } => Ok(()),
+        // With its folder all is gone that was below it.
+        Answering::Webroot { dir, .. } if !host.is_dir(&root(dir)?)? => Ok(()),
         Answering::Webroot { dir, .. } => {
             let all = directories(host, dir)?;
             let pages = all.last().map(|dir| dir.join(&proof.token));
@@ -207,12 +209,16 @@ fn run(host: &mut dyn Host, command: &Command) -> Result<Option<Error>> {
     })
 }
 
-/// Returns the folder that a web server has as its root, and those below it that lead to an answer.
-fn directories(host: &dyn Host, dir: &str) -> Result<Vec<HostPath>> {
-    let root = HostPath::new(dir).map_err(|error| Error::Usage {
+fn root(dir: &str) -> Result<HostPath> {
+    HostPath::new(dir).map_err(|error| Error::Usage {
         message: format!("`{dir}`: {error}"),
         hint: "give the folder by its path from the root".to_owned(),
-    })?;
+    })
+}
+
+/// Returns the folder that a web server has as its root, and those below it that lead to an answer.
+fn directories(host: &dyn Host, dir: &str) -> Result<Vec<HostPath>> {
+    let root = root(dir)?;
     if !host.is_dir(&root)? {
         return Err(Error::Usage {
             message: format!("there is no folder `{root}`"),

@@ -5,13 +5,19 @@ use std::{
     rc::Rc,
 };
 
-use super::{NAME, asked, hook, server::Server};
+use super::{NAME, asked, hook, server::Server, webroot};
 use crate::{
-    acme::{Folder, obtain, settle},
+    acme::{
+        Folder, obtain,
+        present::Proof,
+        settle,
+        shown::{Showing, show},
+    },
     host::{
         Output,
         fake::{FakeHost, World},
     },
+    state::HostPath,
 };
 
 fn folder() -> Folder {
@@ -66,4 +72,27 @@ fn what_a_hook_that_failed_may_have_put_in_place_is_known_until_it_is_taken_away
         );
         assert!(ran.iter().all(|argv| argv[2..] == ran[0][2..]), "{ran:?}");
     }
+}
+
+#[test]
+fn what_was_below_a_folder_that_is_gone_is_gone() {
+    let server = Server::new(&[]);
+    let mut host = super::host(&server);
+    let proof = Proof {
+        name: NAME.to_owned(),
+        token: "good-token_1".to_owned(),
+        text: "text".to_owned(),
+        record: "record".to_owned(),
+    };
+    let showing = show(&mut host, &folder(), &webroot(), proof, &|_| {}).unwrap();
+    assert!(matches!(showing, Showing::Left(_)));
+    assert!(is_known(&host));
+    let gone = HostPath::new("/srv/www").unwrap();
+    host.meddle(|world| {
+        world
+            .tree
+            .retain(|path, _| !path.as_str().starts_with(gone.as_str()))
+    });
+    assert_eq!(settled(&mut host), Vec::<String>::new());
+    assert!(!is_known(&host));
 }

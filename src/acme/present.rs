@@ -5,23 +5,15 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    asked::{Answering, Program},
-    problem,
-    shown::Shown,
-    zone,
-};
+use super::{asked::Answering, hook, shown::Shown, zone};
 use crate::{
     error::{Error, Result},
-    host::{Command, Deciding, Edit, Host, Permit, Place, Stand, Standing, Writer, staged_name},
+    host::{Edit, Host, Permit, Place, Stand, Standing, Writer, staged_name},
     state::{Attrs, Bytes, Content, HostPath, State},
 };
 
 /// Where an answer of HTTP-01 is looked for (RFC 8555 section 8.3).
 const WELL_KNOWN: &str = ".well-known/acme-challenge";
-
-/// The longest that a program of the administrator's may take, in seconds.
-const HOOK_LIMIT: u64 = 300;
 
 /// What is staged here belongs to no rollout.
 const NO_GENERATION: u64 = 0;
@@ -94,7 +86,7 @@ pub(super) fn present(host: &mut dyn Host, shown: &Shown) -> Result<Option<Error
         Answering::Http { .. } | Answering::TlsAlpn { .. } => Ok(None),
         Answering::Webroot { dir, .. } => file(host, dir, proof).map(|()| None),
         Answering::HttpHook(program) | Answering::DnsHook(program) => {
-            hook(host, program, "present", shown)
+            hook::call(host, program, "present", shown)
         }
         Answering::DnsUpdate(to) => zone::add(host, to, &record(proof), &proof.record),
     }
@@ -118,14 +110,14 @@ pub(super) fn take_back(host: &mut dyn Host, shown: &Shown) -> Result<()> {
             remove(host, all.chain(shown.made.clone()).collect())
         }
         Answering::HttpHook(program) | Answering::DnsHook(program) => {
-            hook(host, program, "remove", shown)?.map_or(Ok(()), Err)
+            hook::call(host, program, "remove", shown)?.map_or(Ok(()), Err)
         }
         Answering::DnsUpdate(to) => zone::remove(host, to, &record(proof), &proof.record),
     }
 }
 
 /// Returns the name of the record that DNS-01 looks for (RFC 8555 section 8.4).
-fn record(proof: &Proof) -> String {
+pub(super) fn record(proof: &Proof) -> String {
     format!("_acme-challenge.{}", proof.name)
 }
 
@@ -149,64 +141,6 @@ fn remove(host: &mut dyn Host, paths: Vec<HostPath>) -> Result<()> {
         }
     }
     writer.sync(&removed)
-}
-
-/// Has a program of the administrator's do its part, and returns why it was not started, where it was not.
-fn hook(
-    host: &mut dyn Host,
-    program: &Program,
-    verb: &str,
-    shown: &Shown,
-) -> Result<Option<Error>> {
-    if host.effective_uid() == 0
-        && let Some(open) = host.writable_by_others(Deciding::Profile(&program.path))?
-    {
-        return Ok(Some(Error::Input {
-            subject: format!("`{}`", program.path),
-            message: format!("runs as root, and others than root may write `{open}`"),
-            hint: format!("chown root:root {open}; chmod go-w {open}"),
-        }));
-    }
-    let proof = &shown.proof;
-    let at = record(proof);
-    let words = if matches!(shown.how, Answering::HttpHook(_)) {
-        vec!["http-01", &proof.name, &proof.token, &proof.text]
-    } else {
-        vec!["dns-01", &at, &proof.record]
-    };
-    let argv = [program.path.as_str(), verb].into_iter().chain(words);
-    run(
-        host,
-        &Command {
-            argv: argv.map(str::to_owned).collect(),
-            limit: HOOK_LIMIT,
-        },
-    )
-}
-
-fn run(host: &mut dyn Host, command: &Command) -> Result<Option<Error>> {
-    let permit = Permit {
-        commands: [command.argv.clone()].into(),
-        ..Permit::default()
-    };
-    let mut writer = Writer::new(host, permit, "acme".to_owned());
-    let output = match writer.run(command, &|_| {}) {
-        Ok(output) => output,
-        Err(not_started) => return Ok(Some(not_started)),
-    };
-    if output.status == Some(0) {
-        return Ok(None);
-    }
-    let said = output.stderr.trim().lines().last().unwrap_or_default();
-    let how = match output.status {
-        _ if output.timed_out => format!("ran past its limit of {HOOK_LIMIT} s"),
-        Some(status) => format!("exited with {status}: {}", problem::plain(said)),
-        None => "was ended by a signal".to_owned(),
-    };
-    Err(Error::Run {
-        command: command.line(),
-        outcome: how,
-    })
 }
 
 fn root(dir: &str) -> Result<HostPath> {

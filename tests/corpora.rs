@@ -137,6 +137,12 @@ fn every_folder_of_inputs_has_a_target_and_every_target_one() {
 }
 
 #[test]
+fn no_answer_of_a_server_puts_a_pair_in_force_leaves_anything_in_place_or_moves_a_cursor() {
+    replay("acme");
+    replay("dns");
+}
+
+#[test]
 fn configuration_of_daemons_is_read_by_the_platforms_rules_or_skipped_without_its_secrets() {
     replay("effective");
 }

@@ -9,6 +9,8 @@
 mod common;
 #[path = "wso2/double.rs"]
 mod double;
+#[path = "wso2/hot.rs"]
+mod hot;
 #[path = "wso2/profile.rs"]
 mod profile;
 #[path = "wso2/proof.rs"]

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use ureq::http::Uri;
 
 use crate::{
     error::{Error, Result},
@@ -164,7 +165,7 @@ pub fn server(text: &str) -> Result<String> {
         "letsencrypt-staging" => {
             Ok("https://acme-staging-v02.api.letsencrypt.org/directory".to_owned())
         }
-        url if url.starts_with("https://") => Ok(url.to_owned()),
+        url if url.starts_with("https://") && url.parse::<Uri>().is_ok() => Ok(url.to_owned()),
         _ => Err(Error::Usage {
             message: format!(
                 "`{text}` is no server: it is spoken to over TLS alone (RFC 8555 section 6.1)"

@@ -290,3 +290,21 @@ fn a_record_is_in_a_zone_of_its_own_in_one_above_or_in_one_of_a_single_label() {
     assert_eq!(telling(&["NOTAUTH", "REFUSED", "NOTAUTH"]), "REFUSED");
     assert_eq!(telling(&["NOTAUTH", "NOTAUTH"]), "NOTAUTH");
 }
+
+#[test]
+fn a_server_is_given_by_a_url_or_a_short_name() {
+    let url = "https://acme.test/dir";
+    assert_eq!(super::server(url).unwrap(), url);
+    for wrong in [
+        "http://acme.test/dir",
+        "https://",
+        "https://acme test/dir",
+        "acme.test",
+    ] {
+        let error = super::server(wrong).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("`{wrong}` is no server")),
+            "{error}"
+        );
+    }
+}

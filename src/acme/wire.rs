@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
+use serde_json::Value;
 use ureq::http::{Request, Response, Uri};
 
 use super::{order::rest, problem};
@@ -25,6 +26,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// How often a request is made again where no answer comes, or one that blames the server (5xx).
 const TRIES: u32 = 3;
+
+/// The longest that is heeded of what an answer asks to wait, in seconds: a year.
+const LONGEST_WAIT: u64 = 365 * 86_400;
 
 /// A request that waits to be made, and what came of it.
 #[derive(Debug, Default)]
@@ -100,7 +104,8 @@ impl Wire {
             let made = self.make(host, request);
             let mut slot = self.slot();
             slot.status = made.as_ref().ok().map(|reply| reply.status);
-            match made.and_then(|reply| refuse_strange(&url, reply)) {
+            let made = made.and_then(|reply| refuse_strange(&url, reply));
+            match made.and_then(|reply| tame(&url, reply)) {
                 Ok(reply) => {
                     slot.wait = reply
                         .header("retry-after")
@@ -196,6 +201,33 @@ fn refuse_strange(url: &str, reply: WebReply) -> Result<WebReply> {
         hint: "that is not how an ACME server refuses: is the URL right, or is a proxy in between?"
             .to_owned(),
     })
+}
+
+/// Has an answer keep to what the library takes for granted, and panics without: that a directory's URL for nonces is one,
+/// and that a time to wait may be added to that of a clock.
+fn tame(url: &str, mut reply: WebReply) -> Result<WebReply> {
+    let is_wrong = match serde_json::from_slice(&reply.body) {
+        // The library would read a list as the fields in their order.
+        Ok(Value::Array(_)) => true,
+        Ok(all) => all["newNonce"]
+            .as_str()
+            .is_some_and(|nonces| nonces.parse::<Uri>().is_err()),
+        Err(_) => false,
+    };
+    if is_wrong {
+        return Err(Error::Server {
+            server: url.to_owned(),
+            message: "does not speak as RFC 8555 has it: it names no URL for nonces".to_owned(),
+            hint: "is it the URL of an ACME directory? `curl URL` shows it".to_owned(),
+        });
+    }
+    for (name, value) in &mut reply.headers {
+        let asks = value.trim().parse().unwrap_or(0);
+        if name == "retry-after" && asks > LONGEST_WAIT {
+            *value = LONGEST_WAIT.to_string();
+        }
+    }
+    Ok(reply)
 }
 
 impl HttpClient for Wire {

@@ -14,7 +14,7 @@ use crate::{
     state::Bytes,
 };
 
-/// The longest that one request may take: an upload of some KiB, and a server that writes it down.
+/// The longest that one request may take, all addresses of its peer together: an upload of some KiB, and a server that writes it down.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A call at each address of a peer.
@@ -53,12 +53,13 @@ pub(crate) fn calls(
         Ok(address) => vec![address],
         Err(_) => host.resolve(&peer.name),
     };
+    let share = LIMIT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let mut calls = addresses.into_iter().map(|address| {
         let address = SocketAddr::new(address, peer.port);
         Call {
             dial: Dial {
                 accept: Accept::Only(accept.to_vec()),
-                ..Dial::new(address, peer.protocol, &peer.name, LIMIT)
+                ..Dial::new(address, peer.protocol, &peer.name, share)
             },
             tls: true,
             method: "GET".to_owned(),

@@ -16,6 +16,9 @@ use crate::{
     state::{Bytes, HostPath},
 };
 
+/// Arguments that anybody may write to, and that nobody runs.
+const EVERYBODYS: [&str; 4] = ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/log"];
+
 /// Tells everybody whom the host's file names of a receipt, and returns what failed, a line each. It changes no outcome.
 #[must_use]
 pub fn tell(host: &mut dyn Host, receipt: &Receipt) -> Vec<String> {
@@ -44,13 +47,13 @@ pub fn tell(host: &mut dyn Host, receipt: &Receipt) -> Vec<String> {
 
 /// Runs the command with outcome, rollout, number of the generation and path of the receipt.
 fn run(host: &mut dyn Host, config: &Config, receipt: &Receipt) -> Result<()> {
-    // An argument may be what the program runs, as a shell does. Devices are everybody's.
-    let files = config.command.iter().filter(|word| {
-        word.starts_with('/') && !["/dev/", "/proc/"].iter().any(|top| word.starts_with(top))
-    });
-    for word in files {
+    // An argument may be what the program runs, as a shell does.
+    for (n, word) in config.command.iter().enumerate() {
+        if !word.starts_with('/') || (n > 0 && EVERYBODYS.contains(&word.as_str())) {
+            continue;
+        }
         match ours_alone(host, Deciding::Profile(word), "root runs it") {
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            Err(Error::Io { source, .. }) if n > 0 && source.kind() == ErrorKind::NotFound => {}
             judged => judged?,
         }
     }

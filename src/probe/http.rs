@@ -32,7 +32,7 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
     }
     let reply = far::get(host, peer, accept, logins, path, |call| {
         call.tls = *tls;
-        call.dial.limit = tls::LIMIT;
+        call.dial.limit = call.dial.limit.min(tls::LIMIT);
     });
     match reply {
         Ok(Reply::Answer { status, body }) => match (seen_by, lacks, tells) {

@@ -141,6 +141,14 @@ fn who_else_may_write_what_root_runs_is_not_obeyed() {
             format!("cp {at}tell /etc/certroll/arg; chmod 646 /etc/certroll/arg; echo 'command: [/bin/sh, /etc/certroll/arg]' > /etc/certroll/notify.yaml"),
             "`/etc/certroll/arg` can be written by others than root: root runs it",
         ),
+        (
+            "echo 'command: [/bin/sh, /tmp/certroll-test-no-such-file]' > /etc/certroll/notify.yaml".to_owned(),
+            "`/tmp` can be written by others than root: root runs it",
+        ),
+        (
+            format!("mount -t tmpfs none /dev/shm; cp {at}tell /dev/shm/certroll-tell; chown nobody /dev/shm/certroll-tell; echo 'command: [/dev/shm/certroll-tell]' > /etc/certroll/notify.yaml"),
+            "`/dev/shm/certroll-tell` can be written by others than root: root runs it",
+        ),
         ("echo 'command: [bin/tell]' > /etc/certroll/notify.yaml".to_owned(), "`bin/tell` is a relative path"),
         ("echo nonsense: 1 >> /etc/certroll/notify.yaml".to_owned(), "unknown key `nonsense`"),
         ("echo 'webhook: {url: \"http://x/\", secret_file: /etc/certroll/key}' > /etc/certroll/notify.yaml".to_owned(), "does not begin with `https://`"),

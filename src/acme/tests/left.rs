@@ -33,7 +33,7 @@ fn is_known(host: &FakeHost) -> bool {
 fn settled(host: &mut FakeHost) -> Vec<String> {
     let said = RefCell::<Vec<String>>::default();
     settle(host, &folder(), &|line| {
-        said.borrow_mut().push(line.to_owned())
+        said.borrow_mut().push(line.to_owned());
     })
     .unwrap();
     said.into_inner()
@@ -91,7 +91,7 @@ fn what_was_below_a_folder_that_is_gone_is_gone() {
     host.meddle(|world| {
         world
             .tree
-            .retain(|path, _| !path.as_str().starts_with(gone.as_str()))
+            .retain(|path, _| !path.as_str().starts_with(gone.as_str()));
     });
     assert_eq!(settled(&mut host), Vec::<String>::new());
     assert!(!is_known(&host));

@@ -20,8 +20,8 @@ fn refused(status: u16, kind: &str) -> WebReply {
     }
 }
 
-fn problem(status: u16) -> Result<WebReply> {
-    Ok(refused(status, "application/problem+json"))
+fn problem(status: u16) -> WebReply {
+    refused(status, "application/problem+json")
 }
 
 fn silent() -> Error {
@@ -64,8 +64,8 @@ fn met(what: Met) -> (usize, usize, Result<()>) {
 #[test]
 fn an_order_that_cannot_be_looked_at_for_now_is_taken_up_by_the_next_run() {
     let busy: [(&str, Met); 5] = [
-        ("503", |_| problem(503)),
-        ("429", |_| problem(429)),
+        ("503", |_| Ok(problem(503))),
+        ("429", |_| Ok(problem(429))),
         ("503 of a proxy", |_| Ok(refused(503, "text/html"))),
         ("silence", |_| Err(silent())),
         ("a signal", |host| {
@@ -88,7 +88,7 @@ fn an_order_that_its_server_does_not_know_any_more_is_made_anew_but_not_by_a_run
         let gone: Met = if kind == "text/html" {
             |_| Ok(refused(404, "text/html"))
         } else {
-            |_| problem(404)
+            |_| Ok(problem(404))
         };
         let (made, _, second) = met(gone);
         // The order that was made anew is looked at, and refused, as well.
@@ -96,7 +96,7 @@ fn an_order_that_its_server_does_not_know_any_more_is_made_anew_but_not_by_a_run
     }
     let (made, all, second) = met(|host| {
         host.interrupt(Some("SIGTERM"));
-        problem(404)
+        Ok(problem(404))
     });
     assert!(
         matches!(second, Err(Error::Interrupted { .. })),

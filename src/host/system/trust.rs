@@ -16,7 +16,8 @@ use crate::{
 /// Links that may follow one another (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
-/// Returns the first object on the way to a path that others may change: a directory, a link, or what is at its end.
+/// Returns the first object on the way to a path that others may change: a directory, a link, or what is at its end; where nothing
+/// is there, a directory that others may add it to.
 /// `also` is a user who may, besides root and the effective user.
 ///
 /// The path is walked as the kernel walks it, `..` after a link included, so that what is judged is what will be read.
@@ -28,6 +29,7 @@ pub(super) fn open_to_others(base: &Base, path: &str, also: Option<u32>) -> Resu
         .open_plain(&at, OFlags::PATH)
         .on("look at", base.show(&at))?;
     let stat = stat_at(&top, "").on("look at", base.show(&at))?;
+    let mut takes_names = false;
     if !ours(&top, &stat, also) {
         return Ok(Some(base.show(&at)));
     }
@@ -38,14 +40,16 @@ pub(super) fn open_to_others(base: &Base, path: &str, also: Option<u32>) -> Resu
         }
         let here = at.join(&name);
         let flags = OFlags::PATH | OFlags::NOFOLLOW;
-        let fd = base
-            .open_plain(&here, flags)
-            .on("look at", base.show(&here))?;
+        let fd = match base.open_plain(&here, flags) {
+            Err(Errno::NOENT) if takes_names => return Ok(Some(base.show(&at))),
+            opened => opened.on("look at", base.show(&here))?,
+        };
         let stat = stat_at(&fd, "").on("look at", base.show(&here))?;
         if !ours(&fd, &stat, also) {
             return Ok(Some(base.show(&here)));
         }
         if kind_of(&stat) != FileType::Symlink {
+            takes_names = !only_ours(&fd, &stat, false, also);
             at = here;
             continue;
         }

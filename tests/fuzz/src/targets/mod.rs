@@ -7,12 +7,14 @@
     reason = "a broken promise is a panic; two crates use a part of this each"
 )]
 
+mod acme;
 mod documents;
 mod effective;
 mod hello;
 mod hosts;
 mod identity;
 mod keystore;
+mod notify;
 mod peers;
 mod pins;
 mod profile;
@@ -23,12 +25,15 @@ pub(crate) type Check = fn(&[u8]);
 
 /// Every target by the name of its folder in fixtures/fuzz.
 pub(crate) const TARGETS: &[(&str, Check)] = &[
+    ("acme", acme::check),
+    ("dns", acme::dns),
     ("effective", effective::check),
     ("hello", hello::check),
     ("identity", identity::check),
     ("journal", stored::journal),
     ("json", documents::json),
     ("keystore", keystore::check),
+    ("notify", notify::check),
     ("peers", peers::check),
     ("pins", pins::check),
     ("plan", stored::plan),

@@ -22,15 +22,27 @@ const LIMIT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// [`Error::Usage`] for names that cannot be had so; [`Error::Unproved`] where a name leads nowhere, or to somebody who
-/// answers otherwise; what keeps an answer from being put in place ([`Error::Io`] for a port that is taken).
-pub fn check(host: &mut dyn Host, folder: &Folder, asked: &Asked) -> Result<Vec<String>> {
+/// answers otherwise; what keeps an answer from being put in place ([`Error::Io`] for a port that is taken). What was put in
+/// place for a look and cannot be taken away is said, and tried again by the next run.
+pub fn check(
+    host: &mut dyn Host,
+    folder: &Folder,
+    asked: &Asked,
+    say: &dyn Fn(&str),
+) -> Result<Vec<String>> {
     asked.check()?;
     let port = match &asked.answering {
         Answering::Http { port } | Answering::Webroot { port, .. } => *port,
         Answering::TlsAlpn { port } => {
             // Whether it can be had is all that is seen from here.
             let token = token(host)?;
-            let free = show(host, folder, &asked.answering, proof("localhost", &token));
+            let free = show(
+                host,
+                folder,
+                &asked.answering,
+                proof("localhost", &token),
+                say,
+            );
             free.map_err(|error| taken(error, *port))?
                 .take_back(host, folder)?;
             return lead_somewhere(host, asked);
@@ -38,7 +50,7 @@ pub fn check(host: &mut dyn Host, folder: &Folder, asked: &Asked) -> Result<Vec<
         Answering::DnsUpdate(_) => {
             for name in &asked.names {
                 let proof = proof(name.trim_start_matches("*."), &token(host)?);
-                show(host, folder, &asked.answering, proof)?.take_back(host, folder)?;
+                show(host, folder, &asked.answering, proof, say)?.take_back(host, folder)?;
             }
             return Ok(vec![
                 "whether the records are seen elsewhere: not checkable from here".to_owned(),
@@ -56,7 +68,7 @@ pub fn check(host: &mut dyn Host, folder: &Folder, asked: &Asked) -> Result<Vec<
     for name in &asked.names {
         let token = token(host)?;
         let proof = proof(name, &token);
-        let showing = show(host, folder, &asked.answering, proof.clone());
+        let showing = show(host, folder, &asked.answering, proof.clone(), say);
         let showing = showing.map_err(|error| taken(error, port))?;
         let seen = look(host, name, port, &proof);
         showing.take_back(host, folder)?;

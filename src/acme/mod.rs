@@ -6,7 +6,7 @@
 //! obtain         account -> order -> authorizations -> certificate                 order.rs
 //!   account      made once for each server and binding, its key kept before             account.rs
 //!   prove        the server looks at one name after the other                      prove.rs
-//!   present      what it looks for, put there and taken away again                 present.rs, zone.rs
+//!   present      what it looks for, put there and taken away again                 present.rs, hook.rs, zone.rs
 //!   shown        written down before, so that no killed run leaves it for good     shown.rs
 //!   keep         what was issued: checked, then in force; or finished by settle     keep.rs
 //!   update       a change of a record, signed, and its answer, verified             update.rs, tsig.rs, dns.rs
@@ -25,6 +25,7 @@ mod before;
 mod dns;
 mod due;
 mod folder;
+mod hook;
 mod keep;
 mod order;
 mod present;

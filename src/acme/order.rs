@@ -58,7 +58,7 @@ pub fn obtain(
         say,
     };
     keep::settle(host, folder, say)?;
-    let unseen = before::check(host, folder, asked)?;
+    let unseen = before::check(host, folder, asked, say)?;
     for line in &unseen {
         say(line);
     }
@@ -72,6 +72,7 @@ pub fn obtain(
                 if round == ROUNDS || !(is_stale || problem::is_lost_nonce(&error)) {
                     return Err(error);
                 }
+                rest(host, Duration::ZERO)?;
             }
         }
         round += 1;
@@ -118,10 +119,12 @@ impl Run<'_> {
             (self.say)(&format!("taking up order {}", problem::plain(url)));
             return match self.wire.drive(host, account.order(url.clone())) {
                 Ok(order) => Ok((order, begun)),
-                Err(error) if problem::is_lost_nonce(&error) => Err(error),
                 Err(error) => {
-                    // Servers forget orders; another is made for the next round.
-                    self.folder.drop(host, "order.json")?;
+                    // Servers forget orders; another is made for the next round. One that is only not to be asked now may
+                    // know it still.
+                    if self.wire.is_refused() && !problem::is_lost_nonce(&error) {
+                        self.folder.drop(host, "order.json")?;
+                    }
                     Err(error)
                 }
             };
@@ -164,8 +167,12 @@ impl Run<'_> {
         loop {
             match order.state().status {
                 OrderStatus::Ready => {
+                    self.go_on(host, end, "issues")?;
                     let request = self.request(host, begun)?;
                     self.wire.drive(host, order.finalize_csr(&request))?;
+                    if order.state().status == OrderStatus::Ready {
+                        self.pause(host, end, "issues")?;
+                    }
                 }
                 OrderStatus::Valid => break,
                 OrderStatus::Pending | OrderStatus::Processing => {

@@ -5,23 +5,15 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    asked::{Answering, Program},
-    problem,
-    shown::Shown,
-    zone,
-};
+use super::{asked::Answering, hook, shown::Shown, zone};
 use crate::{
     error::{Error, Result},
-    host::{Command, Deciding, Edit, Host, Permit, Place, Stand, Standing, Writer, staged_name},
+    host::{Edit, Host, Permit, Place, Stand, Standing, Writer, staged_name},
     state::{Attrs, Bytes, Content, HostPath, State},
 };
 
 /// Where an answer of HTTP-01 is looked for (RFC 8555 section 8.3).
 const WELL_KNOWN: &str = ".well-known/acme-challenge";
-
-/// The longest that a program of the administrator's may take, in seconds.
-const HOOK_LIMIT: u64 = 300;
 
 /// What is staged here belongs to no rollout.
 const NO_GENERATION: u64 = 0;
@@ -82,26 +74,22 @@ pub(super) fn to_make(host: &dyn Host, how: &Answering) -> Result<Vec<HostPath>>
     Ok(made)
 }
 
-/// Puts in place what proves a name and outlives the run.
+/// Puts in place what proves a name and outlives the run. Returns why nothing of it is there, where nothing was done: a
+/// program was not started, or a DNS server refuses.
 ///
 /// # Errors
-/// [`Error::Io`] where it cannot be put there, [`Error::Run`] where a program does not, [`Error::Server`] where a DNS server
-/// does not; what of it was in place is taken away then, as far as can be.
-pub(super) fn present(host: &mut dyn Host, shown: &Shown) -> Result<()> {
+/// [`Error::Io`] where it cannot be put there, [`Error::Run`] where a program fails, [`Error::Server`] where a DNS server
+/// does not say: it may be in place, or a part of it.
+pub(super) fn present(host: &mut dyn Host, shown: &Shown) -> Result<Option<Error>> {
     let proof = &shown.proof;
-    let put = match &shown.how {
-        Answering::Http { .. } | Answering::TlsAlpn { .. } => Ok(()),
-        Answering::Webroot { dir, .. } => file(host, dir, proof),
+    match &shown.how {
+        Answering::Http { .. } | Answering::TlsAlpn { .. } => Ok(None),
+        Answering::Webroot { dir, .. } => file(host, dir, proof).map(|()| None),
         Answering::HttpHook(program) | Answering::DnsHook(program) => {
-            hook(host, program, "present", shown)
+            hook::call(host, program, "present", shown)
         }
-        Answering::DnsUpdate(to) => return zone::add(host, to, &record(proof), &proof.record),
-    };
-    if put.is_err() {
-        // Why it could not be put there is told, and not what follows from that.
-        drop(take_back(host, shown));
+        Answering::DnsUpdate(to) => zone::add(host, to, &record(proof), &proof.record),
     }
-    put
 }
 
 /// Takes away what was put in place, or a part of it, or nothing.
@@ -112,6 +100,8 @@ pub(super) fn take_back(host: &mut dyn Host, shown: &Shown) -> Result<()> {
     let proof = &shown.proof;
     match &shown.how {
         Answering::Http { .. } | Answering::TlsAlpn { .. } => Ok(()),
+        // With its folder all is gone that was below it.
+        Answering::Webroot { dir, .. } if !host.is_dir(&root(dir)?)? => Ok(()),
         Answering::Webroot { dir, .. } => {
             let all = directories(host, dir)?;
             let pages = all.last().map(|dir| dir.join(&proof.token));
@@ -120,14 +110,14 @@ pub(super) fn take_back(host: &mut dyn Host, shown: &Shown) -> Result<()> {
             remove(host, all.chain(shown.made.clone()).collect())
         }
         Answering::HttpHook(program) | Answering::DnsHook(program) => {
-            hook(host, program, "remove", shown)
+            hook::call(host, program, "remove", shown)?.map_or(Ok(()), Err)
         }
         Answering::DnsUpdate(to) => zone::remove(host, to, &record(proof), &proof.record),
     }
 }
 
 /// Returns the name of the record that DNS-01 looks for (RFC 8555 section 8.4).
-fn record(proof: &Proof) -> String {
+pub(super) fn record(proof: &Proof) -> String {
     format!("_acme-challenge.{}", proof.name)
 }
 
@@ -153,61 +143,16 @@ fn remove(host: &mut dyn Host, paths: Vec<HostPath>) -> Result<()> {
     writer.sync(&removed)
 }
 
-fn hook(host: &mut dyn Host, program: &Program, verb: &str, shown: &Shown) -> Result<()> {
-    if host.effective_uid() == 0
-        && let Some(open) = host.writable_by_others(Deciding::Profile(&program.path))?
-    {
-        return Err(Error::Input {
-            subject: format!("`{}`", program.path),
-            message: format!("runs as root, and others than root may write `{open}`"),
-            hint: format!("chown root:root {open}; chmod go-w {open}"),
-        });
-    }
-    let proof = &shown.proof;
-    let at = record(proof);
-    let words = if matches!(shown.how, Answering::HttpHook(_)) {
-        vec!["http-01", &proof.name, &proof.token, &proof.text]
-    } else {
-        vec!["dns-01", &at, &proof.record]
-    };
-    let argv = [program.path.as_str(), verb].into_iter().chain(words);
-    run(
-        host,
-        &Command {
-            argv: argv.map(str::to_owned).collect(),
-            limit: HOOK_LIMIT,
-        },
-    )
-}
-
-fn run(host: &mut dyn Host, command: &Command) -> Result<()> {
-    let permit = Permit {
-        commands: [command.argv.clone()].into(),
-        ..Permit::default()
-    };
-    let mut writer = Writer::new(host, permit, "acme".to_owned());
-    let output = writer.run(command, &|_| {})?;
-    if output.status == Some(0) {
-        return Ok(());
-    }
-    let said = output.stderr.trim().lines().last().unwrap_or_default();
-    let how = match output.status {
-        _ if output.timed_out => format!("ran past its limit of {HOOK_LIMIT} s"),
-        Some(status) => format!("exited with {status}: {}", problem::plain(said)),
-        None => "was ended by a signal".to_owned(),
-    };
-    Err(Error::Run {
-        command: command.line(),
-        outcome: how,
+fn root(dir: &str) -> Result<HostPath> {
+    HostPath::new(dir).map_err(|error| Error::Usage {
+        message: format!("`{dir}`: {error}"),
+        hint: "give the folder by its path from the root".to_owned(),
     })
 }
 
 /// Returns the folder that a web server has as its root, and those below it that lead to an answer.
 fn directories(host: &dyn Host, dir: &str) -> Result<Vec<HostPath>> {
-    let root = HostPath::new(dir).map_err(|error| Error::Usage {
-        message: format!("`{dir}`: {error}"),
-        hint: "give the folder by its path from the root".to_owned(),
-    })?;
+    let root = root(dir)?;
     if !host.is_dir(&root)? {
         return Err(Error::Usage {
             message: format!("there is no folder `{root}`"),

@@ -87,7 +87,8 @@ impl Run<'_> {
                         text: text.as_str().to_owned(),
                         record: text.dns_value(),
                     };
-                    let shown = shown::show(host, self.folder, &self.asked.answering, proof)?;
+                    let shown =
+                        shown::show(host, self.folder, &self.asked.answering, proof, self.say)?;
                     *showing = Some((challenge.token.clone(), shown));
                     rest(host, self.asked.answering.wait())?;
                     // Each name has its time, and no server more by asking again and again.

@@ -42,12 +42,14 @@ pub(super) enum Showing {
 /// Puts in place what proves a name.
 ///
 /// # Errors
-/// As [`present::present`].
+/// As [`present::present`], and why nothing was done; what may be in place is taken away then. What cannot be is said, and
+/// tried again by the next run.
 pub(super) fn show(
     host: &mut dyn Host,
     folder: &Folder,
     how: &Answering,
     proof: Proof,
+    say: &dyn Fn(&str),
 ) -> Result<Showing> {
     if let Some(standing) = present::stand(host, how, &proof)? {
         return Ok(Showing::Standing(standing));
@@ -61,11 +63,16 @@ pub(super) fn show(
     all.push(shown.clone());
     let first = all.len().saturating_sub(MOST);
     folder.save(host, NOTE, &&all[first..])?;
-    if let Err(error) = present::present(host, &shown) {
-        forget(host, folder, &shown)?;
-        return Err(error);
+    // Why it could not be put there is told first, and not what follows from that.
+    let (why, after) = match present::present(host, &shown) {
+        Ok(None) => return Ok(Showing::Left(shown)),
+        Ok(Some(why)) => (why, forget(host, folder, &shown)),
+        Err(why) => (why, take_back(host, folder, &shown)),
+    };
+    if let Err(error) = after {
+        say(&still_there(&error));
     }
-    Ok(Showing::Left(shown))
+    Err(why)
 }
 
 impl Showing {

@@ -18,9 +18,11 @@ mod astray;
 mod bounds;
 mod issuer;
 mod kept;
+mod left;
 mod replaces;
 mod server;
 mod signed;
+mod taken_up;
 
 use server::Server;
 
@@ -189,6 +191,7 @@ fn a_web_server_that_leads_elsewhere_is_no_reason_not_to_order() {
         &mut host,
         &Folder::of("one").unwrap(),
         &asked(&[NAME], webroot()),
+        &|_| {},
     )
     .unwrap();
     assert_eq!(

@@ -14,13 +14,14 @@ use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
 use serde_json::Value;
 use ureq::http::{Request, Response, Uri};
 
-use super::problem;
+use super::{order::rest, problem};
 use crate::{
     error::{Error, Result},
     host::{Host, WebCall, WebReply},
 };
 
-/// The longest that one request may take, in all its tries.
+/// The longest that one request may take, in all its tries. A look at where its name leads takes off it what it took; that
+/// look alone has the resolver's own limits.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// How often a request is made again where no answer comes, or one that blames the server (5xx).
@@ -36,6 +37,8 @@ struct Slot {
     reply: Option<WebReply>,
     /// Why there was no reply: told instead of what the library makes of that.
     failed: Option<Error>,
+    /// The status of the last reply; none where there was none to the last request.
+    status: Option<u16>,
     /// What the last reply asks to wait, in seconds.
     wait: Option<u64>,
 }
@@ -66,6 +69,13 @@ impl Wire {
         self.slot().wait.map(Duration::from_secs)
     }
 
+    /// Tells whether the last request was heard and not taken, neither for the server's own trouble (5xx) nor for the time
+    /// that it came at (408 and 429, RFC 9110 section 15.5.9, RFC 6585 section 4). Only asked after a failure.
+    pub(super) fn is_refused(&self) -> bool {
+        let status = self.slot().status;
+        status.is_some_and(|status| status < 500 && ![408, 429].contains(&status))
+    }
+
     /// Drives a future to its end, making the requests that it waits for.
     ///
     /// # Errors
@@ -90,9 +100,12 @@ impl Wire {
                     instant_acme::Error::Str("a request"),
                 ));
             };
+            let url = request.uri().to_string();
             let made = self.make(host, request);
             let mut slot = self.slot();
-            match made {
+            slot.status = made.as_ref().ok().map(|reply| reply.status);
+            let made = made.and_then(|reply| refuse_strange(&url, reply));
+            match made.and_then(|reply| tame(&url, reply)) {
                 Ok(reply) => {
                     slot.wait = reply
                         .header("retry-after")
@@ -105,8 +118,10 @@ impl Wire {
     }
 
     fn make(&self, host: &dyn Host, request: Request<Vec<u8>>) -> Result<WebReply> {
+        let end = host.elapsed() + LIMIT;
         let (head, body) = request.into_parts();
         self.refuse_astray(host, &head.uri)?;
+        rest(host, Duration::ZERO)?;
         let fields = head.headers.iter().filter_map(|(name, value)| {
             let value = value.to_str().ok()?;
             Some((name.as_str().to_owned(), value.to_owned()))
@@ -117,9 +132,8 @@ impl Wire {
             headers: fields.filter(|(name, _)| name != "user-agent").collect(),
             body,
             anchors: self.anchors.clone(),
-            limit: LIMIT,
+            limit: end.saturating_sub(host.elapsed()),
         };
-        let end = host.elapsed() + LIMIT;
         let mut tries = 1;
         loop {
             let reply = host.web(&call);
@@ -128,9 +142,7 @@ impl Wire {
             call.limit = end.saturating_sub(host.elapsed() + pause);
             let is_over = call.limit.is_zero() || host.interrupted().is_some();
             if !again || tries == TRIES || is_over {
-                return reply
-                    .and_then(|reply| refuse_strange(&call.url, reply))
-                    .and_then(|reply| tame(&call.url, reply));
+                return reply;
             }
             host.sleep(pause);
             tries += 1;

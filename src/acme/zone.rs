@@ -10,65 +10,77 @@ use crate::{
     host::Host,
 };
 
-/// Adds a record to the zone that its name is in: the nearest that the server takes it for.
+/// What a server says to a zone that it does not have (RFC 2136 section 3.1.1); a wrong key has other names.
+const NOT_ITS_OWN: &str = "NOTAUTH";
+
+/// Adds a record to the zone that its name is in: the nearest that the server takes it for. Returns what the server says
+/// where it takes it for none, or why it was not asked.
 ///
 /// # Errors
-/// [`Error::Server`] where it takes it for none, or its answer proves nothing: it may be there then; [`Error::Input`] where
-/// the key is none.
-pub(super) fn add(host: &dyn Host, to: &Update, name: &str, value: &str) -> Result<()> {
+/// [`Error::Server`] where its answer proves nothing: it may be there then.
+pub(super) fn add(host: &dyn Host, to: &Update, name: &str, value: &str) -> Result<Option<Error>> {
     let added = true;
-    nearest(host, to, Record { name, value, added })
+    let key = match key(host, to) {
+        Ok(key) => key,
+        Err(not_asked) => return Ok(Some(not_asked)),
+    };
+    let said = nearest(host, to, &key, Record { name, value, added })?;
+    Ok(said.map(|said| refused(to, said, name)))
 }
 
-/// Removes a record where it is there, from the zone that [`add`] adds it to.
+/// Removes a record where it is there, from the zone that [`add`] adds it to. A server that has none of its zones has none of
+/// its records.
 ///
 /// # Errors
-/// As [`add`], with the record as it was.
+/// [`Error::Server`] where the server refuses, or its answer proves nothing; [`Error::Input`] or [`Error::Io`] where the key
+/// is none. The record is as it was.
 pub(super) fn remove(host: &dyn Host, to: &Update, name: &str, value: &str) -> Result<()> {
     let added = false;
-    nearest(host, to, Record { name, value, added })
+    match nearest(host, to, &key(host, to)?, Record { name, value, added })? {
+        None | Some(NOT_ITS_OWN) => Ok(()),
+        Some(said) => Err(refused(to, said, name)),
+    }
 }
 
-fn nearest(host: &dyn Host, to: &Update, record: Record<'_>) -> Result<()> {
+/// Changes a record in the nearest zone that the server takes it for; returns what it says where that is none.
+fn nearest(
+    host: &dyn Host,
+    to: &Update,
+    key: &Key,
+    record: Record<'_>,
+) -> Result<Option<&'static str>> {
     let mut said = Vec::new();
     for zone in update::zones(record.name) {
-        match change(host, to, &zone, record) {
-            Ok(None) => return Ok(()),
-            Ok(Some(code)) => said.push(code),
-            Err(error) => {
-                // It may be there all the same; what is told is why that is not known.
-                let gone = Record {
-                    added: false,
-                    ..record
-                };
-                if record.added {
-                    drop(change(host, to, &zone, gone));
-                }
-                return Err(error);
-            }
+        match change(host, to, key, &zone, record)? {
+            None => return Ok(None),
+            Some(code) => said.push(code),
         }
     }
-    Err(refused(to, telling(&said), record.name))
+    Ok(Some(telling(&said)))
 }
 
 /// Returns what a server said that tells most: it says NOTAUTH to each zone that it does not have.
 pub(super) fn telling(said: &[&'static str]) -> &'static str {
-    let own = said.iter().find(|code| **code != "NOTAUTH");
+    let own = said.iter().find(|code| **code != NOT_ITS_OWN);
     own.or_else(|| said.first()).copied().unwrap_or("no zone")
+}
+
+fn key(host: &dyn Host, to: &Update) -> Result<Key> {
+    Key::read(&to.key_file, &host.read_input(&to.key_file)?)
 }
 
 fn change(
     host: &dyn Host,
     to: &Update,
+    key: &Key,
     zone: &str,
     record: Record<'_>,
 ) -> Result<Option<&'static str>> {
-    let key = Key::read(&to.key_file, &host.read_input(&to.key_file)?)?;
     let random = host.random()?;
     let id = u16::from_be_bytes([random[0], random[1]]);
     let mut message = update::message(id, zone, record);
     let mac = key.sign(&mut message, host.now());
-    let sent = Sent { id, key: &key, mac };
+    let sent = Sent { id, key, mac };
     let reply = host.dns(&to.server, &message)?;
     sent.answer(&reply, host.now()).map_err(|why| Error::Server {
         server: to.server.clone(),

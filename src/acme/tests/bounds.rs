@@ -104,3 +104,57 @@ fn the_unit_of_renewals_lets_several_names_wait_as_long_as_they_may() {
     let name = Duration::from_hours(1) + crate::acme::order::PATIENCE;
     assert!(name * 10 < Duration::from_hours(hours), "{hours} h");
 }
+
+/// Orders at a server that stays ready, however often it is asked to issue; `each` is told how often it was.
+fn ready_for_ever(each: impl Fn(&FakeHost, usize) + 'static) -> (String, FakeHost, usize) {
+    let server = Server::new(&[(NAME, "good-token_1")]);
+    let plain = host(&server);
+    let (answers, seen) = (Rc::clone(&server), plain.clone());
+    let mut host = plain.with_web(Rc::new(move |call| {
+        if !call.url.ends_with("/finalize") {
+            return answers.answer(call);
+        }
+        answers.answer(call)?;
+        let asked = answers.at("finalize").len();
+        assert!(asked < 1000, "asked back to back");
+        each(&seen, asked);
+        let mut call = call.clone();
+        "https://acme.test/order/1".clone_into(&mut call.url);
+        answers.answer(&call)
+    }));
+    let error = ordered(&mut host, &asked(&[NAME], hook(0)));
+    let count = server.at("finalize").len();
+    (error, host, count)
+}
+
+#[test]
+fn a_server_that_is_ready_for_ever_is_asked_to_issue_with_pauses_and_not_for_ever() {
+    let (error, host, asked) = ready_for_ever(|_, _| {});
+    assert!(error.contains("still issues after 300 s"), "{error}");
+    assert!(host.elapsed() < Duration::from_secs(400));
+    assert!(asked < 320, "{asked}");
+    let (error, _, asked) = ready_for_ever(|host, asked| {
+        if asked == 3 {
+            host.interrupt(Some("SIGTERM"));
+        }
+    });
+    assert!(error.contains("SIGTERM"), "{error}");
+    assert_eq!(asked, 3);
+}
+
+#[test]
+fn a_signal_within_a_step_of_several_requests_sends_no_other() {
+    let server = Server::new(&[(NAME, "good-token_1")]);
+    let plain = host(&server);
+    let (answers, seen) = (Rc::clone(&server), plain.clone());
+    let mut host = plain.with_web(Rc::new(move |call| {
+        if call.url.ends_with("/nonce") {
+            seen.interrupt(Some("SIGTERM"));
+        }
+        answers.answer(call)
+    }));
+    let folder = Folder::of("one").unwrap();
+    let ended = obtain(&mut host, &folder, &asked(&[NAME], hook(0)), &|_| {});
+    assert!(matches!(ended, Err(Error::Interrupted { .. })), "{ended:?}");
+    assert_eq!(server.at("account").len(), 0);
+}

@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 
 use super::{NAME, asked};
 use crate::{
-    acme::{Answering, Folder, Update, check},
+    acme::{Answering, Asked, Folder, Update, check, settle},
     host::{
         Host as _, Output,
         fake::{FakeHost, World},
@@ -88,8 +88,47 @@ impl Reply {
     }
 }
 
-/// Looks whether an answer like this would be taken; returns how it ends, and how many messages were sent.
+/// Looks whether an answer like this would be taken; returns how it ends, and how many messages were sent. What may be there
+/// is known after that.
 fn looked(answer: impl Fn(&[u8], i64) -> Vec<u8> + 'static) -> (String, usize) {
+    let sent = Rc::new(RefCell::new(0));
+    let count = Rc::clone(&sent);
+    let mut host = host(move |request, now| {
+        *count.borrow_mut() += 1;
+        answer(request, now)
+    });
+    let said = RefCell::new(Vec::new());
+    let say = |line: &str| said.borrow_mut().push(line.to_owned());
+    let ended = check(&mut host, &folder(), &updated(), &say);
+    let ended = ended.map_or_else(|error| error.to_string(), |_| "taken".to_owned());
+    let is_unknown = ended.contains("proves nothing");
+    assert_eq!(is_known(&host), is_unknown, "{ended}");
+    let said = said.take();
+    assert_eq!(said.len(), usize::from(is_unknown), "{said:?}");
+    assert!(said.iter().all(|line| line.starts_with("left in place: ")));
+    (ended, sent.take())
+}
+
+fn folder() -> Folder {
+    Folder::of("one").unwrap()
+}
+
+fn is_known(host: &FakeHost) -> bool {
+    let note: Option<serde_json::Value> = folder().load(host, "presented.json").unwrap();
+    note.is_some()
+}
+
+fn updated() -> Asked {
+    let how = Answering::DnsUpdate(Update {
+        server: "ns.acme.example".to_owned(),
+        key_file: "/tsig".to_owned(),
+        wait: 0,
+    });
+    asked(&[NAME], how)
+}
+
+/// A host with the key, in front of a server.
+fn host(answer: impl Fn(&[u8], i64) -> Vec<u8> + 'static) -> FakeHost {
     let mut world = World::default();
     let key = "key \"Acme\" { algorithm hmac-sha256; secret \"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"; };";
     let at = HostPath::new("/tsig").unwrap();
@@ -98,21 +137,43 @@ fn looked(answer: impl Fn(&[u8], i64) -> Vec<u8> + 'static) -> (String, usize) {
         .insert(at, State::file(key.to_owned(), Attrs::default()));
     let host = FakeHost::new(world, Rc::new(|_, _| Output::default()));
     let now = host.now();
-    let sent = Rc::new(RefCell::new(0));
-    let count = Rc::clone(&sent);
-    let mut host = host.with_dns(Rc::new(move |request| {
-        *count.borrow_mut() += 1;
-        Ok(answer(request, now))
-    }));
-    let how = Answering::DnsUpdate(Update {
-        server: "ns.acme.example".to_owned(),
-        key_file: "/tsig".to_owned(),
-        wait: 0,
-    });
-    let folder = Folder::of("one").unwrap();
-    let ended = check(&mut host, &folder, &asked(&[NAME], how));
-    let ended = ended.map_or_else(|error| error.to_string(), |_| "taken".to_owned());
-    (ended, sent.take())
+    host.with_dns(Rc::new(move |request| Ok(answer(request, now))))
+}
+
+#[test]
+fn a_record_that_may_be_there_is_known_until_its_server_removes_it_or_has_no_such_zone() {
+    for (later, is_left) in [
+        (Some(0), false),
+        (Some(5), true),
+        (Some(NOTAUTH), true),
+        (None, false),
+    ] {
+        let now = Rc::new(RefCell::new(false));
+        let is_later = Rc::clone(&now);
+        let mut host = host(move |request, now| {
+            let plain = Reply {
+                code: later.unwrap_or(NOTAUTH),
+                // BADKEY, where a key is the reason.
+                error: u16::from(later == Some(NOTAUTH)) * 17,
+                ..WELL
+            };
+            match (*is_later.borrow(), later) {
+                (false, _) => WELL.plain(request),
+                (true, None) => plain.plain(request),
+                (true, Some(_)) => plain.signed(request, now),
+            }
+        });
+        check(&mut host, &folder(), &updated(), &|_| {}).unwrap_err();
+        assert!(is_known(&host));
+        now.replace(true);
+        settle(&mut host, &folder(), &|_| {}).unwrap();
+        assert_eq!(is_known(&host), is_left, "{later:?}");
+    }
+    // Where the server was not asked at all, as there is no key, nothing is there.
+    let mut host = host(|_, _| panic!("asked"));
+    host.meddle(|world| world.tree.clear());
+    check(&mut host, &folder(), &updated(), &|_| {}).unwrap_err();
+    assert!(!is_known(&host));
 }
 
 #[test]

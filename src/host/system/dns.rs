@@ -1,17 +1,12 @@
 //! One message to a DNS server and its answer, over TCP (RFC 7766).
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is the edge where sockets are used"
-)]
-
 use std::{
-    io::{Read as _, Write as _},
-    net::{TcpStream, ToSocketAddrs as _},
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, ToSocketAddrs as _},
     time::Duration,
 };
 
-use super::limited::{Limit, Limited};
+use super::limited::{Limit, connect};
 use crate::error::{Error, Result};
 
 /// The longest that a question may take, from its server's name to the end of the answer.
@@ -27,7 +22,7 @@ pub(super) fn ask(server: &str, message: &[u8]) -> Result<Vec<u8>> {
 }
 
 fn within(limit: Limit, server: &str, message: &[u8]) -> Result<Vec<u8>> {
-    let has_port = server.parse::<std::net::SocketAddr>().is_ok()
+    let has_port = server.parse::<SocketAddr>().is_ok()
         || server
             .rsplit_once(':')
             .is_some_and(|(host, _)| !host.contains(':'));
@@ -38,28 +33,33 @@ fn within(limit: Limit, server: &str, message: &[u8]) -> Result<Vec<u8>> {
     } else {
         format!("{server}:53")
     };
-    let asked = || -> std::io::Result<Vec<u8>> {
-        let name = at.clone();
-        let address = limit.hold(move |_| Ok(name.to_socket_addrs()?.next()))?;
-        let address = address.ok_or_else(|| std::io::Error::other("its name has no address"))?;
-        let stream = limit.hold(move |left| TcpStream::connect_timeout(&address, left))?;
-        let mut stream = Limited::new(stream, limit);
-        let length = u16::try_from(message.len()).map_err(std::io::Error::other)?;
-        stream.write_all(&[length.to_be_bytes().as_slice(), message].concat())?;
-        let mut length = [0; 2];
-        stream.read_exact(&mut length)?;
-        let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
-        stream.read_exact(&mut answer)?;
-        Ok(answer)
-    };
-    asked().map_err(|error| Error::Server {
+    let name = at.clone();
+    let found = limit.hold(move |_| Ok(name.to_socket_addrs()?.collect::<Vec<_>>()));
+    let answer = found.and_then(|addresses| said(limit, &addresses, message));
+    answer.map_err(|error| Error::Server {
         server: at.clone(),
         message: format!("gives no answer: {error}"),
         hint: "is it the primary server of the zone, and does it speak TCP?".to_owned(),
     })
 }
 
+/// Returns what is answered at the first of several addresses that takes the connection.
+fn said(limit: Limit, addresses: &[SocketAddr], message: &[u8]) -> io::Result<Vec<u8>> {
+    let (mut stream, _) = connect(addresses, limit).map_err(io::Error::other)?;
+    let length = u16::try_from(message.len()).map_err(io::Error::other)?;
+    stream.write_all(&[length.to_be_bytes().as_slice(), message].concat())?;
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut answer)?;
+    Ok(answer)
+}
+
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "somebody answers here, or nobody"
+)]
 mod tests {
     use std::{net::TcpListener, thread, time::Instant};
 
@@ -91,5 +91,20 @@ mod tests {
             error.to_string(),
             format!("`{server}` gives no answer: no end of it within 0.7 s")
         );
+    }
+
+    #[test]
+    fn a_server_with_an_address_where_nobody_answers_is_asked_at_the_next() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let alive = listener.local_addr().unwrap();
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0; 10]).unwrap();
+            stream.write_all(b"\x00\x06answer").unwrap();
+        });
+        let all = [gone.unwrap(), alive];
+        let answer = said(Limit::new(LIMIT), &all, b"question").unwrap();
+        assert_eq!(answer, b"answer");
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     sync::{
         Arc, Weak,
         mpsc::{self, RecvTimeoutError},
@@ -116,6 +116,23 @@ impl Limit {
             }
         }
     }
+}
+
+/// Connects to the first of several addresses that answers; one that is silent leaves the others their share of the time.
+/// Where none does, the error is what became of the last.
+pub(super) fn connect(
+    addresses: &[SocketAddr],
+    limit: Limit,
+) -> Result<(Limited, SocketAddr), String> {
+    let mut reason = "its name has no address".to_owned();
+    for (tried, &address) in addresses.iter().enumerate() {
+        let share = limit.share(addresses.len() - tried);
+        match share.hold(move |left| TcpStream::connect_timeout(&address, left)) {
+            Ok(stream) => return Ok((Limited::new(stream, limit), address)),
+            Err(error) => reason = format!("{address}: {error}"),
+        }
+    }
+    Err(reason)
 }
 
 /// A connection that ends at a time.

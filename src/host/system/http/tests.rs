@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
-use super::*;
+use super::{super::limited::connect, *};
 use crate::{
     host::{Dial, WebCall},
     starttls::Protocol,
@@ -140,9 +140,9 @@ fn all_addresses_of_a_name_share_one_limit() {
     });
     let limit = || Limit::new(LIMIT);
     let all = [address; 4];
-    let error = timely("none", || web::connect(&all, limit())).unwrap_err();
+    let error = timely("none", || connect(&all, limit())).unwrap_err();
     assert!(error.contains("within 0.2 s"), "{error}");
     // One that is silent takes nothing of the next one's time.
-    let found = timely("the second", || web::connect(&[address, alive], limit()));
+    let found = timely("the second", || connect(&[address, alive], limit()));
     assert_eq!(found.unwrap().1, alive);
 }

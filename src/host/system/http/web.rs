@@ -1,7 +1,7 @@
 //! Requests to servers of the web: known by name, held to a chain that leads to a trust anchor.
 
 use std::{
-    net::{SocketAddr, TcpStream, ToSocketAddrs},
+    net::{SocketAddr, ToSocketAddrs},
     sync::{Arc, Mutex},
 };
 
@@ -15,7 +15,7 @@ use ureq::{
 };
 
 use super::{
-    super::limited::{Limit, Limited},
+    super::limited::{Limit, connect},
     Handed, Known, Line, Wire,
 };
 use crate::{
@@ -74,23 +74,6 @@ fn answered(call: &WebCall, limit: Limit, anchors: impl Fn() -> Vec<Vec<u8>>) ->
     };
     send(call, &uri, address, wire)
         .map_err(|error| silent(error.to_string(), if is_secret { UNTRUSTED } else { "" }))
-}
-
-/// Connects to the first of several addresses that answers; one that is silent leaves the others their share of the time.
-/// Where none does, the error is what became of the last.
-pub(super) fn connect(
-    addresses: &[SocketAddr],
-    limit: Limit,
-) -> std::result::Result<(Limited, SocketAddr), String> {
-    let mut reason = "its name has no address".to_owned();
-    for (tried, &address) in addresses.iter().enumerate() {
-        let share = limit.share(addresses.len() - tried);
-        match share.hold(move |left| TcpStream::connect_timeout(&address, left)) {
-            Ok(stream) => return Ok((Limited::new(stream, limit), address)),
-            Err(error) => reason = format!("{address}: {error}"),
-        }
-    }
-    Err(reason)
 }
 
 /// What to do where a handshake may have failed.

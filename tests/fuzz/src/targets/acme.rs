@@ -182,7 +182,7 @@ pub(super) fn dns(data: &[u8]) {
     }));
     // An answer to the first message proves nothing of the second, which takes the record away.
     let folder = Folder::of("one").unwrap();
-    let error = acme::check(&mut host, &folder, &asked).unwrap_err();
+    let error = acme::check(&mut host, &folder, &asked, &|_| {}).unwrap_err();
     printable(&refused(&error));
     assert!(sent.get() <= 16, "{} messages", sent.get());
     is_as_before(&host, &before);

@@ -104,7 +104,7 @@ fn replay(target: &str) {
         judge(target, bytes, &path.display().to_string());
     }
     // As many mutations as the ring has time for, in the same order each time.
-    let time = Duration::from_secs(if depth() == Depth::Fast { 2 } else { 20 });
+    let time = Duration::from_secs(if depth() == Depth::Fast { 1 } else { 20 });
     let (start, mut dice, mut count) = (Instant::now(), Dice(0x9e37_79b9_7f4a_7c15), 0_u32);
     while start.elapsed() < time && count < 20_000 {
         let (path, bytes) = &inputs[dice.below(inputs.len())];
@@ -134,6 +134,28 @@ fn every_folder_of_inputs_has_a_target_and_every_target_one() {
     folders.sort();
     let names: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
     assert_eq!(folders, names);
+    for name in names {
+        let replayed = format!("replay(\"{name}\");");
+        assert!(
+            include_str!("corpora.rs").contains(&replayed),
+            "{name} is not replayed"
+        );
+    }
+}
+
+#[test]
+fn what_a_server_says_first_moves_no_cursor() {
+    replay("hello");
+}
+
+#[test]
+fn who_is_told_is_read_from_a_file_or_refused_at_its_place() {
+    replay("notify");
+}
+
+#[test]
+fn pins_and_fingerprints_are_read_as_they_are_written_or_refused() {
+    replay("pins");
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn matrix(kind: Kind, place: u8, fast: usize) {
 
 #[test]
 fn a_run_killed_at_any_call_leaves_all_old_or_all_new_on_ext4() {
-    matrix(Kind::Ext4, 10, 3);
+    matrix(Kind::Ext4, 10, 1);
 }
 
 #[test]

@@ -132,3 +132,32 @@ fn the_stores_of_certbot_acme_sh_and_lego_are_never_written() {
         scratch.tree().is(&before);
     }
 }
+
+#[test]
+fn what_the_hosts_own_list_names_is_never_written() {
+    let scratch = scratch("/srv/tls/site.pem");
+    scratch.sh("mkdir -p R/srv/tls R/etc/certroll; echo mine > R/srv/tls/site.pem");
+    let list = "R/etc/certroll/never-touch";
+    scratch.file(list, "# the web team's\n\n  /srv/**\n/opt/x\n");
+    let before = scratch.tree();
+    let run = scratch.on_root(&format!("apply --yes {SITE}")).exits(1);
+    let wanted =
+        "`/srv/tls/site.pem` must never be changed, says /etc/certroll/never-touch:3 [never-touch]";
+    assert!(run.err.contains(wanted), "{run:#?}");
+    scratch.tree().is(&before);
+    scratch.file(list, "/srv/**\nsrv/tls\n");
+    scratch.on_root(&format!("plan {SITE}")).exits(2).complains(
+        "error: /etc/certroll/never-touch:2:1: `srv/tls` does not begin with `/`\n\
+         hint: want a path or a pattern in each line, as `/srv/**`\nhost: unchanged\n",
+    );
+    scratch.file(list, "/srv/tls\n/srv/*\n");
+    scratch.on_root(&format!("apply --yes {SITE}")).exits(0);
+    if nix::unistd::geteuid().is_root() {
+        scratch.mode(list, 0o666);
+        let run = scratch.on_root(&format!("plan {SITE}")).exits(2);
+        assert!(
+            run.err.contains("can be written by others than root"),
+            "{run:#?}"
+        );
+    }
+}

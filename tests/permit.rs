@@ -16,7 +16,7 @@ use certroll::{
     },
     peer::{Accept, Fingerprint},
     starttls::Protocol,
-    state::{Attrs, Content, HostPath, State},
+    state::{Attrs, Bytes, Content, HostPath, State},
 };
 
 fn path(text: &str) -> HostPath {
@@ -167,6 +167,40 @@ fn a_request_that_the_plan_does_not_name_or_that_could_go_to_anybody_is_not_sent
         .send("192.0.2.10:443", &call("POST", "/v1/a", true, only()))
         .unwrap_err();
     assert!(matches!(error, Error::Unproved { .. }), "{error}");
+}
+
+#[test]
+fn a_secret_is_given_to_no_command_that_the_plan_does_not_name_for_it() {
+    let mut fake = host();
+    let permit = Permit {
+        fed: HashSet::from([words("ssh host cat")]),
+        ..permit()
+    };
+    let before = fake.world();
+    let mut writer = Writer::new(&mut fake, permit, String::new());
+    let secret = Bytes::from("a secret".to_owned());
+    let command = |line: &str| Command {
+        argv: words(line),
+        limit: 1,
+    };
+    // One that may be run is not one that may be fed, and the other way round.
+    for line in [
+        "ssh host tee",
+        "ssh host cat more",
+        "systemctl reload nginx",
+    ] {
+        let error = writer.feed(&command(line), &secret).unwrap_err();
+        assert!(
+            matches!(error, Error::NotPlanned { verb: "run", .. }),
+            "{line}: {error}"
+        );
+    }
+    let error = writer.run(&command("ssh host cat"), &|_| {}).unwrap_err();
+    assert!(
+        matches!(error, Error::NotPlanned { verb: "run", .. }),
+        "{error}"
+    );
+    assert_eq!(fake.world(), before);
 }
 
 fn words(line: &str) -> Vec<String> {

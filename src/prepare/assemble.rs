@@ -59,7 +59,12 @@ pub(super) fn assemble(
         .made
         .as_ref()
         .map_or(&[][..], |service| &service.writes);
-    findings.extend(never::touched(&desired.never_touch, &observed.changes));
+    let never = never::of_host(host)?;
+    findings.extend(never::touched(
+        &desired.never_touch,
+        &never,
+        &observed.changes,
+    ));
     findings.extend(managers::named(host.tree(), &observed.changes));
     let overlay = Overlay::new(host.tree(), &observed.changes);
     findings.extend(unreadable(

@@ -12,7 +12,7 @@ use std::{env, fs, path::PathBuf};
 /// How much of a matrix a run covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Depth {
-    /// The fast ring: samples, most of one kind of file system.
+    /// The fast ring: every kill on one kind of file system, samples of the rest.
     Fast,
     /// `scripts/test --lab`: every case.
     Lab,

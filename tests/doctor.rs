@@ -10,6 +10,8 @@
 mod common;
 #[path = "doctor/endpoint.rs"]
 mod endpoint;
+#[path = "doctor/log.rs"]
+mod log;
 #[path = "common/nginx.rs"]
 mod nginx;
 
@@ -50,11 +52,18 @@ fn first(scratch: &Scratch, verdict: &str, evidence: &str, shows: &str) -> serde
     fault
 }
 
-/// Runs the command of a fault; the host sees its own paths, and here they are below `R`.
+/// Runs the command of a fault; the host sees its own paths, names and state, and here they are below `R`.
 fn looked(scratch: &Scratch, fault: &serde_json::Value) -> String {
+    let root = scratch.text("R");
     let look = fault["look"].as_str().unwrap();
-    let look = look.replace(" /", &format!(" {}/", scratch.text("R")));
-    scratch.sh(&format!("({look}) 2>&1 || true"))
+    let look = look.replace(" /", &format!(" {root}/"));
+    let script = format!(
+        "test ! -e {root}/etc/hosts || mount --bind {root}/etc/hosts /etc/hosts; certroll() {{ {} --root {root} \"$@\"; }}; ({look}) 2>&1 || true",
+        common::CERTROLL
+    );
+    let mut command = scratch.program("unshare");
+    command.args(["-m", "--propagation", "private", "sh", "-euc", &script]);
+    Running::start(&mut command).end().exits(0).out
 }
 
 #[test]
@@ -114,7 +123,12 @@ fn a_daemon_whose_link_is_gone_or_leads_elsewhere_is_named() {
         "/nowhere",
     );
     scratch.sh("rm R/etc/wazo-auth/conf.d/010-custom-certificate.yml");
-    first(&scratch, "override-unlinked", "is gone", "");
+    first(
+        &scratch,
+        "override-unlinked",
+        "is gone",
+        "010-custom-certificate.yml': No such file or directory",
+    );
 }
 
 #[test]
@@ -183,6 +197,24 @@ fn a_verify_mode_that_the_issuer_does_not_satisfy_is_named() {
 }
 
 #[test]
+fn a_trust_anchor_that_somebody_replaced_is_told_before_anything_else() {
+    let scratch = placed();
+    scratch.mint("other", "other.example.com");
+    scratch.sh("cp a.pem R/etc/anchor.pem");
+    let apply = "apply --yes --set verify=/etc/anchor.pem";
+    scratch.on_root(apply).exits(0);
+    scratch.on_root("doctor").exits(0);
+    scratch.sh("cp other.pem R/etc/anchor.pem");
+    let fault = first(
+        &scratch,
+        "wrong-verify",
+        "`/etc/anchor.pem`: that file does not lead to the leaf",
+        "verification failed",
+    );
+    assert_eq!(fault["fix"], "certroll apply --set verify=file");
+}
+
+#[test]
 fn what_is_no_file_any_more_is_told_by_what_it_is() {
     let scratch = Scratch::new();
     scratch.dir("R/etc/own");
@@ -213,8 +245,19 @@ fn a_name_that_resolves_to_another_address_is_named() {
         &scratch,
         "wrong-address",
         "resolves to 127.0.1.1, want 127.0.0.1 alone",
-        "",
+        "127.0.1.1 ",
     );
+}
+
+#[test]
+fn a_name_that_resolves_to_ipv6_too_where_daemons_listen_on_ipv4_alone_is_named() {
+    let scratch = placed();
+    let hosts = scratch.read("R/etc/hosts");
+    scratch.file("R/etc/hosts", format!("{hosts}::1 {NAME}\n"));
+    let fault = first(&scratch, "wrong-address", "::1", "::1 ");
+    assert_eq!(fault["about"], NAME);
+    let evidence = fault["evidence"].as_str().unwrap();
+    assert!(evidence.ends_with("want 127.0.0.1 alone"), "{evidence}");
 }
 
 #[test]
@@ -238,128 +281,30 @@ fn a_run_that_died_comes_before_everything_else() {
     let run = scratch.on_root("--json doctor").exits(5).json();
     assert_eq!(run["faults"][0]["verdict"], "rollout-open");
     assert_eq!(run["faults"][0]["fix"], "certroll recover");
+    let seen = looked(&scratch, &run["faults"][0]);
+    assert!(seen.starts_with("generation 1: wazo, open\n"), "{seen}");
 }
 
 #[test]
 fn a_clock_that_went_back_is_told_before_what_it_breaks() {
     let scratch = placed();
-    let now = scratch.sh("date +%s");
-    let back = now.trim().parse::<i64>().unwrap() - 40 * 86_400;
-    let mut command = scratch.program("faketime");
-    command.args([
-        &format!("@{back}"),
-        common::CERTROLL,
-        "--root",
-        "R",
-        "--json",
-        "doctor",
-    ]);
-    let run = Running::start(&mut command).end().exits(5);
-    assert_eq!(
-        run.json()["faults"][0]["verdict"],
-        "clock-wrong",
-        "{run:#?}"
-    );
-}
-
-#[test]
-fn known_lines_of_a_log_are_explained_with_what_to_do() {
-    let scratch = Scratch::new();
-    let lines = [
-        (
-            "nginx: [emerg] cannot load certificate key \"/x/server.key\": BIO_new_file() failed (SSL: error:8000000D:system library::Permission denied)",
-            "file-unreadable",
-        ),
-        (
-            "nginx: [emerg] SSL_CTX_use_PrivateKey(\"/x/server.key\") failed (SSL: error:05800074:x509 certificate routines::key values mismatch)",
-            "file-changed",
-        ),
-        (
-            "requests.exceptions.SSLError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:992)",
-            "wrong-verify",
-        ),
-        (
-            "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: Hostname mismatch, certificate is not valid for 'localhost'. (_ssl.c:992)",
-            "name-uncovered",
-        ),
-        (
-            "routines:ssl3_read_bytes:tlsv1 alert unknown ca:../ssl/record/rec_layer_s3.c:1586:SSL alert number 48",
-            "untrusted",
-        ),
-        (
-            "javax.net.ssl.SSLHandshakeException: PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException",
-            "untrusted",
-        ),
-        (
-            "Caused by: java.security.UnrecoverableKeyException: Cannot recover key",
-            "file-unreadable",
-        ),
-        (
-            "javax.net.ssl|ALL|10|main|2026-11-21 18:11:49.561 UTC|X509Authentication.java:227|No X.509 cert selected for [EC, EdDSA, RSA]",
-            "client-unknown",
-        ),
-        (
-            "javax.net.ssl|DEBUG|10|main|2026-11-21 18:11:49.561 UTC|CertificateMessage.java:1100|No available client authentication scheme",
-            "client-unknown",
-        ),
-        (
-            "javax.net.ssl.SSLHandshakeException: Received fatal alert: bad_certificate",
-            "client-unknown",
-        ),
-        (
-            "javax.net.ssl.SSLHandshakeException: Received fatal alert: certificate_required",
-            "client-unknown",
-        ),
-        (
-            "javax.net.ssl.SSLHandshakeException: Received fatal alert: certificate_unknown",
-            "untrusted",
-        ),
-        (
-            "javax.net.ssl.SSLHandshakeException: Empty client certificate chain",
-            "client-unknown",
-        ),
-        (
-            "sun.security.validator.ValidatorException: Extended key usage does not permit use for TLS client authentication",
-            "unfit",
-        ),
-        (
-            "java.io.IOException: Keystore was tampered with, or password was incorrect",
-            "file-unreadable",
-        ),
-        (
-            "WARN - FileUpdateNotificationHandler Error loading last modified time for the SSL config file",
-            "wrong-file",
-        ),
-        (
-            "ERROR - SenderProfileReloader Ignoring reload SSL config",
-            "wrong-file",
-        ),
-        (
-            "FATAL:  private key file \"/etc/ssl/private/x.key\" has group or world access",
-            "file-unreadable",
-        ),
-        (
-            "OSError: Could not find a suitable TLS CA certificate bundle, invalid path: /etc/xivo/custom/ca.pem",
-            "wrong-verify",
-        ),
-    ];
-    for (line, verdict) in lines {
-        scratch.file(
-            "log",
-            format!("Nov 21 10:00:00 something harmless\n{line}\n{line}\n"),
-        );
-        let run = scratch
-            .certroll("--state S --json doctor --log log")
-            .exits(5);
-        let found = &run.json()["log"][0];
-        assert_eq!(
-            (&found["verdict"], &found["times"], &found["last"]),
-            (&verdict.into(), &2.into(), &3.into()),
-            "{run:#?}"
-        );
-    }
-    scratch.file("log", "nothing of interest\n");
-    let run = scratch.certroll("--state S doctor --log log").exits(0);
-    assert!(run.out.starts_with("no known line"), "{run:#?}");
-    scratch.certroll("--state S doctor --log missing").exits(1);
+    // Noon, so that no second of the test is on another day.
+    let day = scratch.sh("date -u -d '40 days ago' +%F");
+    let day = day.trim();
+    let then = |argv: &[&str]| {
+        let mut command = scratch.program("faketime");
+        command.env("TZ", "UTC").arg(format!("{day} 12:00:00"));
+        Running::start(command.args(argv)).end()
+    };
+    let run = then(&[common::CERTROLL, "--root", "R", "--json", "doctor"]).exits(5);
+    let fault = run.json()["faults"][0].clone();
+    assert_eq!(fault["verdict"], "clock-wrong", "{run:#?}");
+    let evidence = fault["evidence"].as_str().unwrap();
+    let says = format!("the clock says {day} 12:00 UTC, and a rollout or leaf is of ");
+    assert!(evidence.starts_with(&says), "{evidence}");
+    let seen = then(&["sh", "-c", fault["look"].as_str().unwrap()])
+        .exits(0)
+        .out;
+    let shown = scratch.sh(&format!("date -u -d {day} '+%a %b %e'"));
+    assert!(seen.starts_with(shown.trim_end()), "{seen}");
 }

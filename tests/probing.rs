@@ -6,6 +6,8 @@
     reason = "tests run the program against servers of their own and fail by panicking"
 )]
 
+#[path = "probing/clients.rs"]
+mod clients;
 mod common;
 #[path = "common/double.rs"]
 mod double;

@@ -124,8 +124,10 @@ fn judge(
         names: &names,
     }));
     let trusted = identity.trust(&host.trust_anchors(), host.now()) == Trust::Trusted;
+    // Whether an anchor leads to a leaf that is for something else cannot be told, and no anchor would help it.
+    let settled = trusted || findings.iter().any(|f| f.name == "wrong-usage");
     for finding in &findings {
-        match verdict(finding, &identity).filter(|v| !(trusted && *v == Verdict::Untrusted)) {
+        match verdict(finding, &identity).filter(|v| !(settled && *v == Verdict::Untrusted)) {
             Some(verdict) => {
                 let fix = fix(verdict, &identity);
                 report

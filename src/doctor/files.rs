@@ -22,7 +22,7 @@ pub(super) fn changed(changes: &[Change]) -> Vec<Fault> {
                 State::Present {
                     content: Content::Link(_),
                     ..
-                } => (Verdict::OverrideUnlinked, format!("readlink {path}")),
+                } => (Verdict::OverrideUnlinked, format!("ls -ld {path}")),
                 _ if bytes_differ(change) => (Verdict::FileChanged, show(change, &path)),
                 _ => (
                     Verdict::FileChanged,

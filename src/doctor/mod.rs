@@ -49,7 +49,7 @@ pub enum Verdict {
     WrongFile,
     /// A daemon verifies its peers by something that the leaf does not satisfy.
     WrongVerify,
-    /// A client showed no certificate, or one that the server does not accept.
+    /// A client showed no certificate, or one that the server does not accept: known from logs alone.
     ClientUnknown,
     /// A unit is not running.
     UnitDown,
@@ -185,6 +185,10 @@ fn s_client(verdict: Verdict, address: std::net::SocketAddr, peer: &Peer) -> Str
         // What a client that verifies stops at, and how deep in the chain.
         Verdict::ChainIncomplete | Verdict::NameUncovered | Verdict::Untrusted => {
             format!("{dial}{check} </dev/null 2>&1 | grep -Ei '^depth|verif'")
+        }
+        // It may be anything in it: a usage, its version, what cannot be read.
+        Verdict::Unfit => {
+            format!("{dial} </dev/null 2>&1 | openssl x509 -noout -text")
         }
         _ => format!(
             "{dial} -showcerts </dev/null 2>&1 | openssl x509 -noout -subject -dates -fingerprint -sha256"

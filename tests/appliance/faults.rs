@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use certroll::demo::appliance::{Api, Fault};
 
-use crate::site::{Site, pair};
+use crate::{
+    common::{Running, moment, until},
+    site::{DELAY, Site, pair},
+};
 
 const UPLOAD: &str = "POST /v1/security/sslcertificate";
 
@@ -144,6 +147,61 @@ fn a_slow_appliance_is_waited_for() {
     site.appliance.delay(Duration::from_secs(4));
     site.apply("site", Site::DEFAULT).exits(0);
     site.serves("site");
+}
+
+/// How long an appliance takes for an upload after which the run is killed: it dies long before there is anything to prove.
+const LONG: Duration = Duration::from_secs(4);
+
+/// A run that was killed when its upload was answered, and before the appliance switched.
+fn killed_after_upload() -> Site {
+    let site = Site::new(Api::V1);
+    site.appliance.delay(LONG);
+    let words = site.words("apply --yes", "site", Site::DEFAULT);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let run = Running::start(&mut site.command(&words));
+    until("the upload", || !site.changes().is_empty());
+    run.signal("KILL");
+    run.end().exits(137);
+    assert_eq!(site.changes(), [format!("{UPLOAD} 200")]);
+    site.run(&["status"]).exits(4);
+    site
+}
+
+/// Asserts that it is served what it was, by a second upload, and that its pin is the one of before.
+#[track_caller]
+fn is_as_before(site: &Site) {
+    assert_eq!(
+        site.changes(),
+        [format!("{UPLOAD} 200"), format!("{UPLOAD} 200")]
+    );
+    site.serves("default");
+    site.run(&["pin", "check"]).exits(0);
+    let pins = site.run(&["pin", "list"]).exits(0);
+    assert!(!pins.out.contains("next"), "{pins:#?}");
+    site.nothing_in_the_clear();
+}
+
+#[test]
+fn a_run_that_was_killed_between_upload_and_proof_recovers_to_the_pair_of_before() {
+    let site = killed_after_upload();
+    let sent = site.scratch.read("site.pem");
+    until("the switch", || site.appliance.state().0 == sent);
+    site.appliance.delay(DELAY);
+    let back = site.run(&["recover"]).exits(0);
+    assert!(back.last().starts_with("rolled back"), "{back:#?}");
+    is_as_before(&site);
+    site.apply("site", Site::DEFAULT).exits(0);
+    site.serves("site");
+}
+
+#[test]
+fn an_upload_that_has_not_taken_effect_when_the_run_is_recovered_is_followed_by_the_pair_of_before()
+{
+    let site = killed_after_upload();
+    site.run(&["recover"]).exits(0);
+    // Nobody can see that a switch is yet to come; both come, in the order they were sent.
+    moment(u64::try_from(LONG.as_millis()).unwrap() + 100);
+    is_as_before(&site);
 }
 
 #[test]

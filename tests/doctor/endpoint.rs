@@ -1,7 +1,7 @@
 //! Endpoints: real servers, each with one fault, as their clients see them.
 
 use crate::{
-    common::{self, Run, Running, Scratch, skip},
+    common::{self, CERTROLL, Run, Running, Scratch, skip},
     nginx::{Nginx, cannot, live, mint_expired},
 };
 
@@ -125,6 +125,64 @@ fn each_fault_of_an_endpoint_has_its_verdict() {
 }
 
 #[test]
+fn a_leaf_that_clients_trust_and_may_not_take_from_a_server_is_unfit() {
+    let Some(scratch) = desk() else { return };
+    issue(&scratch, "site", "site.example.com");
+    scratch.sh(
+        "printf 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=clientAuth\n' > ext.cnf\n\
+         openssl x509 -req -in leaf.csr -CA mid.pem -CAkey mid.key -CAcreateserial -days 20 -extfile ext.cnf -out odd.pem 2>/dev/null\n\
+         cat odd.pem mid.pem > odd-full.pem; cp site.key odd-full.key",
+    );
+    let odd = Nginx::serving(&scratch, "odd", "odd-full");
+    diagnosed(
+        &scratch,
+        &format!("127.0.0.1:{}", odd.port),
+        "unfit",
+        "clientAuth",
+        "Extended Key Usage: \n                TLS Web Client Authentication",
+    );
+}
+
+#[test]
+fn a_name_that_leads_to_ipv6_where_the_server_listens_on_ipv4_alone_is_named_with_that_address() {
+    let Some(scratch) = desk() else { return };
+    issue(&scratch, "site", "six.example.com");
+    let site = Nginx::serving(&scratch, "site", "site-full");
+    scratch.file("hosts", "127.0.0.1 six.example.com\n::1 six.example.com\n");
+    let inside = |script: &str| {
+        let script = format!("mount --bind hosts /etc/hosts; {script}");
+        let mut command = scratch.program("unshare");
+        command.env("SSL_CERT_FILE", scratch.path("root.pem"));
+        command.args(["-m", "--propagation", "private", "sh", "-euc", &script]);
+        Running::start(&mut command).end()
+    };
+    let run = inside(&format!(
+        "exec {CERTROLL} --state S --json doctor six.example.com:{}",
+        site.port
+    ));
+    let report = run.exits(5).json();
+    let faults = report["faults"].as_array().unwrap();
+    let address = format!("[::1]:{}", site.port);
+    assert_eq!(faults.len(), 1, "{report:#}");
+    assert_eq!(
+        (&faults[0]["verdict"], &faults[0]["about"]),
+        (
+            &"silent".into(),
+            &format!("six.example.com at {address}").into()
+        )
+    );
+    let good = format!(
+        "127.0.0.1:{} presents a leaf that clients of this host take",
+        site.port
+    );
+    assert_eq!(report["good"][0], good, "{report:#}");
+    let look = faults[0]["look"].as_str().unwrap();
+    assert!(look.contains(&format!("-connect {address}")), "{look}");
+    let seen = inside(&format!("({look}) 2>&1 || true")).exits(0).out;
+    assert!(seen.contains("connect error"), "{seen}");
+}
+
+#[test]
 fn a_port_without_tls_is_told_from_a_silent_one() {
     let Some(scratch) = desk() else { return };
     issue(&scratch, "site", "site.example.com");
@@ -192,9 +250,9 @@ fn a_default_identity_is_told_from_an_old_leaf() {
     )
     .exits(0);
     let run = live(&scratch, "--json doctor").exits(5);
-    assert_eq!(
-        run.json()["faults"][0]["verdict"],
-        "default-identity",
-        "{run:#?}"
-    );
+    let fault = run.json()["faults"][0].clone();
+    assert_eq!(fault["verdict"], "default-identity", "{run:#?}");
+    let seen = scratch.sh(fault["look"].as_str().unwrap());
+    let shown = scratch.sh("openssl x509 -in old.pem -noout -subject -dates -fingerprint -sha256");
+    assert_eq!(seen, shown);
 }

@@ -12,6 +12,8 @@
 
 #[path = "golden/astray.rs"]
 mod astray;
+#[path = "golden/people.rs"]
+mod people;
 #[path = "golden/renderer.rs"]
 mod renderer;
 #[path = "common/root.rs"]

@@ -12,6 +12,12 @@
 
 #[path = "golden/astray.rs"]
 mod astray;
+#[path = "golden/commands.rs"]
+mod commands;
+#[path = "common/fixture.rs"]
+mod fixture;
+#[path = "golden/people.rs"]
+mod people;
 #[path = "golden/renderer.rs"]
 mod renderer;
 #[path = "common/root.rs"]

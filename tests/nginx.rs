@@ -287,6 +287,64 @@ fn two_profiles_go_back_together_where_the_second_servers_configuration_is_refus
     sites.1.serves(&scratch, "new");
 }
 
+/// Two servers on what their package came with, each with a profile that knows it.
+fn two_on_the_default(b_command: Option<&str>) -> Option<(Scratch, (Nginx, Nginx))> {
+    let scratch = pairs()?;
+    scratch.sh(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout old.key -out old.pem -days 30 \
+         -subj '/CN=*/O=Maker' 2>&1",
+    );
+    let sites = two(&scratch, b_command);
+    for name in ["a", "b"] {
+        let file = format!("P/{name}/profile.yaml");
+        let profile = scratch.read(&file) + "default_identity: [\"CN=*, O=Maker\"]\n";
+        scratch.file(&file, profile);
+    }
+    Some((scratch, sites))
+}
+
+#[test]
+fn status_names_every_endpoint_that_still_serves_a_default_identity() {
+    let Some((scratch, (a, b))) = two_on_the_default(None) else {
+        return;
+    };
+    let both = format!("--profile a --profile b {NEW}");
+    let names = |line: &str| {
+        let run = live(&scratch, line).exits(5);
+        let said = |site: &str, port: u16| {
+            let said = format!(
+                "warning: {site}: TLS at 127.0.0.1:{port} at 127.0.0.1:{port} serves the platform's default identity `CN=*, O=Maker`"
+            );
+            run.out.contains(&said)
+        };
+        (said("a", a.port), said("b", b.port))
+    };
+    assert_eq!(names(&format!("plan {both}")), (true, true));
+    live(&scratch, &format!("apply {both} --defer --yes")).exits(0);
+    assert_eq!(names("status"), (true, true));
+    scratch.sh(&a.reload(&scratch).join(" "));
+    a.settles_on(&scratch, "new");
+    assert_eq!(names("status"), (false, true));
+    live(&scratch, "apply --yes").exits(0);
+    let status = live(&scratch, "status").exits(0);
+    assert!(!status.out.contains("default identity"), "{status:#?}");
+}
+
+#[test]
+fn a_default_identity_that_is_served_after_a_rollout_is_a_failed_proof() {
+    let Some((scratch, sites)) = two_on_the_default(Some("true")) else {
+        return;
+    };
+    let run = are_both_back(&scratch, &sites, &[]);
+    let said = format!(
+        "error: b: TLS at 127.0.0.1:{port} 127.0.0.1:{port} presents another leaf: {} (CN=*, O=Maker): want leaf {}\n",
+        short(&scratch, "old"),
+        short(&scratch, "new"),
+        port = sites.1.port
+    );
+    assert!(run.out.contains(&said), "no {said:?} in {run:#?}");
+}
+
 /// The first server is reloaded, and the second does nothing and is found out.
 fn first_was_reloaded(scratch: &Scratch) {
     let sites = two(scratch, Some("true"));

@@ -6,7 +6,12 @@
     reason = "a test that cannot go on says so"
 )]
 
-use std::{collections::BTreeMap, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    rc::Rc,
+    time::Duration,
+};
 
 use certroll::{
     apply::{self, Keep},
@@ -256,6 +261,41 @@ fn a_reload_that_suffices_is_followed_by_no_restart() {
     );
     assert_eq!(ran(&host)[..2], TESTS);
     assert!(remembered(&host).is_empty());
+}
+
+#[test]
+fn what_is_run_is_what_was_planned_less_what_was_not_needed() {
+    let lines = |plan: &Plan, sure: bool| -> BTreeSet<String> {
+        let planned = service::planned(&plan.services, &plan.units).into_iter();
+        let planned = planned.filter(|one| !sure || one.only_if.is_none());
+        planned.map(|one| one.command.line()).collect()
+    };
+    for action in [Action::Reload, Action::Restart] {
+        for deaf in [false, true] {
+            for known in [&[][..], &["b.service"]] {
+                let ways = Ways {
+                    deaf,
+                    ..Ways::default()
+                };
+                let mut host = host(ways);
+                let plan = plan(&host, action, known);
+                let all: BTreeSet<String> = plan.commands.iter().map(Command::line).collect();
+                assert_eq!(all, lines(&plan, false));
+                let sure = lines(&plan, true);
+                let receipt = run(&mut host, plan);
+                let case = format!("{action:?}, deaf {deaf}, {known:?}: {:?}", receipt.causes);
+                assert_eq!(receipt.outcome, Outcome::Committed, "{case}");
+                let told: BTreeSet<String> = receipt.commands.iter().cloned().collect();
+                // What the receipt says is what the host saw, but for the questions in between.
+                let ran: BTreeSet<String> = host.world().ran.iter().map(|a| a.join(" ")).collect();
+                let asked = |line: &&String| line.starts_with("systemctl show");
+                assert!(told.iter().eq(ran.iter().filter(|l| !asked(l))), "{case}");
+                assert!(told.is_subset(&all) && told.is_superset(&sure), "{case}");
+                let needed = action == Action::Reload && deaf && known.is_empty();
+                assert_eq!(told.len() - sure.len(), usize::from(needed), "{case}");
+            }
+        }
+    }
 }
 
 #[test]

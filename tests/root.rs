@@ -286,6 +286,33 @@ fn recover_has_nothing_to_do_where_nothing_is_open() {
     scratch.tree().is(&before);
 }
 
+#[test]
+fn a_step_that_is_done_is_no_longer_open_in_status_and_stays_in_the_receipt() {
+    let scratch = two_pairs();
+    scratch.profile(
+        "other",
+        "resources: [{kind: pem, path: /etc/other.pem, form: leaf}]\n\
+         steps:\n  - text: tell the others\n  - {text: mend it, gone: {file: /etc/mend, text: localhost}}\n",
+    );
+    scratch.mode("P", 0o755);
+    scratch.file("R/etc/mend", "host: localhost\n");
+    let line = "--profile other --cert a.pem --key a.key";
+    let applied = scratch.on_root(&format!("--profiles P apply {line} --yes"));
+    let both = "\nsteps for people:\n  tell the others\n  mend it\n";
+    applied.exits(0).says(both);
+    scratch.on_root("--profiles P status").exits(0).says(both);
+    scratch.file("R/etc/mend", "host: wazo.example.com\n");
+    let status = scratch.on_root("--profiles P status").exits(0);
+    let left = "\nsteps for people:\n  tell the others\n\n";
+    assert!(status.out.contains(left), "{}", status.out);
+    let json = scratch
+        .on_root("--profiles P --json status")
+        .exits(0)
+        .json();
+    assert_eq!(json["steps"], serde_json::json!(["tell the others"]));
+    scratch.on_root("show 1").exits(0).says(both);
+}
+
 /// Kills the run at each of its renames in turn, the way a power cut or an impatient person would.
 #[test]
 fn a_run_killed_at_any_rename_is_recovered_to_the_very_tree() {
@@ -304,8 +331,11 @@ fn a_run_killed_at_any_rename_is_recovered_to_the_very_tree() {
     if !can.is_ok_and(|status| status.success()) {
         return skip("strace is not there or may not trace");
     }
+    // The platform's renderer copies whatever it finds in here to the host.
+    let swept = "R/etc/xivo/custom-templates";
+    scratch.dir(&format!("{swept}/system/etc"));
     let before = scratch.tree();
-    let (mut open, mut switched) = (0, 0);
+    let (mut open, mut switched, mut beside) = (0, 0, 0);
     for n in 1.. {
         let run = Running::start(&mut trace(n)).end();
         if run.code == 0 {
@@ -329,6 +359,14 @@ fn a_run_killed_at_any_rename_is_recovered_to_the_very_tree() {
                 );
             }
             scratch.tree().is(&left);
+            let find = format!("find {swept} -mindepth 1; find R/etc -name '.certroll-*'");
+            let found = scratch.sh(&find);
+            let (there, staged): (Vec<&str>, Vec<&str>) =
+                found.lines().partition(|path| path.starts_with(swept));
+            let own = ["", "/etc", "/etc/hosts"].map(|own| format!("{swept}/system{own}"));
+            let is_own = |path: &&str| own.iter().any(|own| own == path);
+            assert!(there.iter().all(is_own), "killed at rename {n}: {found}");
+            beside += usize::from(!staged.is_empty());
         }
         scratch.on_root("recover").exits(0);
         if scratch.tree() != before {
@@ -341,8 +379,8 @@ fn a_run_killed_at_any_rename_is_recovered_to_the_very_tree() {
         assert_eq!(strays, "", "killed at rename {n}");
     }
     assert!(
-        open >= 8 && switched >= 7,
-        "{open} open, {switched} half switched"
+        open >= 8 && switched >= 7 && beside >= 7,
+        "{open} open, {switched} half switched, {beside} staged beside"
     );
     scratch.on_root(&format!("plan {A}")).exits(0);
 }

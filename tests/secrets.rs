@@ -23,6 +23,8 @@ mod retired;
 mod shown;
 #[path = "common/tally.rs"]
 mod tally;
+#[path = "secrets/terminal.rs"]
+mod terminal;
 
 use std::{
     collections::BTreeMap,

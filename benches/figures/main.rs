@@ -28,7 +28,7 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 struct Scale {
     idle: [usize; 3],
     idle_runs: usize,
-    first: [usize; 2],
+    first: [usize; 3],
     first_runs: usize,
     many: usize,
 }
@@ -36,7 +36,7 @@ struct Scale {
 const FULL: Scale = Scale {
     idle: [20, 1_000, 20_000],
     idle_runs: 21,
-    first: [1_000, 20_000],
+    first: [20, 1_000, 20_000],
     first_runs: 5,
     many: 100_000,
 };
@@ -44,7 +44,7 @@ const FULL: Scale = Scale {
 const SMOKE: Scale = Scale {
     idle: [2, 5, 20],
     idle_runs: 1,
-    first: [3, 20],
+    first: [2, 5, 20],
     first_runs: 1,
     many: 50,
 };
@@ -99,9 +99,10 @@ fn measure(options: &Options) -> Result<Report> {
         scale.idle_runs,
     )?);
     let mut largest = None;
-    for services in scale.first {
+    for (nth, services) in scale.first.into_iter().enumerate() {
         let sample = sample::first_apply(&programs, services, scale.first_runs)?;
-        report.first_apply(&sample);
+        // The smallest is mostly the programs' own starts.
+        report.first_apply(&sample, nth > 0);
         largest = Some(sample);
     }
     let many = sample::many(&programs, scale.many)?;

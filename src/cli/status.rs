@@ -34,7 +34,9 @@ pub(crate) fn show(
     refuse_open(host)?;
     let prepared = prepare(host, request)?;
     let plan = &prepared.plan;
-    let view = View::of(plan, host);
+    let mut view = View::of(plan, host);
+    let open = plan.steps.iter().filter(|s| !s.is_done(host.tree()));
+    view.steps = open.map(|s| s.text.clone()).collect();
     let watched = watch::seen(host, &plan.rollout, &prepared);
     let now = host.now();
     let is_ending = |one: &Sighting| one.not_after - now < one.warning;
@@ -45,12 +47,6 @@ pub(crate) fn show(
     // Of the identity that is wanted but nowhere yet only its end is known.
     let expires_soon = watched.certificates.iter().any(is_ending)
         || (wanted_ends && !watched.certificates.iter().any(known));
-    let steps: Vec<&str> = plan
-        .steps
-        .iter()
-        .filter(|s| !s.is_done(host.tree()))
-        .map(|s| s.text.as_str())
-        .collect();
     let renewals = watch::renewals(host, Some(&plan.rollout))?;
     let rotation = plan.phase.as_ref().filter(|phase| phase.is_unfinished());
     let document = json!({
@@ -61,7 +57,7 @@ pub(crate) fn show(
         "owed": view.owed,
         "endpoints": watched.endpoints,
         "findings": view.findings,
-        "steps": steps,
+        "steps": view.steps,
         "expires_soon": expires_soon,
         "certificates": watched.certificates,
         "unread": watched.unread,
@@ -91,7 +87,7 @@ pub(crate) fn show(
         certificates(&mut out, &watched, now, printer.verbose());
         if !plan.is_empty()
             || view.findings.iter().any(|f| f.severity != "note")
-            || !steps.is_empty()
+            || !view.steps.is_empty()
         {
             out.push_str(&text::plan(&view, printer.verbose()));
         }

@@ -108,6 +108,79 @@ fn consumers_are_found_with_unit_and_port_and_another_pair_is_told_apart() {
 }
 
 #[test]
+fn what_the_override_cannot_reach_and_what_is_never_touched_is_said() {
+    let said = |tree: &MapTree| {
+        let desired = desired_for(tree, &identity("trusted", false), &[]).unwrap();
+        let said = |f: &certroll::preflight::Finding| (f.severity, f.name, f.message.clone());
+        let found: Vec<_> = desired.findings.iter().map(said).collect();
+        (desired, found)
+    };
+    let name_of = "wazo.example.com";
+    let mut tree = MapTree::fixture("wazo-20.03");
+
+    // The certificates of the web interface are shown, and no target.
+    let certificates = "/var/lib/wazo/certificates";
+    tree.dir(certificates);
+    tree.file(&format!("{certificates}/phones.crt"), "not ours\n");
+    let (desired, found) = said(&tree);
+    let message = format!(
+        "certificates made in the web interface (telephony, SIPS) are in {certificates}: they are not touched"
+    );
+    assert_eq!(found, [(Severity::Note, "telephony", message)]);
+    let is_there = |path: &str| path.starts_with(certificates);
+    assert!(!desired.targets.iter().any(|t| is_there(t.path.as_str())));
+    tree = MapTree::fixture("wazo-20.03");
+
+    // One reader of a block calls another machine, the others this one.
+    let file = "/etc/wazo-confd/conf.d/020-far.yml";
+    tree.file(file, "auth:\n  host: auth.example.com\n");
+    let (desired, found) = said(&tree);
+    assert!(!blocks(&desired).contains(&"auth".to_owned()));
+    let (_, _, message) = found
+        .iter()
+        .find(|(severity, name, _)| (*severity, *name) == (Severity::Warning, "block-split"))
+        .unwrap();
+    assert!(
+        message.starts_with("`auth` is this machine for some of ")
+            && message.contains("wazo-confd")
+            && message.contains("wazo-dird")
+            && message.ends_with(&format!(
+                " and `auth.example.com` for others ({file}:2): none is overridden"
+            )),
+        "{message}"
+    );
+    let desired = desired_for(&tree, &identity("trusted", false), &[("override", "all")]).unwrap();
+    assert!(blocks(&desired).contains(&"auth".to_owned()));
+    assert_eq!(names(&desired), []);
+
+    // A daemon without a directory for the link, and a host without the template.
+    let mut tree = MapTree::fixture("wazo-20.03");
+    let gone = |path: &str| {
+        path.starts_with("/etc/wazo-dird/conf.d")
+            || path.starts_with("/usr/share/xivo-config/templates")
+    };
+    tree.0.retain(|path, _| !gone(path.as_str()));
+    let (desired, found) = said(&tree);
+    let without = "`/etc/wazo-dird` has no conf.d: the daemon keeps its own settings";
+    let unnamed = format!(
+        "there is no template of /etc/hosts: `{name_of}` is not given the address 127.0.0.1"
+    );
+    assert_eq!(
+        found,
+        [
+            (Severity::Warning, "no-conf-dir", without.to_owned()),
+            (Severity::Warning, "no-hosts-template", unnamed),
+        ]
+    );
+    assert_eq!(text(&desired, "/etc/hosts"), None);
+    assert!(
+        !links(&desired)
+            .iter()
+            .any(|link| link.contains("wazo-dird"))
+    );
+}
+
+#[test]
 fn twenty_thousand_directories_stay_cheap() {
     let mut tree = MapTree::default();
     for n in 0..20_000 {

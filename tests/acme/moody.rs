@@ -38,7 +38,11 @@ fn each_of_three_orders_comes_to_its_end_whatever_the_server_refuses_delays_and_
             },
         );
         let order = Lane::order(NAMES[0], &format!("{} --id {ID} --force", NAMES[1]));
-        let looks = || lane.log().matches("Pulled a task from the Tasks queue").count();
+        let looks = || {
+            lane.log()
+                .matches("Pulled a task from the Tasks queue")
+                .count()
+        };
         let mut seen = Vec::new();
         for n in 1..=3 {
             gets_there(&lane, &order);

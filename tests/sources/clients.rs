@@ -57,7 +57,7 @@ fn each_sort_of_client_has_its_command_for_pem_and_for_der() {
                     other => other.replace("/N.crt", &format!("/{name}.crt")),
                 });
                 let line = words.collect::<Vec<_>>().join(" ");
-                wanted += &format!("\n{client}:\n  {line}");
+                wanted.extend([&format!("\n{client}:\n"), "  ", &line]);
             }
             assert_eq!(run.out, wanted + "\n", "{file}");
             let form = if more.is_empty() { "PEM" } else { "DER" };

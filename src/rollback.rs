@@ -16,6 +16,7 @@ use crate::{
     rollouts::Request,
     service,
     state::{Bytes, HostPath, Sensitivity, State},
+    trust,
 };
 
 mod far;
@@ -103,6 +104,11 @@ pub fn plan(
     } else {
         Vec::new()
     };
+    let steps = if rollout == trust::ROLLOUT {
+        trust::steps(host, &changes)?
+    } else {
+        Vec::new()
+    };
     let pins = pins::load(host)?;
     let mut earlier: Vec<Move> = back.iter().flat_map(|i| i.pins.iter().cloned()).collect();
     earlier.retain(|m| !far.left.contains(&m.peer));
@@ -123,6 +129,7 @@ pub fn plan(
         live,
         far: far.far,
         pins: moves,
+        steps,
         undoes: Some(oldest.generation),
         ..Plan::default()
     };
@@ -164,15 +171,16 @@ fn promises(back: &[&Intent], far: &[Far]) -> Vec<Promise> {
 pub fn name(host: &dyn Host, request: &Request) -> Result<Option<String>> {
     let known: BTreeSet<String> = committed(host)?
         .into_iter()
-        // Hooks have no profile, and are removed by their own command.
-        .filter(|intent| !intent.profiles.is_empty())
+        // Hooks have no profile either, and are removed by their own command.
+        .filter(|intent| !intent.profiles.is_empty() || intent.rollout == trust::ROLLOUT)
         .map(|intent| intent.rollout)
         .collect();
     let given = request
         .name
         .clone()
         .or_else(|| (!request.profiles.is_empty()).then(|| request.profiles.join("+")));
-    let mut names = known.iter();
+    // Anchors are meant where they are named.
+    let mut names = known.iter().filter(|name| *name != trust::ROLLOUT);
     match (given, names.next(), names.next()) {
         (Some(name), ..) if known.contains(&name) => Ok(Some(name)),
         (Some(name), ..) => Err(Error::Unknown {

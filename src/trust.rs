@@ -22,7 +22,7 @@ const LOCAL: &str = "/usr/local/share/ca-certificates";
 const LINKS: &str = "/etc/ssl/certs";
 
 /// Name of the rollout that a generation of anchors belongs to; no file of `rollouts.d` is called so.
-const ROLLOUT: &str = "certroll trust";
+pub(crate) const ROLLOUT: &str = "certroll trust";
 
 /// What has the host trust what is there, the same on both ways. Without `--fresh` update-ca-certificates leaves the links of
 /// an anchor that is gone, and with it clients find none for a while; so those are removed after it.
@@ -146,6 +146,7 @@ pub fn install(host: &dyn Host, anchor: &Certificate, pem: String) -> Result<Pla
     let observed = observe(host, vec![target], (owner, owner))?;
     let mut plan = plan(host, observed.changes);
     plan.findings = observed.findings;
+    plan.steps = steps(host, &plan.changes)?;
     let message = format!(
         "`{}`, SHA-256 fingerprint {}: programs of this host trust it from then on",
         anchor.title(),
@@ -181,18 +182,33 @@ pub fn remove(host: &dyn Host, anchor: &Certificate) -> Result<Plan> {
     let before = host.read(&path)?;
     let changes = (before != State::Absent).then(|| Change::removal(path, "anchor", before));
     let mut plan = plan(host, changes.into_iter().collect());
-    let java = HostPath::new("/etc/ssl/certs/java/cacerts").unwrap_or_default();
-    // Its hook is told what came, and not what went without --fresh (ca-certificates-java, `jks-keystore`).
-    if !plan.changes.is_empty() && host.read(&java)? != State::Absent {
-        plan.steps.push(Step {
-            text: format!(
-                "Java's own store keeps it: keytool -delete -cacerts -alias debian:{}.pem",
-                name(anchor)
-            ),
-            gone: None,
-        });
-    }
+    plan.steps = steps(host, &plan.changes)?;
     Ok(plan)
+}
+
+/// Returns what is left to people where these anchors come or go.
+///
+/// # Errors
+/// [`Error::Io`]
+pub(crate) fn steps(host: &dyn Host, changes: &[Change]) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    if !host.is_live() && !changes.is_empty() {
+        let lines: Vec<String> = TELL.iter().map(|argv| argv.join(" ")).collect();
+        steps.push(format!("On that host itself, run: {}", lines.join("; ")));
+    }
+    let java = HostPath::new("/etc/ssl/certs/java/cacerts").unwrap_or_default();
+    let gone: Vec<&Change> = (changes.iter())
+        .filter(|change| change.after == State::Absent)
+        .collect();
+    // Its hook is told what came, and not what went without --fresh (ca-certificates-java, `jks-keystore`).
+    if !gone.is_empty() && host.read(&java)? != State::Absent {
+        steps.extend(gone.iter().map(|change| {
+            let name = change.path.name().trim_end_matches(".crt");
+            format!("Java's own store keeps it: keytool -delete -cacerts -alias debian:{name}.pem")
+        }));
+    }
+    let step = |text| Step { text, gone: None };
+    Ok(steps.into_iter().map(step).collect())
 }
 
 fn place(host: &dyn Host, anchor: &Certificate) -> Result<HostPath> {
@@ -228,12 +244,6 @@ fn plan(host: &dyn Host, changes: Vec<Change>) -> Plan {
             .map(|argv| Service::of(Action::Reload, command(argv)))
             .collect();
         plan.commands = service::commands(&plan.services, &plan.units);
-    } else {
-        let lines: Vec<String> = TELL.iter().map(|argv| argv.join(" ")).collect();
-        plan.steps.push(Step {
-            text: format!("On that host itself, run: {}", lines.join("; ")),
-            gone: None,
-        });
     }
     plan
 }

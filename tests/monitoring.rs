@@ -22,6 +22,8 @@ mod plugin;
 mod records;
 #[path = "monitoring/renewals.rs"]
 mod renewals;
+#[path = "monitoring/told.rs"]
+mod told;
 
 use common::{Run, Scratch};
 

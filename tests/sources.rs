@@ -9,6 +9,8 @@
 
 mod common;
 
+#[path = "sources/clients.rs"]
+mod clients;
 #[path = "sources/dripping.rs"]
 mod dripping;
 #[path = "sources/folders.rs"]

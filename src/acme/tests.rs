@@ -23,6 +23,7 @@ mod replaces;
 mod server;
 mod signed;
 mod taken_up;
+mod unseen;
 
 use server::Server;
 
@@ -76,11 +77,15 @@ fn webroot() -> Answering {
     }
 }
 
-fn hook(wait: u64) -> Answering {
-    Answering::DnsHook(Program {
+fn program(wait: u64) -> Program {
+    Program {
         path: "/usr/local/sbin/record".to_owned(),
         wait,
-    })
+    }
+}
+
+fn hook(wait: u64) -> Answering {
+    Answering::DnsHook(program(wait))
 }
 
 /// Orders, which never comes to an end with this server, and returns what it ended with.

@@ -58,7 +58,7 @@ impl Undo<'_, '_, '_> {
                     "saved copies are in generations/{:06}/before",
                     generation.intent.generation
                 ));
-                return Ok(self.receipt(&generation, Outcome::Stuck, causes));
+                return Ok(self.stuck(&generation, causes));
             }
         };
         causes.extend(left.iter().map(|l| {
@@ -73,10 +73,10 @@ impl Undo<'_, '_, '_> {
         if let Err(error) = self.prove_baseline(&mut generation) {
             causes.extend(chain(&error));
             causes.extend(far::irreversible(&generation.intent));
-            return Ok(self.receipt(&generation, Outcome::Stuck, causes));
+            return Ok(self.stuck(&generation, causes));
         }
         if !left.is_empty() {
-            return Ok(self.receipt(&generation, Outcome::Stuck, causes));
+            return Ok(self.stuck(&generation, causes));
         }
         let receipt = self.receipt(&generation, Outcome::RolledBack, causes);
         let closed = self.close(&mut generation, &receipt);
@@ -104,10 +104,21 @@ impl Undo<'_, '_, '_> {
         receipt
     }
 
-    fn close(&mut self, generation: &mut Generation, receipt: &Receipt) -> Result<()> {
-        let at = Receipt::at(generation.intent.generation);
+    /// Keeps the receipt of a generation that stays open, for those who are told of it; the next recovery replaces it.
+    fn stuck(&mut self, generation: &Generation, causes: Vec<String>) -> Receipt {
+        let receipt = self.receipt(generation, Outcome::Stuck, causes);
+        // The journal decides: where the disk takes nothing any more, the run ends no worse for it.
+        drop(self.keep(&receipt));
+        receipt
+    }
+
+    fn keep(&mut self, receipt: &Receipt) -> Result<()> {
         let bytes = serde_json::to_vec_pretty(receipt).unwrap_or_default();
-        Store::put(self.writer, &at, bytes)?;
+        Store::put(self.writer, &Receipt::at(receipt.generation), bytes)
+    }
+
+    fn close(&mut self, generation: &mut Generation, receipt: &Receipt) -> Result<()> {
+        self.keep(receipt)?;
         record(self.writer, generation, &Event::RolledBack)?;
         pins::settle(self.writer, &generation.intent.pins, pins::Pins::drop_next)?;
         // The key of an identity that is not in force; where it cannot be removed now, the next commit does it.

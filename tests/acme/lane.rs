@@ -13,6 +13,25 @@ use crate::common::{Run, Running, Scratch, until};
 /// The server's directory.
 pub(crate) const SERVER: &str = "https://localhost:14000/dir";
 
+/// What pebble does at random: whether it refuses a nonce and takes an earlier proof of a name for another order, in percent,
+/// and for how many seconds at most it sleeps before it looks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moods {
+    pub(crate) refuses: u8,
+    pub(crate) reuses: u8,
+    pub(crate) sleeps: u8,
+}
+
+impl Default for Moods {
+    fn default() -> Self {
+        Self {
+            refuses: 20,
+            reuses: 0,
+            sleeps: 0,
+        }
+    }
+}
+
 /// Set where a test runs in its namespaces.
 const APART: &str = "CERTROLL_TEST_APART";
 
@@ -112,7 +131,7 @@ impl Lane {
             _dns: dns,
         };
         listens(8055);
-        lane.start(8053);
+        lane.start(8053, Moods::default());
         lane
     }
 
@@ -121,15 +140,16 @@ impl Lane {
         Self::with(&json!({}), &[name])
     }
 
-    /// Starts the server, with none of what an earlier one knew, which looks names up on a port; one request in five has its nonce refused.
-    pub(crate) fn start(&mut self, resolver: u16) {
+    /// Starts the server, with none of what an earlier one knew, which looks names up on a port.
+    pub(crate) fn start(&mut self, resolver: u16, moods: Moods) {
         self.server = None;
         let line = format!("pebble -config pebble.json -dnsserver 127.0.0.1:{resolver}");
         let mut pebble = words(&self.scratch, &line);
         pebble
-            .env("PEBBLE_WFE_NONCEREJECT", "20")
-            .env("PEBBLE_AUTHZREUSE", "0")
-            .env("PEBBLE_VA_NOSLEEP", "1");
+            .env("PEBBLE_WFE_NONCEREJECT", moods.refuses.to_string())
+            .env("PEBBLE_AUTHZREUSE", moods.reuses.to_string())
+            .env("PEBBLE_VA_SLEEPTIME", moods.sleeps.to_string())
+            .env("PEBBLE_VA_NOSLEEP", u8::from(moods.sleeps == 0).to_string());
         self.server = Some(Running::start(&mut pebble));
         listens(14000);
     }

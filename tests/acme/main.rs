@@ -16,6 +16,7 @@ mod common;
 mod issue;
 mod killed;
 mod lane;
+mod moody;
 #[path = "../common/nginx.rs"]
 mod nginx;
 mod refused;

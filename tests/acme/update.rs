@@ -2,7 +2,7 @@
 
 use crate::{
     common::{Running, until},
-    lane::{Lane, apart, listens, words},
+    lane::{Lane, Moods, apart, listens, words},
 };
 
 const SECRET: &str = "h4kAm1zTtBe7l0EZbvmGmY4CkJw9mFYqC5xgO1dV5x8=";
@@ -34,7 +34,7 @@ fn a_zones_server_takes_the_record_by_a_signed_update_and_gives_it_back() {
             "wrong",
             "key \"acme\" {\n\talgorithm hmac-sha256;\n\tsecret \"d3Jvbmc=\";\n};\n",
         );
-        lane.start(5353);
+        lane.start(5353, Moods::default());
         let order = |key: &str| {
             let how = format!("--id wild --dns-update 127.0.0.1:5353 --dns-key {key}");
             Lane::order("*.www.acme.example www.acme.example", &how)

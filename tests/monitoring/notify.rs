@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use crate::common::{CERTROLL, Run, Running, Scratch, skip, until};
 
 /// Says who is told, and how the files that say it stand.
-struct Told<'a> {
-    config: String,
+pub(super) struct Told<'a> {
+    pub(super) config: String,
     /// A script of the host's, run in its namespace before certroll is.
-    before: &'a str,
+    pub(super) before: &'a str,
 }
 
 /// A directory with the pairs `one` and `two`, and a profile `own` that puts one below it; none where this machine's `/etc`
 /// cannot be replaced for one process.
-fn scratch() -> Option<Scratch> {
+pub(super) fn scratch() -> Option<Scratch> {
     let scratch = Scratch::new();
     let mut asked = scratch.program("unshare");
     asked.args(["-m", "true"]);
@@ -39,7 +39,7 @@ fn scratch() -> Option<Scratch> {
 
 /// Runs a command line on the machine itself, with an `/etc` of its own.
 #[track_caller]
-fn run(scratch: &Scratch, told: &Told<'_>, line: &str) -> Run {
+pub(super) fn run(scratch: &Scratch, told: &Told<'_>, line: &str) -> Run {
     scratch.file("etc/certroll/notify.yaml", &told.config);
     scratch.mode("etc/certroll/notify.yaml", 0o644);
     let script = format!(
@@ -54,7 +54,7 @@ fn run(scratch: &Scratch, told: &Told<'_>, line: &str) -> Run {
     .end()
 }
 
-fn command(scratch: &Scratch, body: &str) -> Told<'static> {
+pub(super) fn command(scratch: &Scratch, body: &str) -> Told<'static> {
     scratch.file("tell", format!("#!/bin/sh\n{body}\n"));
     scratch.mode("tell", 0o755);
     Told {
@@ -63,7 +63,7 @@ fn command(scratch: &Scratch, body: &str) -> Told<'static> {
     }
 }
 
-const APPLY: &str = "apply --profile own --cert one.pem --key one.key --yes";
+pub(super) const APPLY: &str = "apply --profile own --cert one.pem --key one.key --yes";
 
 #[test]
 fn a_command_gets_the_outcome_and_the_receipt_of_every_run_that_changed_something() {

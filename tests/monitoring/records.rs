@@ -153,6 +153,86 @@ fn a_plan_is_a_page_that_needs_nothing_but_itself() {
     assert!(blocked.contains("badge bad\">blocked<"), "{blocked}");
 }
 
+/// Says of a generation that it ended some seconds after it began.
+fn lasted(scratch: &Scratch, generation: u64, seconds: i64) {
+    let at = format!("R/var/lib/certroll/generations/{generation:06}/receipt.json");
+    let mut receipt: serde_json::Value = serde_json::from_str(&scratch.read(&at)).unwrap();
+    let started = receipt["started"].as_i64().unwrap();
+    receipt["finished"] = (started + seconds).into();
+    scratch.file(&at, receipt.to_string());
+}
+
+#[test]
+fn what_a_run_took_is_in_the_table_in_what_is_shown_and_on_the_page() {
+    let scratch = root();
+    scratch.mint("one", "site.example.com");
+    rolled(&scratch, "one");
+    for (seconds, says) in [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (93_784, "26 h 3 min"),
+    ] {
+        lasted(&scratch, 1, seconds);
+        let shown = on(&scratch, "show 1").exits(0).out;
+        let took = format!("took: {says}");
+        assert!(shown.lines().any(|line| line == took), "{took}: {shown}");
+        assert_eq!(row(&scratch, 1)[3], says);
+        on(&scratch, "show 1 --html show.html").exits(0);
+        let text = page(&scratch, "show.html");
+        assert!(
+            text.contains(&format!("<dt>took</dt><dd>{says}</dd>")),
+            "{text}"
+        );
+        scratch.sh("rm show.html");
+    }
+}
+
+/// The bars of a page's timeline: role, left edge and width in hundredths of a per cent; and where the present is.
+fn bars(text: &str) -> (Vec<(String, i64, i64)>, i64) {
+    let share = |text: &str| text.replace('.', "").parse::<i64>().unwrap();
+    let between = |text: &str, from: &str, to: &str| {
+        let (_, rest) = text.split_once(from).unwrap();
+        rest.split_once(to).unwrap().0.to_owned()
+    };
+    let all = text.split("<div class=\"bar ").skip(1).map(|bar| {
+        let role = bar.split('"').next().unwrap().to_owned();
+        let left = share(&between(bar, "left:", "%"));
+        (role, left, share(&between(bar, "width:", "%")))
+    });
+    let now = between(text, "<div class=\"now\" style=\"left:", "%");
+    (all.collect(), share(&now))
+}
+
+#[test]
+fn the_timeline_of_a_change_record_has_both_lives_and_the_present_on_one_axis() {
+    let scratch = root();
+    scratch.mint_between("old", "site.example.com", 2010, 2020);
+    scratch.mint_between("new", "site.example.com", 2020, 2110);
+    rolled(&scratch, "old");
+    rolled(&scratch, "new");
+    on(&scratch, "show 2 --html show.html").exits(0);
+    let text = page(&scratch, "show.html");
+    let (bars, now) = bars(&text);
+    // A hundred years: ten of the old one, ninety of the new one, which begins where it ends.
+    let near = |found: i64, wanted: i64| (found - wanted).abs() <= 5;
+    let [(old, from, of_old), (new, to, of_new)] = &bars[..] else {
+        panic!("{bars:?}");
+    };
+    assert_eq!((old.as_str(), new.as_str()), ("before", "after"));
+    assert!(*from == 0 && near(*of_old, 1000), "{bars:?}");
+    assert!(near(*to, 1000) && near(*of_new, 9000), "{bars:?}");
+    assert!((9_998..=10_000).contains(&(to + of_new)), "{bars:?}");
+    assert!(*to < now && now < 10_000, "{now}");
+    assert!(
+        text.contains("before: CN=site.example.com, expired<"),
+        "{text}"
+    );
+    assert!(text.contains("after: CN=site.example.com<"), "{text}");
+}
+
 #[test]
 fn a_change_record_is_a_page_with_plan_and_receipt() {
     let scratch = root();

@@ -1,10 +1,10 @@
 //! Trust anchors: what others are given, and a host that trusts one and then no more.
 
 use super::folders::refuses;
-use crate::common::{Scratch, skip};
+use crate::common::{Running, Scratch, skip};
 
 /// A scratch directory with a self-signed pair, and one of a private CA.
-fn issued() -> Scratch {
+pub(super) fn issued() -> Scratch {
     let scratch = Scratch::new();
     scratch
         .certroll("issue self-signed pbx.local --key-type p256")
@@ -102,6 +102,25 @@ fn another_root_gets_the_file_alone_and_is_told_what_to_run() {
     let again = scratch.on_root("trust install ca.crt --yes").exits(0);
     assert!(again.last().starts_with("converged"), "{again:#?}");
     scratch.on_root("trust remove ca.crt --yes").exits(0);
+    scratch.tree().is(&before);
+    // What is named is taken back by a rollback as well, and nothing is where nothing is.
+    scratch.on_root("trust install ca.crt --yes").exits(0);
+    scratch
+        .on_root("rollback --yes")
+        .exits(0)
+        .says("nothing to take back");
+    let back = [
+        "--root",
+        "R",
+        "rollback",
+        "--yes",
+        "--rollout",
+        "certroll trust",
+    ];
+    Running::start(&mut scratch.command(&back))
+        .end()
+        .exits(0)
+        .says("On that host itself, run: update-ca-certificates; find ");
     scratch.tree().is(&before);
     let again = scratch.on_root("trust remove lab.crt --yes").exits(0);
     assert!(again.last().starts_with("converged"), "{again:#?}");
@@ -248,4 +267,28 @@ cmp before after
         );
         assert!(out.contains("rolled back: generation 1"), "{out}");
     }
+}
+
+#[test]
+fn a_rollback_takes_an_install_back_as_a_remove_does() {
+    let scratch = issued();
+    let script = "
+store > before
+certroll trust install server.crt --yes
+asks $@
+certroll rollback --rollout 'certroll trust' --yes
+! asks $@ 2>refused; grep -q 'curl: (60)' refused
+! by_links $1
+store > after
+cmp before after
+certroll history
+";
+    let Some(out) = privately(&scratch, "server", "pbx.local", script) else {
+        return;
+    };
+    assert!(
+        out.contains("committed: generation 1\n") && out.contains("committed: generation 2\n"),
+        "{out}"
+    );
+    assert!(out.contains("by hand, takes 1 back"), "{out}");
 }

@@ -141,6 +141,17 @@ fn host(answer: impl Fn(&[u8], i64) -> Vec<u8> + 'static) -> FakeHost {
 }
 
 #[test]
+fn what_a_server_of_updates_took_may_still_be_seen_by_nobody_else() {
+    let mut host = host(|request, now| WELL.signed(request, now));
+    let unseen = check(&mut host, &folder(), &updated(), &|line| panic!("{line}"));
+    assert_eq!(
+        unseen.unwrap(),
+        ["whether the records are seen elsewhere: not checkable from here"]
+    );
+    assert!(!is_known(&host));
+}
+
+#[test]
 fn a_record_that_may_be_there_is_known_until_its_server_removes_it_or_has_no_such_zone() {
     for (later, is_left) in [
         (Some(0), false),

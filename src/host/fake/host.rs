@@ -5,7 +5,7 @@ use std::{io, net::IpAddr, time::Duration};
 use super::{
     super::{
         Call, Command, Deciding, Dial, Edit, Entry, Footing, Host, Output, Place, Presented,
-        Question, Reply, Tree, User, WebCall, WebReply, no_web,
+        Question, Reply, Stand, Standing, Tree, User, WebCall, WebReply, no_web,
     },
     FakeHost,
     world::{get, list, perform, seen},
@@ -29,6 +29,12 @@ impl Tree for FakeHost {
         Ok(there.then(|| list(&world.tree, dir)))
     }
 }
+
+/// What stands on a port of a fake host, where nobody sees it but who answers its requests of the web.
+#[derive(Debug)]
+struct Stood;
+
+impl Standing for Stood {}
 
 impl Host for FakeHost {
     fn tree(&self) -> &dyn Tree {
@@ -216,6 +222,15 @@ impl Host for FakeHost {
     fn dns(&self, server: &str, message: &[u8]) -> Result<Vec<u8>> {
         let dns = self.dns.as_ref().ok_or_else(|| no_web(server))?;
         dns(message)
+    }
+
+    fn stand(&self, port: u16, _stand: &Stand) -> Result<Box<dyn Standing>> {
+        let world = self.world.borrow();
+        if world.endpoints.keys().any(|at| at.port() == port) {
+            let taken = io::Error::from(io::ErrorKind::AddrInUse);
+            return Err(taken).on("listen on", format!("port {port}"));
+        }
+        Ok(Box::new(Stood))
     }
 
     fn resolve(&self, name: &str) -> Vec<IpAddr> {

@@ -33,7 +33,7 @@ type Pattern = (String, String);
 /// Reads what no rollout may touch on this host: a path or a pattern from `/` in each line, but for comments (`#`).
 ///
 /// # Errors
-/// [`Error::Parse`] at a line that is neither; [`Error::Usage`] where others may write the file; else as [`Host::read`].
+/// [`Error::Parse`] at a line that is neither; [`Error::Usage`] where others may write the file; else as `Tree::read`.
 pub(super) fn of_host(host: &dyn Host) -> Result<Vec<Pattern>> {
     let path = HostPath::new(FILE).unwrap_or_default();
     let Some(text) = host.text(&path)? else {

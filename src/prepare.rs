@@ -32,6 +32,7 @@ mod readers;
 mod revert;
 
 use assemble::{Goal, assemble};
+use itself::Maker;
 
 /// A plan, and what a rollout of it leaves behind.
 #[derive(Debug)]
@@ -70,14 +71,17 @@ pub(crate) struct Survey {
 /// # Errors
 /// Whatever keeps that from being told. The host is unchanged.
 pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
-    if let Some(found) = itself::found(host, request)? {
-        let name = found.resolved.name;
-        return Err(Error::Usage {
-            message: format!("rollout `{name}` has no identity: its platform gets one by itself"),
-            hint: format!("certroll status {name}"),
-        });
-    }
-    let mut survey = ground(host, request)?;
+    let loaded = match itself::maker(host, request)? {
+        Maker::Caller(loaded) => loaded,
+        Maker::Platform(found) => {
+            let name = found.resolved.name;
+            let message =
+                format!("rollout `{name}` has no identity: its platform gets one by itself");
+            let hint = format!("certroll status {name}");
+            return Err(Error::Usage { message, hint });
+        }
+    };
+    let mut survey = ground(host, request, loaded)?;
     let turn = survey
         .rotation()?
         .map_or_else(Turn::default, |r| r.turn(r.done.max(1) - 1));
@@ -85,10 +89,13 @@ pub(crate) fn survey(host: &dyn Host, request: &Request) -> Result<Survey> {
     Ok(survey)
 }
 
-/// Finds out what is meant, before any phase is.
-fn ground(host: &dyn Host, request: &Request) -> Result<Survey> {
+/// Finds out what is meant, before any phase is; `loaded` are the profiles where they are known already.
+fn ground(host: &dyn Host, request: &Request, mut loaded: Vec<Profile>) -> Result<Survey> {
     let (resolved, identity, findings) = rollouts::resolve(host, request)?;
-    let profiles = profiles(host, request, &resolved, Ok)?;
+    if loaded.is_empty() {
+        loaded = load(host, request, &resolved)?;
+    }
+    let profiles = profiles(host, loaded, &resolved)?;
     if identity.key.is_none() {
         // No profile could be rendered without a key; what was found says why there is none.
         return Err(Error::Findings(findings));
@@ -132,21 +139,26 @@ impl Survey {
     }
 }
 
-/// Loads the profiles of a rollout, each as `course` takes it, with what it reads of the host.
+/// Loads the profiles of a rollout.
+fn load(host: &dyn Host, request: &Request, resolved: &Resolved) -> Result<Vec<Profile>> {
+    let dir = request.profiles_dir.as_deref();
+    let names = resolved.remembered.profiles.iter();
+    names.map(|name| profile::load(name, host, dir)).collect()
+}
+
+/// Returns the profiles of a rollout, each with what it reads of the host.
 fn profiles(
     host: &dyn Host,
-    request: &Request,
+    loaded: Vec<Profile>,
     resolved: &Resolved,
-    course: fn(Profile) -> Result<Profile>,
 ) -> Result<Vec<(Profile, Facts)>> {
-    let load = |name: &String| {
-        let profile = course(profile::load(name, host, request.profiles_dir.as_deref())?)?;
+    let with_facts = |profile: Profile| {
         fits(&profile, host)?;
         let given = profile::given_to(&profile, &resolved.remembered.set);
         let facts = facts::discover(&profile, host, &given)?;
         Ok((profile, facts))
     };
-    resolved.remembered.profiles.iter().map(load).collect()
+    loaded.into_iter().map(with_facts).collect()
 }
 
 /// Finds out what a request would do.
@@ -156,10 +168,11 @@ fn profiles(
 pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     let mut prepared = if request.revert {
         revert::prepare(host, request)?
-    } else if let Some(found) = itself::found(host, request)? {
-        itself::prepare(host, request, found)?
     } else {
-        forward(host, request)?
+        match itself::maker(host, request)? {
+            Maker::Platform(found) => itself::prepare(host, request, found)?,
+            Maker::Caller(loaded) => forward(host, request, loaded)?,
+        }
     };
     // What is remembered as accepted may have passed meanwhile; what is given now was meant for something.
     let findings = std::mem::take(&mut prepared.plan.findings);
@@ -168,8 +181,8 @@ pub fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
 }
 
 /// Finds out how the rollout comes to be.
-fn forward(host: &dyn Host, request: &Request) -> Result<Prepared> {
-    let mut survey = ground(host, request)?;
+fn forward(host: &dyn Host, request: &Request, loaded: Vec<Profile>) -> Result<Prepared> {
+    let mut survey = ground(host, request, loaded)?;
     if let Some(rotation) = survey.rotation()? {
         return survey.in_phases(host, request, rotation);
     }
@@ -196,7 +209,7 @@ fn without_phases(request: &Request) -> Result<()> {
 /// # Errors
 /// As [`prepare()`].
 pub(crate) fn is_by_itself(host: &dyn Host, request: &Request) -> Result<bool> {
-    Ok(itself::found(host, request)?.is_some())
+    Ok(matches!(itself::maker(host, request)?, Maker::Platform(_)))
 }
 
 /// Returns the days of warning before the end: as usual, or more where a profile asks for it.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    host::{Command, Deciding, Host, Permit, Writer},
+    host::{Command, Deciding, Host, Permit, Writer, ours_alone},
 };
 
 /// The longest that a program of the administrator's may take, in seconds.
@@ -24,14 +24,8 @@ pub(super) fn call(
     verb: &str,
     shown: &Shown,
 ) -> Result<Option<Error>> {
-    if host.effective_uid() == 0
-        && let Some(open) = host.writable_by_others(Deciding::Profile(&program.path))?
-    {
-        return Ok(Some(Error::Input {
-            subject: format!("`{}`", program.path),
-            message: format!("runs as root, and others than root may write `{open}`"),
-            hint: format!("chown root:root {open}; chmod go-w {open}"),
-        }));
+    if let Err(error) = ours_alone(host, Deciding::Profile(&program.path), "root runs it") {
+        return Ok(Some(error));
     }
     let proof = &shown.proof;
     let at = record(proof);

@@ -1,6 +1,6 @@
 //! The plan where a platform gets its pair by itself: what has it do so, and no identity.
 
-use super::{Goal, Prepared, assemble, profiles, warn_days, without_phases};
+use super::{Goal, Prepared, assemble, load, profiles, warn_days, without_phases};
 use crate::{
     apply::Keep,
     error::{Error, Result},
@@ -14,28 +14,34 @@ use crate::{
     source::Files,
 };
 
+/// Who gets the pair of a rollout.
+pub(super) enum Maker {
+    /// The platform, by itself.
+    Platform(Found),
+    /// The caller, who gives it; and the profiles as they were loaded to find that out, none where they could not be.
+    Caller(Vec<Profile>),
+}
+
 /// A rollout whose platform gets its pair by itself.
 pub(super) struct Found {
     pub(super) resolved: Resolved,
     profiles: Vec<(Profile, Facts)>,
 }
 
-/// Finds out whether that is meant; none where it is not, or where what is meant cannot be told, which the usual way says.
+/// Finds out who is meant. What keeps that from being told is said where the pair is the caller's.
 ///
 /// # Errors
 /// [`Error::Usage`] where an identity is given for it, or it is rolled out together with another platform.
-pub(super) fn found(host: &dyn Host, request: &Request) -> Result<Option<Found>> {
+pub(super) fn maker(host: &dyn Host, request: &Request) -> Result<Maker> {
     let Ok(resolved) = rollouts::resolve_without(host, request) else {
-        return Ok(None);
+        return Ok(Maker::Caller(Vec::new()));
     };
-    let dir = request.profiles_dir.as_deref();
-    let may = |name: &String| profile::load(name, host, dir).is_ok_and(|p| p.by_itself.is_some());
-    let names = &resolved.remembered.profiles;
-    if !names.iter().any(may) {
-        return Ok(None);
+    let loaded = load(host, request, &resolved).unwrap_or_default();
+    if loaded.iter().all(|profile| profile.by_itself.is_none()) {
+        return Ok(Maker::Caller(loaded));
     }
-    let profiles = profiles(host, request, &resolved, Ok)?;
-    let set = &resolved.remembered.set;
+    let profiles = profiles(host, loaded, &resolved)?;
+    let (names, set) = (&resolved.remembered.profiles, &resolved.remembered.set);
     let mut by_itself = None;
     for (profile, facts) in &profiles {
         if profile.is_by_itself(facts, set)? {
@@ -43,7 +49,8 @@ pub(super) fn found(host: &dyn Host, request: &Request) -> Result<Option<Found>>
         }
     }
     let Some(name) = by_itself else {
-        return Ok(None);
+        let loaded = profiles.into_iter().map(|(profile, _)| profile);
+        return Ok(Maker::Caller(loaded.collect()));
     };
     let usage = |message: String, hint: &str| Error::Usage {
         message,
@@ -61,7 +68,7 @@ pub(super) fn found(host: &dyn Host, request: &Request) -> Result<Option<Found>>
             "leave out `--cert`, `--key` and `--from`, or name another method",
         ));
     }
-    Ok(Some(Found { resolved, profiles }))
+    Ok(Maker::Platform(Found { resolved, profiles }))
 }
 
 /// Plans what has the platform get its pair.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Goal, Prepared, assemble, profiles};
+use super::{Goal, Prepared, assemble, load, profiles};
 use crate::{
     apply::Keep,
     desired::{Action, Desired, Like, Regenerate, Removal, Service, Step},
@@ -30,7 +30,9 @@ pub(super) fn prepare(host: &dyn Host, request: &Request) -> Result<Prepared> {
     // Nothing of the rollout is owed any more.
     resolved.obligations.clear();
     let names = &resolved.remembered.profiles;
-    let profiles = profiles(host, request, &resolved, Profile::reverted)?;
+    let loaded = load(host, request, &resolved)?.into_iter();
+    let loaded = loaded.map(Profile::reverted).collect::<Result<_>>()?;
+    let profiles = profiles(host, loaded, &resolved)?;
     if names.len() > 1 {
         return Err(Error::Usage {
             message: format!(

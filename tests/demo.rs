@@ -182,14 +182,10 @@ fn for_programs_the_story_is_one_document() {
     nothing_is_left(&temp);
 }
 
-#[test]
-fn an_interrupted_story_fails_and_leaves_nothing_behind() {
-    for until in [
-        "== A host like",
-        "running: xivo-service restart all",
-        "xivo-agentd ... NOK",
-    ] {
-        let mut demo = Running::start(&[]);
+/// Interrupts a demo, once for each line, as soon as that line is read: it fails, and leaves nothing behind.
+fn interrupted(args: &[&str], lines: &[&str]) {
+    for until in lines {
+        let mut demo = Running::start(args);
         demo.read_until(until);
         demo.signal(Signal::SIGINT);
         let (code, text, errors, temp) = demo.end();
@@ -198,6 +194,16 @@ fn an_interrupted_story_fails_and_leaves_nothing_behind() {
         assert!(!text.contains("every claim held"), "{text}");
         nothing_is_left(&temp);
     }
+}
+
+#[test]
+fn an_interrupted_story_fails_and_leaves_nothing_behind() {
+    let lines = [
+        "== A host like",
+        "running: xivo-service restart all",
+        "xivo-agentd ... NOK",
+    ];
+    interrupted(&[], &lines);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::{
 /// Who gets the pair of a rollout.
 pub(super) enum Maker {
     /// The platform, by itself.
-    Platform(Found),
+    Platform(Box<Found>),
     /// The caller, who gives it; and the profiles as they were loaded to find that out, none where they could not be.
     Caller(Vec<Profile>),
 }
@@ -68,18 +68,18 @@ pub(super) fn maker(host: &dyn Host, request: &Request) -> Result<Maker> {
             "leave out `--cert`, `--key` and `--from`, or name another method",
         ));
     }
-    Ok(Maker::Platform(Found { resolved, profiles }))
+    Ok(Maker::Platform(Box::new(Found { resolved, profiles })))
 }
 
 /// Plans what has the platform get its pair.
 ///
 /// # Errors
 /// As [`crate::prepare()`]. The host is unchanged.
-pub(super) fn prepare(host: &dyn Host, request: &Request, found: Found) -> Result<Prepared> {
+pub(super) fn prepare(host: &dyn Host, request: &Request, found: Box<Found>) -> Result<Prepared> {
     let Found {
         mut resolved,
         profiles,
-    } = found;
+    } = *found;
     without_phases(request)?;
     if request.profiles.is_empty()
         && let Some(before) = Store::rollouts(host)?.rollouts.remove(&resolved.name)

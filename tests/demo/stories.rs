@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use nix::sys::signal::Signal;
-
-use super::{LIMIT, Running, nothing_is_left};
+use super::{LIMIT, Running, interrupted, nothing_is_left};
 
 /// Runs a demo to its end, and looks for lines in their order.
 fn tell(name: &str, lines: &[&str]) {
@@ -24,20 +22,6 @@ fn tell(name: &str, lines: &[&str]) {
     }
     assert!(!text.contains("PRIVATE KEY"), "a key was printed");
     nothing_is_left(&temp);
-}
-
-/// Interrupts a demo, once for each line, as soon as that line is read.
-fn interrupt(name: &str, lines: &[&str]) {
-    for until in lines {
-        let mut demo = Running::start(&[name]);
-        demo.read_until(until);
-        demo.signal(Signal::SIGINT);
-        let (code, text, errors, temp) = demo.end();
-        assert_eq!(code, Some(1), "{until}: {text}{errors}");
-        assert!(errors.contains("interrupted by SIGINT"), "{errors}");
-        assert!(!text.contains("every claim held"), "{text}");
-        nothing_is_left(&temp);
-    }
 }
 
 #[test]
@@ -69,8 +53,8 @@ fn the_story_of_a_server_that_is_pinned_holds_in_time_and_leaves_nothing_behind(
 
 #[test]
 fn an_interrupted_story_of_a_server_that_is_pinned_fails_and_leaves_nothing_behind() {
-    interrupt(
-        "checkpoint",
+    interrupted(
+        &["checkpoint"],
         &["== The plan", "running: tellpm", "refused the connection"],
     );
 }
@@ -104,7 +88,7 @@ fn the_story_of_a_gateway_and_its_backend_holds_in_time_and_leaves_nothing_behin
         "every claim held: 3 identities in force, ",
     ];
     tell("wso2", &lines);
-    interrupt("wso2", &["== A renewal", "running: touch"]);
+    interrupted(&["wso2"], &["== A renewal", "running: touch"]);
 }
 
 #[test]
@@ -128,7 +112,7 @@ fn the_story_of_an_appliance_holds_in_time_and_leaves_nothing_behind() {
 
 #[test]
 fn an_interrupted_story_of_an_appliance_fails_and_leaves_nothing_behind() {
-    interrupt("speechmatics", &["== The plan", "sending POST"]);
+    interrupted(&["speechmatics"], &["== The plan", "sending POST"]);
 }
 
 #[test]
@@ -151,5 +135,5 @@ fn the_story_of_a_platform_of_two_servers_holds_in_time_and_leaves_nothing_behin
         "every claim held: 24 handshakes with two servers, 1 key sent, ",
     ];
     tell("era", &lines);
-    interrupt("era", &["== The plan", "sending PATCH"]);
+    interrupted(&["era"], &["== The plan", "sending PATCH"]);
 }

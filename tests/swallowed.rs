@@ -41,11 +41,7 @@ impl Site {
         mint(&scratch);
         scratch.mint("new", NAME);
         scratch.sh("mkdir -p N/tls N/conf.d N/tmp; cp old.pem N/tls/site.pem; cp old.key N/tls/site.key; chmod 640 N/tls/site.key");
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = common::own_port();
         let top = scratch.text("N");
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|part| format!("{part}_temp_path {top}/tmp/{part};\n"))

@@ -34,6 +34,7 @@ mod host;
 mod manager;
 mod mint;
 mod platform;
+pub mod port;
 pub mod portal;
 mod scratch;
 mod snapshot;

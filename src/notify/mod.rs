@@ -136,6 +136,13 @@ impl Webhook {
             )));
         };
         let (peer, below) = rest.split_once('/').unwrap_or((rest, ""));
+        if !below
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"\"#<>[\\]^`{|}".contains(&byte))
+        {
+            let what = "the path has a character that stands in none (RFC 3986, section 3.3)";
+            return Err(wrong(what.to_owned()));
+        }
         let secret = fields.need("secret_file")?;
         let pin = fields.text("pin")?;
         let webhook = Self {

@@ -5,7 +5,7 @@ use std::{process::Child, time::Duration};
 use certroll::demo::portal::Ways;
 
 use crate::{
-    common::{Run, Running, until},
+    common::{Run, Running, own_port, until},
     gaia::Gaia,
 };
 
@@ -21,9 +21,7 @@ impl Remote {
         gaia.scratch.sh(
             "for name in host user stranger; do ssh-keygen -q -t ed25519 -N '' -f $name.id; done; cp user.id.pub allowed",
         );
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = own_port();
         let at = |name: &str| gaia.scratch.text(name);
         let sshd = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\nStrictModes no\n\

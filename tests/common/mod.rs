@@ -25,6 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use certroll::demo::port::Port;
 use tempfile::TempDir;
 
 mod run;
@@ -47,6 +48,14 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
         );
         sleep(Duration::from_millis(5));
     }
+}
+
+/// A port for a server of this test, which it alone is given as long as its process lives, also while the server is away.
+pub(crate) fn own_port() -> u16 {
+    let port = Port::hold().unwrap();
+    let number = port.number();
+    std::mem::forget(port);
+    number
 }
 
 /// Waits a moment in which something must not happen.

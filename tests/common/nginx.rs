@@ -7,12 +7,11 @@
 #![allow(dead_code, reason = "each test file uses a part of these helpers")]
 
 use std::{
-    net::TcpListener,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use crate::common::{Run, Running, Scratch, Snapshot, until};
+use crate::common::{Run, Running, Scratch, Snapshot, own_port, until};
 
 /// A server that serves the pair in `NAME/pki`; its configuration is in `NAME`, what it writes in `NAME.run`.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ impl Nginx {
         scratch.mode(&key, 0o640);
         scratch.owner(&key, 0, 33);
         scratch.dir(&format!("{name}/conf.d"));
-        let port = free_port();
+        let port = own_port();
         let listen = format!("listen 127.0.0.1:{port} ssl;\n        return 200 \"{name}\\n\";");
         let mut server = Self::started(scratch, name, port, &(PAIR.to_owned() + &listen));
         let wanted = scratch.fingerprint(&format!("{pair}.pem"));
@@ -167,12 +166,6 @@ fn nginx(scratch: &Scratch, name: &str, more: &[&str]) -> Vec<String> {
         .chain(more)
         .map(|word| (*word).to_owned())
         .collect()
-}
-
-/// A port that nobody has now.
-pub(crate) fn free_port() -> u16 {
-    let bound = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-    bound.unwrap().port()
 }
 
 /// The directives of a pair in `pki`.

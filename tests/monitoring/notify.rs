@@ -152,6 +152,7 @@ fn who_else_may_write_what_root_runs_is_not_obeyed() {
         ("echo 'command: [bin/tell]' > /etc/certroll/notify.yaml".to_owned(), "`bin/tell` is a relative path"),
         ("echo nonsense: 1 >> /etc/certroll/notify.yaml".to_owned(), "unknown key `nonsense`"),
         ("echo 'webhook: {url: \"http://x/\", secret_file: /etc/certroll/key}' > /etc/certroll/notify.yaml".to_owned(), "does not begin with `https://`"),
+        ("echo 'webhook: {url: \"https://x/a b\", secret_file: /etc/certroll/key}' > /etc/certroll/notify.yaml".to_owned(), "the path has a character that stands in none"),
     ] {
         let told = Told {
             before: &before,

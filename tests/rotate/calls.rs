@@ -1,8 +1,8 @@
 //! A call that is judged by the handshake alone: TLS 1.2 refuses inside it, TLS 1.3 behind it.
 
 use crate::{
-    common::{Running, Scratch, until},
-    nginx::{free_port, live},
+    common::{Running, Scratch, own_port, until},
+    nginx::live,
 };
 
 #[test]
@@ -12,7 +12,7 @@ fn a_call_is_judged_by_the_handshake_alone_where_nothing_is_asked_for() {
         scratch.mint(pair, "pair.example.com");
     }
     for version in ["-tls1_2", "-tls1_3"] {
-        let port = free_port();
+        let port = own_port();
         let words = format!(
             "s_server -accept 127.0.0.1:{port} -cert new.pem -key new.key -CAfile new.pem -Verify 1 -verify_return_error \
              -quiet {version}"

@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::{
-    common::{Run, Scratch, skip, until},
-    nginx::{Nginx, PAIR, cannot, free_port, live},
+    common::{Run, Scratch, own_port, skip, until},
+    nginx::{Nginx, PAIR, cannot, live},
 };
 
 const DNS: &str = "pair.example.com";
@@ -52,7 +52,7 @@ impl Pair {
                 format!("# put here by hand\n{}", scratch.read("old.pem")),
             );
         }
-        let (b, g) = (free_port(), free_port());
+        let (b, g) = (own_port(), own_port());
         let server = format!(
             "listen 127.0.0.1:{b} ssl;\n        {PAIR}ssl_client_certificate trust/clients.pem;\n        \
              ssl_verify_client on;\n        return 200 \"backend\\n\";"

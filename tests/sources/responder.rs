@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{ErrorKind, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     time::{Duration, Instant},
 };
 
@@ -12,7 +12,7 @@ use certroll::{
     state::Bytes,
 };
 
-use crate::common::{Scratch, moment};
+use crate::common::{Scratch, moment, own_port};
 
 /// As many as are answered at a time.
 const CROWD: usize = 32;
@@ -20,9 +20,7 @@ const CROWD: usize = 32;
 /// Something that stands, and its port.
 fn stands(stand: &Stand) -> (Box<dyn Standing>, u16) {
     let host = SystemHost::open(None, None).unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let port = own_port();
     (host.stand(port, stand).unwrap(), port)
 }
 

@@ -1,9 +1,9 @@
 //! The proof through a gateway: nginx calls a backend with the client certificate of a rollout, and the backend names it.
 
-use std::{net::TcpListener, process::Command};
+use std::process::Command;
 
 use super::{
-    common::{Run, Running, Scratch, skip, until},
+    common::{Run, Running, Scratch, own_port, skip, until},
     serve::Backend,
 };
 
@@ -19,11 +19,7 @@ struct Gateway {
 impl Gateway {
     fn start(scratch: Scratch, backend: u16) -> Self {
         scratch.sh("mkdir -p N/tls N/tmp; cp old.pem N/tls/site.pem; cp old.key N/tls/site.key; cp front.* N/");
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = own_port();
         let top = scratch.text("N");
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|part| format!("{part}_temp_path {top}/tmp/{part};\n"))
@@ -157,11 +153,7 @@ fn a_gateway_that_goes_on_with_its_old_identity_takes_the_run_back_and_says_wher
 #[test]
 fn a_backend_that_takes_clients_without_a_certificate_proves_nothing() {
     let Some(scratch) = pairs() else { return };
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = own_port();
     // Any leaf is named by who does not look at one.
     let new = scratch.fingerprint("new.pem");
     let body = format!("{{\"leaf\": {{\"sha256\": \"{new}\"}}}}");

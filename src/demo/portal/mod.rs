@@ -5,7 +5,6 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::{
@@ -21,7 +20,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 
-use crate::error::{On as _, Result};
+use super::port::Port;
+use crate::error::Result;
 
 mod login;
 mod serve;
@@ -52,7 +52,7 @@ pub(super) struct Counts {
 #[derive(Debug)]
 pub struct Portal {
     dir: PathBuf,
-    port: u16,
+    port: Port,
     inner: Mutex<Inner>,
     counts: Arc<Counts>,
 }
@@ -73,12 +73,9 @@ impl Portal {
     /// # Errors
     /// [`crate::error::Error::Io`] where there is no port for it.
     pub fn start(dir: &Path) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).on("bind", "a port")?;
-        let port = listener.local_addr().on("bind", "a port")?.port();
-        drop(listener);
         let portal = Self {
             dir: dir.to_owned(),
-            port,
+            port: Port::hold()?,
             inner: Mutex::default(),
             counts: Arc::default(),
         };
@@ -88,8 +85,8 @@ impl Portal {
 
     /// Returns its port on 127.0.0.1.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
+    pub const fn port(&self) -> u16 {
+        self.port.number()
     }
 
     /// Changes how it behaves from now on.
@@ -144,7 +141,7 @@ impl Portal {
         match config {
             Ok(config) => {
                 inner.loaded = Some(Arc::clone(&config));
-                let (port, delay) = (self.port, inner.ways.delay);
+                let (port, delay) = (self.port(), inner.ways.delay);
                 let counts = Arc::clone(&self.counts);
                 inner.serving = Some(serve::Serving::start(port, delay, config, counts)?);
             }

@@ -126,7 +126,9 @@ pub(crate) enum Command {
 
 The script of --emit-script is for an operator to read and to run without
 certroll: it names keys and passwords by their files, goes back where something
-fails, and says in its head what it does not do. It replaces no file.
+fails, and says in its head what it does not do. It replaces no file. What it
+places and is in no file that was named comes in FILE.files beside it. Of a
+rotation it does the phase that is planned.
 
 Exits with 0 if there is nothing to do, 5 if there are differences, 2 or 1 if a
 fatal finding stands in the way.")]

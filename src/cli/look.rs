@@ -19,7 +19,7 @@ use crate::{
     prepare,
     receipt::{Outcome, Receipt},
     rollouts::Request,
-    script::script,
+    script::{Beside, script},
     source::{self, Files},
     watch,
 };
@@ -246,10 +246,16 @@ fn emit(
     path: &str,
     printer: &Printer,
 ) -> Result<()> {
-    let why_not = if prepared.plan.is_blocked() {
+    let plan = &prepared.plan;
+    let noted = plan.phase.is_some() && plan.changes.is_empty() && plan.far.is_empty();
+    let why_not = if plan.is_blocked() {
         Some("a finding is in the way")
+    } else if plan.is_empty() {
+        Some("there is nothing to do")
+    } else if noted && plan.owed.is_empty() {
+        Some("every phase is done on this host; `certroll apply` proves that, and remembers it")
     } else {
-        prepared.plan.is_empty().then_some("there is nothing to do")
+        None
     };
     if let Some(why_not) = why_not {
         printer.warning(&format!("no script was written to {path}: {why_not}"));
@@ -264,8 +270,19 @@ fn emit(
         let bytes = host.read_input(&name)?;
         files.push(Input { name, bytes });
     }
-    let text = script(&prepared.plan, &prepared.keep.far, &files)?;
-    super::write_new(host, path, text.as_bytes(), 0o700, "give another name")
+    let dir = format!("{path}.files");
+    let beside = Beside::new(host.whole(&dir)?, &host.random()?);
+    let script = script(plan, &prepared.keep.far, &files, beside)?;
+    let (text, hint) = (script.text.as_bytes(), "give another name");
+    if script.files.is_empty() {
+        return super::write_new(host, path, text, 0o700, hint);
+    }
+    let needs = (dir.as_str(), script.files.as_slice());
+    super::taken(host.write_new_with(path, text, 0o700, needs), hint)?;
+    printer.progress(&format!(
+        "{path} was written, and what it needs to {dir}, keys and passwords too: remove that once it is done"
+    ));
+    Ok(())
 }
 
 /// Returns the receipt of a run that had nothing to do.

@@ -161,14 +161,20 @@ fn run(host: &mut dyn Host, cli: &Cli, printer: &Printer) -> Result<ExitCode> {
 /// # Errors
 /// [`Error::Usage`] where something is there, and as [`Host::write_new`].
 fn write_new(host: &dyn Host, path: &str, bytes: &[u8], mode: u32, hint: &str) -> Result<()> {
-    host.write_new(path, bytes, mode)
-        .map_err(|error| match error {
-            Error::Io { source, .. } if source.kind() == ErrorKind::AlreadyExists => Error::Usage {
+    taken(host.write_new(path, bytes, mode), hint)
+}
+
+/// Says of a file that was to be new that something is there; `hint` is for that.
+fn taken(written: Result<()>, hint: &str) -> Result<()> {
+    written.map_err(|error| match error {
+        Error::Io { source, path, .. } if source.kind() == ErrorKind::AlreadyExists => {
+            Error::Usage {
                 message: format!("`{path}` is there already"),
                 hint: hint.to_owned(),
-            },
-            error => error,
-        })
+            }
+        }
+        error => error,
+    })
 }
 
 /// Says that nothing is known of a name, and what is.

@@ -7,7 +7,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, On as _, Result},
     hello::Answer,
     state::{Bytes, HostPath, State},
 };
@@ -320,6 +320,22 @@ pub trait Host: Tree {
     /// # Errors
     /// [`Error::Io`] where something is, and as there.
     fn write_new(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()>;
+
+    /// Writes a file as [`Host::write_new`] does, and before it a directory of files that it needs, for their owner alone
+    /// (0700, 0600): all of them or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where something is at either path, and as there.
+    fn write_new_with(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        mode: u32,
+        needs: (&str, &[(String, Bytes)]),
+    ) -> Result<()> {
+        let _ = (bytes, mode, needs);
+        Err(std::io::Error::from(std::io::ErrorKind::ReadOnlyFilesystem)).on("write", path)
+    }
 }
 
 fn no_wire(dial: &Dial) -> Error {

@@ -75,7 +75,8 @@ pub(super) fn assemble(
         made,
     )?);
     let live = host.is_live();
-    let (mut promises, mut baseline) = looked(host, &goal.want, desired.probes, desired.steady);
+    let aim = (&goal.want, goal.pair.as_ref());
+    let (mut promises, mut baseline) = looked(host, aim, desired.probes, desired.steady);
     promises.extend(far.promises);
     baseline.extend(far.baseline);
     findings.extend(far.findings);
@@ -184,7 +185,7 @@ fn moves(
 /// Says what each probe must see, and looks where anything can be asked; what is `steady` must see what it sees now.
 fn looked(
     host: &dyn Host,
-    served: &Want,
+    (served, hand): (&Want, Option<&Identity>),
     probes: Vec<Probe>,
     steady: Vec<Probe>,
 ) -> (Vec<Promise>, Vec<Observation>) {
@@ -200,7 +201,7 @@ fn looked(
     if !host.is_live() {
         return (promises, Vec::new());
     }
-    let look = |promise: &Promise| probe::observe(host, &promise.probe);
+    let look = |promise: &Promise| probe::observe_with(host, &promise.probe, hand);
     let mut baseline: Vec<Observation> = promises.iter().map(look).collect();
     for probe in steady {
         let seen = probe::observe(host, &probe);

@@ -26,8 +26,13 @@ pub struct Called {
     pub said: String,
 }
 
-/// Calls every address; none for a probe of another sort.
-pub(super) fn observe(host: &dyn Host, probe: &Probe, limit: Duration) -> Vec<Called> {
+/// Calls every address, with the identity at `hand` where it is the one to show; none for a probe of another sort.
+pub(super) fn observe(
+    host: &dyn Host,
+    probe: &Probe,
+    hand: Option<&Identity>,
+    limit: Duration,
+) -> Vec<Called> {
     let Probe::Call {
         protocol,
         name,
@@ -39,7 +44,7 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe, limit: Duration) -> Vec<Ca
     else {
         return Vec::new();
     };
-    let client = client(host, shows);
+    let client = client(host, shows, hand);
     let call = |address| {
         let address = SocketAddr::new(address, *port);
         let (taken, said) = match &client {
@@ -62,11 +67,19 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe, limit: Duration) -> Vec<Ca
 }
 
 /// Finds the identity to show, or says why there is none.
-fn client(host: &dyn Host, shows: &Shows) -> Result<Option<Arc<Identity>>, String> {
+fn client(
+    host: &dyn Host,
+    shows: &Shows,
+    hand: Option<&Identity>,
+) -> Result<Option<Arc<Identity>>, String> {
+    let at_hand = |leaf: &str| hand.filter(|identity| identity.fingerprint() == leaf);
     let found = match shows {
         Shows::Nothing => return Ok(None),
         Shows::Files { cert, key } => super::read(host, &[cert, key]),
-        Shows::Identity { leaf } => kept(host, leaf).map_err(|error| error.to_string())?,
+        Shows::Identity { leaf } => match at_hand(leaf) {
+            Some(identity) => Some(identity.clone()),
+            None => kept(host, leaf).map_err(|error| error.to_string())?,
+        },
     };
     match found.filter(|identity| identity.key.is_some()) {
         Some(identity) => Ok(Some(Arc::new(identity))),

@@ -51,7 +51,7 @@ pub(super) fn observe(host: &dyn Host, probe: &Probe) -> String {
 }
 
 /// How the observation of a call begins whose backend named a leaf: the rest is its SHA-256, lower hex.
-pub(super) const SEEN: &str = "seen ";
+pub(crate) const SEEN: &str = "seen ";
 
 /// Says which leaf the backend behind a path saw, if it refuses a client that shows none; else what it does instead.
 fn seen(host: &dyn Host, backend: &str, body: &str) -> String {

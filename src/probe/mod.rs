@@ -40,6 +40,7 @@ pub use certificate::{Details, details};
 pub use clients::Opinion;
 pub use defaults::settled;
 pub(crate) use defaults::{Defaults, read, served};
+pub(crate) use http::SEEN;
 pub use judge::judge;
 pub use lookup::lookup_in_hosts;
 pub use prove::prove;
@@ -154,9 +155,18 @@ impl Verdict {
 /// Looks once. What cannot be seen is part of the observation, never an error.
 #[must_use]
 pub fn observe(host: &dyn Host, probe: &Probe) -> Observation {
+    observe_with(host, probe, None)
+}
+
+/// Looks once, with an identity at hand that no generation keeps yet.
+pub(crate) fn observe_with(
+    host: &dyn Host,
+    probe: &Probe,
+    hand: Option<&crate::identity::Identity>,
+) -> Observation {
     match probe {
         Probe::Tls { .. } => Observation::Tls(tls::observe(host, probe, tls::LIMIT)),
-        Probe::Call { .. } => Observation::Call(call::observe(host, probe, tls::LIMIT)),
+        Probe::Call { .. } => Observation::Call(call::observe(host, probe, hand, tls::LIMIT)),
         Probe::Lookup { name, .. } => Observation::Lookup(lookup::observe(host, name)),
         Probe::Readable { paths, by } => Observation::Readable(readable::observe(host, paths, by)),
         Probe::Http { .. } => Observation::Http(http::observe(host, probe)),

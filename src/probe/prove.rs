@@ -110,7 +110,7 @@ fn look(
     let limit = tls::LIMIT.min(left.max(Duration::from_secs(1)));
     let found = match probe {
         Probe::Tls { .. } => Observation::Tls(tls::observe(host, probe, limit)),
-        Probe::Call { .. } => Observation::Call(call::observe(host, probe, limit)),
+        Probe::Call { .. } => Observation::Call(call::observe(host, probe, None, limit)),
         Probe::Lookup { .. } | Probe::Readable { .. } | Probe::Http { .. } => observe(host, probe),
     };
     let nothing = match probe {

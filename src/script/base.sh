@@ -17,9 +17,11 @@ pair() {
     fi
 }
 
-# leaf_at ADDRESS [NAME]: takes the leaf that is presented there, by a whole handshake.
+# leaf_at ADDRESS [NAME]: takes the leaf that is presented there by who signed the handshake with its key. One that then refuses a
+# client without a certificate has shown that, too.
 leaf_at() {
-    timeout 10 openssl s_client -connect "$1" ${2:+-servername "$2"} </dev/null >"$work/seen" 2>/dev/null || return 1
+    timeout 10 openssl s_client -state -connect "$1" ${2:+-servername "$2"} </dev/null >"$work/seen" 2>"$work/states" ||
+        grep -qE 'read server (key exchange|certificate verify)' "$work/states" || return 1
     openssl x509 -in "$work/seen" -out "$work/leaf.pem" 2>/dev/null
 }
 

@@ -12,6 +12,16 @@ plain() {
     return 1
 }
 
+# digest FILE: SHA-256 of the salt, which has nobody guess what is short and secret, and of the file behind it.
+digest() { cat "$salt" "$1" | sha256sum | cut -d ' ' -f 1; }
+
+# same DIGEST FILE: it is what the plan saw, or what came with this script.
+same() {
+    if [ "$(digest "$2")" = "$1" ]; then return 0; fi
+    say "error: $2 is not what the plan saw: plan again"
+    return 1
+}
+
 # place SOURCE FILE OWNER MODE: beside it, then over it by one rename.
 place() {
     say "placing $2"

@@ -2,7 +2,12 @@
 
 use super::{Line, Scribe, file_of, refused};
 use crate::{
-    error::Result, host::Command, identity::Input, render::shell_word, service, state::State,
+    error::Result,
+    host::Command,
+    plan::Change,
+    render::shell_word,
+    service,
+    state::{Attrs, Bytes, State},
 };
 
 impl Scribe<'_> {
@@ -31,44 +36,52 @@ impl Scribe<'_> {
 
     fn placed(&mut self) -> Result<Vec<String>> {
         let (mut places, mut back) = (Vec::new(), Vec::new());
-        let mut parts: Vec<&Input> = Vec::new();
-        for change in &self.plan.changes {
+        let sources = self.sources()?;
+        for (change, source) in self.plan.changes.iter().zip(&sources) {
             let path = shell_word(change.path.as_str());
-            let is_store = change.kind == "keystore";
-            let own = file_of(change).filter(|_| change.identity && !is_store);
-            let Some((bytes, attrs)) = own else {
-                let why = format!(
-                    "it sets `{}` ({}), which is no file of the identity",
-                    change.path, change.kind
-                );
-                let hint = if is_store {
-                    "`certroll keystore new FILE --cert CERT --key KEY` makes one of the pair, and says the keytool line that imports it"
-                } else {
-                    "`certroll apply` does it; or leave that setting or profile out"
-                };
-                return Err(refused(&why, hint));
-            };
-            let file = self.file(bytes, &format!("what goes to `{}`", change.path))?;
-            parts.push(file);
+            let (bytes, attrs, before) = fit(change)?;
             self.check.push(format!("free {path}\"$new\""));
-            if change.before == State::Absent {
-                self.check.push(format!("free {path}"));
-                back.push(format!("rm -f {path} {path}\"$new\""));
-            } else {
+            if let Some(before) = before {
+                let digest = self.beside.digest(before);
                 self.check.push(format!("plain {path}"));
                 self.check.push(format!("free {path}\"$kept\""));
+                self.check.push(format!("same {digest} {path}"));
                 let copy = format!("cp -p {path} {path}\"$kept\"");
                 self.forward.push(Line::Step(copy));
                 back.push(format!("restore {path}"));
+            } else {
+                self.check.push(format!("free {path}"));
+                back.push(format!("rm -f {path} {path}\"$new\""));
+            }
+            let (source, is_ours) = source;
+            if *is_ours {
+                let digest = self.beside.digest(bytes);
+                self.check.push(format!("same {digest} {source}"));
             }
             let (owner, mode) = (format!("{}:{}", attrs.uid, attrs.gid), attrs.mode);
-            let source = shell_word(&file.name);
             places.push(format!("place {source} {path} {owner} {mode:04o}"));
         }
-        self.pairs(&parts)?;
         self.forward.push(Line::Plain("begun=yes".to_owned()));
         self.forward.extend(places.into_iter().map(Line::Step));
         Ok(back)
+    }
+
+    /// Returns the file, as a word, that each change is placed from, and whether it is beside the script: what is no file of
+    /// the caller's as it stands.
+    fn sources(&mut self) -> Result<Vec<(String, bool)>> {
+        let (mut sources, mut parts) = (Vec::new(), Vec::new());
+        for change in &self.plan.changes {
+            let (bytes, ..) = fit(change)?;
+            if let Some(file) = self.named(bytes)?.filter(|_| change.identity) {
+                parts.push(file);
+                sources.push((shell_word(&file.name), false));
+                continue;
+            }
+            let name = self.beside.add(change.path.name(), bytes);
+            sources.push((format!("\"$beside\"/{}", shell_word(&name)), true));
+        }
+        self.pairs(&parts)?;
+        Ok(sources)
     }
 
     /// Config tests, and what tells the services.
@@ -98,6 +111,10 @@ impl Scribe<'_> {
         let replaced = changes.filter(|change| change.before != State::Absent);
         let kept = replaced.map(|change| format!(" {}\"$kept\"", shell_word(change.path.as_str())));
         let kept: Vec<String> = kept.collect();
+        if !self.beside.is_empty() {
+            let tell = "say \"what was placed is in $beside, keys and passwords too, until you remove it\"";
+            self.forward.push(Line::Plain(tell.to_owned()));
+        }
         if kept.is_empty() {
             return;
         }
@@ -108,6 +125,15 @@ impl Scribe<'_> {
         self.back.push(Line::Plain(forget));
         self.forward.push(Line::Plain(tell));
     }
+}
+
+/// Takes a change that a script can make.
+fn fit(change: &Change) -> Result<(&Bytes, &Attrs, Option<&Bytes>)> {
+    file_of(change).map_err(|what| {
+        let why = format!("for `{}` ({}) it {what}", change.path, change.kind);
+        let hint = "`certroll apply` does it; or leave that setting or profile out";
+        refused(&why, hint)
+    })
 }
 
 /// The limit of a command and the command, quoted.

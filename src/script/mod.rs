@@ -1,7 +1,8 @@
 //! A plan as a script of the platform's own commands, for operators who may run openssl and curl and no program of ours.
 //!
 //! It is made from values: the plan, what its requests carry, and the caller's files. Keys and passwords stand in it by the
-//! paths of their files. What only certroll can do for certain is refused, and not left out.
+//! paths of their files; what is placed and is in no file of the caller's comes in a directory beside it. What only certroll
+//! can do for certain is refused, and not left out.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +15,25 @@ use crate::{
     state::{Attrs, Bytes, Content, State},
 };
 
+mod beside;
+mod call;
 mod far;
 mod local;
 mod proof;
 mod text;
 mod values;
 
+pub use beside::Beside;
 use text::{Line, plain};
+
+/// A script, and the files that it needs beside those of the caller.
+#[derive(Debug)]
+pub struct Script {
+    /// Its text.
+    pub text: String,
+    /// What goes to the directory beside it, by name; nothing where it needs none.
+    pub files: Vec<(String, Bytes)>,
+}
 
 /// What a script is made of.
 #[derive(Debug)]
@@ -30,6 +43,8 @@ struct Scribe<'a> {
     sent: &'a [(String, Bytes)],
     /// The caller's files.
     files: &'a [Input],
+    /// The directory beside the script.
+    beside: Beside,
     /// Before anything is changed.
     check: Vec<String>,
     /// The way forward.
@@ -44,27 +59,32 @@ struct Scribe<'a> {
     reads: Vec<String>,
     /// What tells services.
     tell: Vec<Line>,
+    /// Whether something proves it.
+    proved: bool,
 }
 
 /// Writes a plan that is not blocked as a script for a POSIX shell.
 ///
-/// `sent` is what its requests carry, by name; `files` are those of the caller's that may hold parts of an identity.
+/// `sent` is what its requests carry, by name; `files` are those of the caller's that may hold parts of an identity; `beside`
+/// is the directory for what is in none of them.
 ///
 /// # Errors
-/// [`Error::Usage`] where the plan does what no such script can do for certain, or a part of an identity is in no file of
-/// its own.
-pub fn script(plan: &Plan, sent: &[(String, Bytes)], files: &[Input]) -> Result<String> {
+/// [`Error::Usage`] where the plan does what no such script can do for certain, or a part of an identity that is sent is in
+/// no file of its own.
+pub fn script(
+    plan: &Plan,
+    sent: &[(String, Bytes)],
+    files: &[Input],
+    beside: Beside,
+) -> Result<Script> {
     if !plan.live {
         return Err(refused("it is for another root", "leave `--root` out"));
-    }
-    if let Some(phase) = &plan.phase {
-        let why = format!("it is one phase of a rotation, {}", phase.title());
-        return Err(refused(&why, "`certroll apply` goes through all of them"));
     }
     let mut scribe = Scribe {
         plan,
         sent,
         files,
+        beside,
         check: Vec::new(),
         forward: Vec::new(),
         back: Vec::new(),
@@ -72,6 +92,7 @@ pub fn script(plan: &Plan, sent: &[(String, Bytes)], files: &[Input]) -> Result<
         logins: Vec::new(),
         reads: Vec::new(),
         tell: Vec::new(),
+        proved: true,
     };
     let local = scribe.local()?;
     scribe.proofs(0)?;
@@ -81,7 +102,10 @@ pub fn script(plan: &Plan, sent: &[(String, Bytes)], files: &[Input]) -> Result<
     scribe.unchanged()?;
     scribe.baseline()?;
     scribe.left();
-    Ok(scribe.text())
+    Ok(Script {
+        text: scribe.text(),
+        files: scribe.beside.into_files(),
+    })
 }
 
 fn refused(why: &str, hint: &str) -> Error {
@@ -92,25 +116,22 @@ fn refused(why: &str, hint: &str) -> Error {
 }
 
 impl<'a> Scribe<'a> {
+    /// Returns the file of the caller's that holds exactly this, where there is one.
+    fn named(&self, bytes: &Bytes) -> Result<Option<&'a Input>> {
+        let found = self.files.iter().find(|file| file.bytes == *bytes);
+        found.map(from_root).transpose()
+    }
+
     /// Returns the file of the caller's that holds exactly this.
     fn file(&self, bytes: &Bytes, what: &str) -> Result<&'a Input> {
-        let found = self.files.iter().find(|file| file.bytes == *bytes);
-        let file = found.ok_or_else(|| {
+        self.named(bytes)?.ok_or_else(|| {
             let hint = if holds_key(bytes) {
                 "write the key as it is placed, and name that: `openssl pkey -in KEY -out FILE`, then `--key` (`--previous-key`)"
             } else {
                 "write leaf and chain, and nothing else, to one file, and name that: `--cert` (`--previous-cert`)"
             };
             refused(&format!("no file that was named is exactly {what}"), hint)
-        })?;
-        if !file.name.starts_with('/') || file.name.contains(|c: char| c.is_control()) {
-            let why = format!("`{}` is no plain path from `/`", file.name.escape_debug());
-            return Err(refused(
-                &why,
-                "name the file from `/`: a script runs anywhere",
-            ));
-        }
-        Ok(file)
+        })
     }
 
     /// Has it checked that the parts of one identity are still in their files.
@@ -135,21 +156,43 @@ impl<'a> Scribe<'a> {
     }
 }
 
-/// Returns what a change puts in place, where it does no more than that.
-fn file_of(change: &Change) -> Option<(&Bytes, &Attrs)> {
-    let State::Present { content, attrs } = &change.after else {
-        return None;
-    };
-    let simple = matches!(
-        change.before,
-        State::Absent
-            | State::Present {
-                content: Content::File(_),
-                ..
-            }
-    );
-    match content {
-        Content::File(bytes) if simple && !change.in_place => Some((bytes, attrs)),
-        Content::File(_) | Content::Link(_) | Content::Dir | Content::Other => None,
+/// Takes a file of the caller's that a script can name.
+fn from_root(file: &Input) -> Result<&Input> {
+    if file.name.starts_with('/') && !file.name.contains(|c: char| c.is_control()) {
+        return Ok(file);
     }
+    let why = format!("`{}` is no plain path from `/`", file.name.escape_debug());
+    let hint = "name the file from `/`: a script runs anywhere";
+    Err(refused(&why, hint))
+}
+
+/// Returns what a change puts in place and what was there, where it does no more than that; else what it does.
+fn file_of(change: &Change) -> Result<(&Bytes, &Attrs, Option<&Bytes>), &'static str> {
+    let (content, attrs) = match &change.after {
+        State::Present { content, attrs } => (content, attrs),
+        State::Absent => return Err("takes it away"),
+    };
+    let Content::File(bytes) = content else {
+        return Err(match content {
+            Content::Link(_) => "makes a link",
+            Content::Dir => "makes a directory",
+            Content::File(_) | Content::Other => "makes something else than a file",
+        });
+    };
+    let before = match &change.before {
+        State::Absent => None,
+        State::Present { content, .. } => match content {
+            Content::File(before) => Some(before),
+            Content::Link(_) | Content::Dir | Content::Other => {
+                return Err("replaces something else than a file");
+            }
+        },
+    };
+    if change.in_place {
+        return Err("writes it through its inode, since something is mounted on it");
+    }
+    if Some(&change.staging) != change.path.parent().as_ref() {
+        return Err("may leave nothing beside it, since another program takes what is there");
+    }
+    Ok((bytes, attrs, before))
 }

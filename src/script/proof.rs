@@ -45,7 +45,10 @@ impl Scribe<'_> {
             }
         }
         let proves = |line: &Line| matches!(line, Line::Step(step) if step.starts_with("await "));
-        if !self.forward.iter().any(proves) {
+        self.proved = self.forward.iter().any(proves);
+        // The first phase of a rotation brings trust alone, which nobody may be there to show.
+        let may_wait = plan.phase.as_ref().is_some_and(|phase| phase.at == 0);
+        if !self.proved && !may_wait {
             return Err(refused(
                 "nothing would prove it",
                 "`certroll apply` says what it cannot prove",
@@ -58,22 +61,7 @@ impl Scribe<'_> {
     pub(super) fn baseline(&mut self) -> Result<()> {
         let plan = self.plan;
         for (promise, before) in plan.promises.iter().zip(&plan.baseline) {
-            let probe = &promise.probe;
-            let was = |end: &Endpoint| {
-                let leaf = &end.presented.as_ref()?.leaf;
-                Some(presents("presents", leaf, end, probe))
-            };
-            let lines = match before {
-                Observation::Tls(ends) => ends.iter().filter_map(was).collect(),
-                Observation::Http(was) if is_answer(was) => {
-                    self.answers(probe, std::slice::from_ref(was))?
-                }
-                Observation::Call(_)
-                | Observation::Http(_)
-                | Observation::Lookup(_)
-                | Observation::Readable(_) => Vec::new(),
-            };
-            for line in lines {
+            for line in self.as_before(&promise.probe, before)? {
                 if !self.back.contains(&line) {
                     self.back.push(line);
                 }
@@ -81,6 +69,30 @@ impl Scribe<'_> {
         }
         self.forget_copies();
         Ok(())
+    }
+
+    /// Has it proved that a probe sees what it saw before; what showed nothing then proves nothing.
+    fn as_before(&mut self, probe: &Probe, before: &Observation) -> Result<Vec<Line>> {
+        let was = |end: &Endpoint| {
+            let leaf = &end.presented.as_ref()?.leaf;
+            Some(presents("presents", leaf, end, probe))
+        };
+        match before {
+            Observation::Tls(ends) => Ok(ends.iter().filter_map(was).collect()),
+            Observation::Call(calls) if calls.iter().any(|call| call.taken.is_some()) => {
+                self.call(probe, calls, |call| call.taken)
+            }
+            Observation::Http(was) if is_answer(was) => {
+                self.answers(probe, std::slice::from_ref(was))
+            }
+            Observation::Http(was) => match was.strip_prefix(probe::SEEN) {
+                Some(leaf) => self.seen(probe, leaf),
+                None => Ok(Vec::new()),
+            },
+            Observation::Call(_) | Observation::Lookup(_) | Observation::Readable(_) => {
+                Ok(Vec::new())
+            }
+        }
     }
 
     fn proof(&mut self, promise: &Promise, before: &Observation) -> Result<Vec<Line>> {
@@ -97,12 +109,26 @@ impl Scribe<'_> {
                     .map(|end| presents("presents", leaf, end, &promise.probe))
                     .collect())
             }
+            (Probe::Tls { .. }, Want::Baseline(before), _) => {
+                self.as_before(&promise.probe, before)
+            }
+            (Probe::Call { .. }, Want::Call(taken), Observation::Call(calls)) => {
+                self.call(&promise.probe, calls, |_| Some(*taken))
+            }
+            (
+                Probe::Http {
+                    seen_by: Some(_), ..
+                },
+                Want::Leaf { leaf, .. },
+                _,
+            ) => self.seen(&promise.probe, leaf),
             (Probe::Tls { .. }, Want::Other(leaf), Observation::Tls(ends)) => {
                 let other = |end| presents("presents_other", leaf, end, &promise.probe);
                 Ok(ends.iter().map(other).collect())
             }
             (
                 Probe::Http {
+                    seen_by: None,
                     lacks: None,
                     tells: None,
                     ..

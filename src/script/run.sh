@@ -9,7 +9,7 @@ if ! check; then
     exit 1
 fi
 if forward; then
-    say 'done: everything is in force and proved'
+    say "done: $reached"
     exit 0
 fi
 trap '' HUP INT TERM

@@ -15,7 +15,7 @@ fn refused(scratch: &Scratch, pair: &str, body: &str, says: &str) {
 }
 
 #[test]
-fn a_plan_that_does_more_than_files_of_the_identity_commands_and_requests_gives_no_script() {
+fn a_plan_that_does_more_than_files_commands_and_requests_gives_no_script() {
     if !rustix::process::geteuid().is_root() {
         skip("only root plans for this host");
         return;
@@ -23,45 +23,33 @@ fn a_plan_that_does_more_than_files_of_the_identity_commands_and_requests_gives_
     let scratch = Scratch::new();
     scratch.mint("site", "localhost");
     scratch.file("P/own/a.tera", "plain text\n");
-    scratch.sh("openssl pkey -in site.key -traditional -out old.key; cp site.pem old.pem");
     let dir = scratch.text("tls");
     scratch.dir("tls");
-    scratch.file("tls/pw", "changeit\n");
-    scratch.mode("tls/pw", 0o600);
+    scratch.dir("tls/swept");
     let site = scratch.text("site");
     let key = format!("resources: [{{kind: pem, path: {dir}/a.key, form: key}}]");
     for (pair, body, says) in [
         (
             &site,
-            format!("resources: [{{kind: template, path: {dir}/a.conf, from: a.tera}}]"),
-            "a.conf` (template), which is no file of the identity",
-        ),
-        (
-            &site,
             format!("resources: [{{kind: link, path: {dir}/a, to: {dir}/b}}]"),
-            "a` (link), which is no file of the identity",
-        ),
-        (
-            &site,
-            format!(
-                "resources: [{{kind: keystore, path: {dir}/a.p12, alias: a, password_file: {dir}/pw}}]"
-            ),
-            "hint: `certroll keystore new FILE",
+            "a` (link) it makes a link",
         ),
         (
             &site,
             format!("resources: [{{kind: pem, path: {dir}/new/a.key, form: key}}]"),
-            "new` (directory), which is no file of the identity",
+            "new` (directory) it makes a directory",
         ),
         (
             &site,
-            format!("resources: [{{kind: pem, path: {dir}/a.pem, form: bundle}}]"),
-            "no file that was named is exactly what goes to",
+            format!(
+                "resources: [{{kind: template, path: {dir}/swept/a.conf, from: a.tera, swept: {dir}/swept}}]"
+            ),
+            "a.conf` (template) it may leave nothing beside it",
         ),
         (
-            &scratch.text("old"),
-            key.clone(),
-            "hint: write the key as it is placed",
+            &site,
+            format!("resources: [{{kind: template, path: {dir}/a.conf, from: a.tera}}]"),
+            "nothing would prove it",
         ),
         (
             &"site".to_owned(),

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeSet,
     fs::{File, OpenOptions},
     io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
 };
 
 use rustix::io::Errno;
@@ -84,6 +84,29 @@ pub(super) fn write_new(path: &str, bytes: &[u8], mode: u32) -> Result<()> {
         std::fs::hard_link(staged, path)?;
         std::fs::remove_file(staged)
     })
+}
+
+/// Writes a directory of files, and then a file of a mode that needs them, where neither is; all of it or nothing.
+pub(super) fn write_new_with(
+    path: &str,
+    bytes: &[u8],
+    mode: u32,
+    (dir, files): (&str, &[(String, Bytes)]),
+) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(dir)
+        .on("create", dir)?;
+    let written = files
+        .iter()
+        .try_for_each(|(name, bytes)| write_new(&format!("{dir}/{name}"), bytes.reveal(), 0o600))
+        .and_then(|()| File::open(dir).and_then(|d| d.sync_all()).on("write", dir))
+        .and_then(|()| write_new(path, bytes, mode));
+    if written.is_err() {
+        // Best effort: it is ours and new, and the error below is what matters.
+        drop(std::fs::remove_dir_all(dir));
+    }
+    written
 }
 
 /// Writes a file beside where it goes, syncs it, and puts it in its place.

@@ -440,4 +440,14 @@ impl Host for SystemHost {
     fn write_new(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
         callers::write_new(path, bytes, mode)
     }
+
+    fn write_new_with(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        mode: u32,
+        needs: (&str, &[(String, Bytes)]),
+    ) -> Result<()> {
+        callers::write_new_with(path, bytes, mode, needs)
+    }
 }

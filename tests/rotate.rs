@@ -9,6 +9,8 @@
 #[path = "rotate/calls.rs"]
 mod calls;
 mod common;
+#[path = "common/emitted.rs"]
+mod emitted;
 #[path = "common/nginx.rs"]
 mod nginx;
 #[path = "rotate/pair.rs"]
@@ -17,5 +19,7 @@ mod pair;
 mod phases;
 #[path = "rotate/profile.rs"]
 mod profile;
+#[path = "rotate/script.rs"]
+mod script;
 #[path = "rotate/stores.rs"]
 mod stores;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Line, Scribe, from_root, refused};
+use super::{Line, Scribe, from_root, plain, refused};
 use crate::{
     desired::{Probe, Shows},
     error::Result,
@@ -57,6 +57,7 @@ impl Scribe<'_> {
             logins,
             accept,
             seen_by: Some(backend),
+            hint,
             ..
         } = probe
         else {
@@ -76,7 +77,11 @@ impl Scribe<'_> {
         let (peer, path) = (shell_word(peer), shell_word(path));
         let (to, name) = (shell_word(backend), server_name(&behind.name));
         let step = format!("await sees {leaf} {peer} {path} {logins} {to} {name}");
-        Ok(vec![Line::Step(step)])
+        let hint = hint
+            .iter()
+            .map(|hint| format!("# Where it is in vain: {}", plain(hint)));
+        let lines = hint.map(Line::Plain);
+        Ok(lines.chain([Line::Step(step)]).collect())
     }
 
     /// Returns the files of what a call shows, as words: certificate, key, and the chain where that is apart.

@@ -22,6 +22,9 @@ same() {
     return 1
 }
 
+# keep FILE: a copy of it, whole or not at all, whenever this is killed.
+keep() { cp -p "$1" "$1$new" && mv -f "$1$new" "$1$kept"; }
+
 # place SOURCE FILE OWNER MODE: beside it, then over it by one rename.
 place() {
     say "placing $2"

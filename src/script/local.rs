@@ -46,8 +46,7 @@ impl Scribe<'_> {
                 self.check.push(format!("plain {path}"));
                 self.check.push(format!("free {path}\"$kept\""));
                 self.check.push(format!("same {digest} {path}"));
-                let copy = format!("cp -p {path} {path}\"$kept\"");
-                self.forward.push(Line::Step(copy));
+                self.forward.push(Line::Step(format!("keep {path}")));
                 back.push(format!("restore {path}"));
             } else {
                 self.check.push(format!("free {path}"));

@@ -257,10 +257,13 @@ fn files_of_this_host_and_an_appliance_go_back_together_and_forth_together() {
     let dir = site.scratch.text("tls");
     site.scratch.file("tls/site.pem", "before\n");
     let body = format!(
-        "resources: [{{kind: pem, path: {dir}/site.pem, form: fullchain}}, {{kind: pem, path: {dir}/site.key, form: key}}]\n\
+        "resources: [{{kind: pem, path: {dir}/site.pem, form: fullchain}}, {{kind: pem, path: {dir}/site.key, form: key}}, \
+         {{kind: pem, path: {dir}/both.pem, form: bundle}}, {{kind: template, path: {dir}/a.conf, from: a.tera, mode: \"0640\"}}]\n\
          deadline: 8\n"
     );
     site.scratch.profile("local", &body);
+    site.scratch
+        .file("P/local/a.tera", "of {{ identity.name }}\n");
     emit(&site, &format!("--profile local {}", previous(&site))).exits(5);
     site.appliance.fault(Fault::NeverSwitches);
     run(&site.scratch, "script").exits(3);
@@ -277,6 +280,18 @@ fn files_of_this_host_and_an_appliance_go_back_together_and_forth_together() {
             site.scratch.read(name)
         );
     }
+    // Neither is a file that was named.
+    let both = ["site.key", "site.pem"].map(|name| site.scratch.read(name));
+    assert_eq!(site.scratch.read("tls/both.pem"), both.concat());
+    assert_eq!(
+        site.scratch.sh("stat -c %a tls/a.conf tls/both.pem"),
+        "640\n600\n"
+    );
+    assert!(site.scratch.read("tls/a.conf").starts_with("of "));
+    assert_eq!(
+        site.scratch.sh("ls script.files"),
+        "1-both.pem\n2-a.conf\nsalt\n"
+    );
     assert!(
         ran.err.contains("keys too, until you remove it: "),
         "{ran:#?}"

@@ -24,5 +24,7 @@ mod portal;
 mod refused;
 #[path = "appliance/site.rs"]
 mod site;
+#[path = "script/unsigned.rs"]
+mod unsigned;
 
 use emitted::{is_clean, run};

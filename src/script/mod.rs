@@ -18,13 +18,15 @@ use crate::{
 mod beside;
 mod call;
 mod far;
+mod head;
 mod local;
 mod proof;
 mod text;
 mod values;
 
 pub use beside::Beside;
-use text::{Line, plain};
+use head::plain;
+use text::Line;
 
 /// A script, and the files that it needs beside those of the caller.
 #[derive(Debug)]

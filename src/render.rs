@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Names under `identity` that expressions may use.
-pub const IDENTITY: &[&str] = &[
+pub const IDENTITY: [&str; 11] = [
     "name",
     "cn",
     "dns",

@@ -166,7 +166,7 @@ pub fn install(host: &dyn Host, anchor: &Certificate, pem: String) -> Result<Pla
             "-fingerprint",
             "-sha256",
         ];
-        plan.says = Says::all(vec![command(&argv)], &Leaf::of(&anchor.der));
+        plan.says = Says::all(vec![command(&argv)], &Leaf::from(anchor));
         plan.commands
             .extend(plan.says.iter().map(|says| says.command.clone()));
     }

@@ -239,7 +239,7 @@ fn names_in_expressions_filters_and_findings_are_in_the_documents() {
         |names: &[&str]| -> BTreeSet<String> { names.iter().map(|n| (*n).to_owned()).collect() };
     assert_eq!(
         keys(&text, "### Members of identity"),
-        set(render::IDENTITY)
+        set(&render::IDENTITY)
     );
     let filters: Vec<&str> = render::FILTERS.iter().map(|(name, _)| *name).collect();
     assert_eq!(keys(&text, "### Filters"), set(&filters));

@@ -89,7 +89,7 @@ fn leaf_of(pem: &str) -> Result<Leaf> {
         bytes: pem.to_owned().into(),
     };
     let (identity, _) = Identity::assemble(&[input], None)?;
-    Ok(Leaf::of(&identity.leaf.der))
+    Ok(Leaf::from(&identity.leaf))
 }
 
 /// The server, and what is rolled out to it.

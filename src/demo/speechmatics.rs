@@ -95,7 +95,7 @@ impl<'a> Story<'a> {
         let (identity, _) = crate::identity::Identity::assemble(&[input], None)?;
         let mut known = Pins::default();
         let pin = Pin {
-            leaf: Leaf::of(&identity.leaf.der),
+            leaf: Leaf::from(&identity.leaf),
             first_seen: self.host.now(),
             source: Source::Manual,
             next: None,

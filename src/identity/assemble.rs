@@ -1,6 +1,12 @@
 //! Which certificate is the leaf, which key is its own, and in which order the chain leads to its root.
 
-use super::{Identity, Input, certificate::Certificate, key::Key, locked::Locked, read};
+use super::{
+    Holds, Identity, Input, Remark,
+    certificate::Certificate,
+    key::Key,
+    locked::Locked,
+    read::{self, Contents},
+};
 use crate::{
     error::{Error, Result, backticked},
     preflight::{Finding, Severity},
@@ -11,22 +17,48 @@ use crate::{
 const MOST_CERTIFICATES: usize = 100;
 
 /// Everything the inputs hold, doubles removed, each with the index of its input.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Pool {
     certificates: Vec<(usize, Certificate)>,
     keys: Vec<(usize, Key)>,
     locked: Vec<(usize, Locked)>,
 }
 
-/// Puts an identity together; see [`Identity::assemble`].
-pub(super) fn assemble(
-    inputs: &[Input],
-    password: Option<&Bytes>,
-) -> Result<(Identity, Vec<Finding>)> {
-    let mut pool = Pool::default();
-    let (mut remarks, mut findings) = (Vec::new(), Vec::new());
-    for (at, input) in inputs.iter().enumerate() {
-        let found = read::read(input, password)?;
+/// What several inputs hold, read once.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    inputs: &'a [Input],
+    holds: Vec<Holds>,
+    pool: Pool,
+    remarks: Vec<Remark>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Parts<'a> {
+    /// Reads inputs, encrypted keys and stores with a password.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where one is empty, junk, cut off or a store that does not open.
+    pub fn read(inputs: &'a [Input], password: Option<&Bytes>) -> Result<Self> {
+        let mut parts = Self {
+            inputs,
+            holds: Vec::new(),
+            pool: Pool::default(),
+            remarks: Vec::new(),
+            findings: Vec::new(),
+        };
+        for (at, input) in inputs.iter().enumerate() {
+            parts.add(at, read::read(input, password)?);
+        }
+        Ok(parts)
+    }
+
+    fn add(&mut self, at: usize, found: Contents) {
+        let pool = &mut self.pool;
+        self.holds.push(Holds {
+            certificate: !found.certificates.is_empty(),
+            key: !found.keys.is_empty() || !found.locked.is_empty(),
+        });
         for certificate in found.certificates {
             if !pool
                 .certificates
@@ -47,25 +79,46 @@ pub(super) fn assemble(
         }
         pool.locked
             .extend(found.locked.into_iter().map(|locked| (at, locked)));
-        remarks.extend(found.remarks);
-        findings.extend(found.findings);
+        self.remarks.extend(found.remarks);
+        self.findings.extend(found.findings);
     }
-    enough(&pool, inputs)?;
 
-    let (leaf_at, own_key) = choose(&pool, inputs, &mut findings)?;
-    let key = take_key(&mut pool, own_key, inputs, leaf_at, &mut findings);
-    let order = order(&pool.certificates, leaf_at);
-    describe(&pool.certificates, &order, inputs, &mut findings);
+    /// Tells what an input holds; none where there is none of this name.
+    #[must_use]
+    pub fn hold(&self, name: &str) -> Option<Holds> {
+        let at = self.inputs.iter().position(|input| input.name == name)?;
+        self.holds.get(at).copied()
+    }
 
-    let pick = |at: &usize| pool.certificates[*at].1.clone();
-    let identity = Identity {
-        leaf: pick(&leaf_at),
-        chain: order.chain.iter().map(pick).collect(),
-        anchor: order.roots.first().map(pick),
-        key,
-        remarks,
-    };
-    Ok((identity, findings))
+    /// Puts the identity together; see [`Identity::assemble`].
+    ///
+    /// # Errors
+    /// [`Error::Input`] where no leaf is among them.
+    pub fn assemble(self) -> Result<(Identity, Vec<Finding>)> {
+        let Self {
+            inputs,
+            mut pool,
+            remarks,
+            mut findings,
+            ..
+        } = self;
+        enough(&pool, inputs)?;
+
+        let (leaf_at, own_key) = choose(&pool, inputs, &mut findings)?;
+        let key = take_key(&mut pool, own_key, inputs, leaf_at, &mut findings);
+        let order = order(&pool.certificates, leaf_at);
+        describe(&pool.certificates, &order, inputs, &mut findings);
+
+        let pick = |at: &usize| pool.certificates[*at].1.clone();
+        let identity = Identity {
+            leaf: pick(&leaf_at),
+            chain: order.chain.iter().map(pick).collect(),
+            anchor: order.roots.first().map(pick),
+            key,
+            remarks,
+        };
+        Ok((identity, findings))
+    }
 }
 
 fn names(inputs: &[Input]) -> String {

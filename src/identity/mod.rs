@@ -29,6 +29,7 @@ mod shape;
 mod signature;
 mod trust;
 
+pub use assemble::Parts;
 pub use certificate::Certificate;
 pub use findings::{Checks, NAMES, date, warning_time};
 pub use key::Key;
@@ -168,7 +169,7 @@ impl Identity {
     /// # Errors
     /// [`Error::Input`] where an input is empty, junk, cut off or a store that does not open, or no leaf is among them.
     pub fn assemble(inputs: &[Input], password: Option<&Bytes>) -> Result<(Self, Vec<Finding>)> {
-        assemble::assemble(inputs, password)
+        Parts::read(inputs, password)?.assemble()
     }
 
     /// Returns every finding that depends on the time, the needed names and the trust anchors.
@@ -284,22 +285,11 @@ impl Input {
         keys.iter().map(describe).collect::<Vec<_>>().join("; ")
     }
 
-    /// Tells what an input holds, without a password.
-    ///
-    /// # Errors
-    /// As [`Identity::assemble`]; a PKCS#12 store is taken to hold both.
-    pub fn holds(&self) -> Result<Holds> {
-        if shape::shape(self.bytes.reveal()) == shape::Shape::Store {
-            return Ok(Holds {
-                certificate: true,
-                key: true,
-            });
-        }
-        let found = read::read(self, None)?;
-        Ok(Holds {
-            certificate: !found.certificates.is_empty(),
-            key: !found.keys.is_empty() || !found.locked.is_empty(),
-        })
+    /// Tells whether a private key is in it, encrypted or not; a PKCS#12 store is taken to hold one.
+    #[must_use]
+    pub fn holds_key(&self) -> bool {
+        let holds = |found: read::Contents| !found.keys.is_empty() || !found.locked.is_empty();
+        is_store(self.bytes.reveal()) || read::read(self, None).is_ok_and(holds)
     }
 }
 

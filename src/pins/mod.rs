@@ -57,12 +57,25 @@ impl Leaf {
     /// Returns what is kept of a DER certificate.
     #[must_use]
     pub fn of(der: &[u8]) -> Self {
-        let parsed = Certificate::from_der(der).ok();
+        match Certificate::from_der(der) {
+            Ok(certificate) => Self::from(&certificate),
+            Err(_) => Self {
+                sha256: Fingerprint::of(der),
+                sha1: Fingerprint::legacy(der),
+                public_key: None,
+                not_after: None,
+            },
+        }
+    }
+}
+
+impl From<&Certificate> for Leaf {
+    fn from(certificate: &Certificate) -> Self {
         Self {
-            sha256: Fingerprint::of(der),
-            sha1: Fingerprint::legacy(der),
-            public_key: parsed.as_ref().map(Certificate::pin),
-            not_after: parsed.map(|c| c.not_after),
+            sha256: Fingerprint::of(&certificate.der),
+            sha1: Fingerprint::legacy(&certificate.der),
+            public_key: Some(certificate.pin()),
+            not_after: Some(certificate.not_after),
         }
     }
 }

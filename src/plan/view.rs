@@ -400,5 +400,5 @@ pub(crate) fn holds_key(bytes: &Bytes) -> bool {
         name: String::new(),
         bytes: bytes.clone(),
     };
-    bytes.reveal().windows(mark.len()).any(|w| w == mark) || input().holds().is_ok_and(|h| h.key)
+    bytes.reveal().windows(mark.len()).any(|w| w == mark) || input().holds_key()
 }

@@ -163,7 +163,7 @@ impl Survey {
         let goal = Goal {
             line: line(identity, &self.resolved.source),
             want: probe::served(identity),
-            leaf: Some(Leaf::of(&identity.leaf.der)),
+            leaf: Some(Leaf::from(&identity.leaf)),
             changes,
             made: None,
             deferred: request.deferred,

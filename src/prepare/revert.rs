@@ -110,7 +110,7 @@ fn default_pair(
         there.filter(|i| i.key.is_some() && i.leaf.not_after > host.now() && defaults.has(i));
     if let Some(identity) = good {
         goal.want = probe::served(&identity);
-        goal.leaf = Some(Leaf::of(&identity.leaf.der));
+        goal.leaf = Some(Leaf::from(&identity.leaf));
         return Ok(());
     }
     goal.want = Want::Default {

@@ -5,50 +5,50 @@ use crate::error::Result;
 
 /// Resolves every `set.x`, `facts.x`, `given.x` and `identity.x` of a text.
 pub(super) fn members(expr: &Expr, names: &Names) -> Result<()> {
-    let identity: Vec<String> = IDENTITY.iter().map(|n| (*n).to_owned()).collect();
-    for (root, known, what) in [
-        ("set", &names.settings, "setting"),
-        ("given", &names.settings, "setting"),
-        ("covered", &names.settings, "setting"),
-        ("facts", &names.facts, "fact"),
-        ("identity", &identity, "value of the identity"),
-    ] {
-        for name in used_below(expr, root) {
-            if !known.contains(&name) {
-                let whole = format!("{root}.{name}");
-                let hint = crate::error::known(known);
-                return Err(
-                    at(expr, &expr.text, &whole).error(format!("undefined {what} `{whole}`"), hint)
-                );
+    let unknown = |root: &str, name: &str, what: &str, known: &[String]| {
+        let whole = format!("{root}.{name}");
+        at(expr, &expr.text, &whole).error(
+            format!("undefined {what} `{whole}`"),
+            crate::error::known(known),
+        )
+    };
+    for (root, name) in members_in(expr) {
+        let (what, known) = match root {
+            "set" | "given" | "covered" => ("setting", &names.settings),
+            "facts" => ("fact", &names.facts),
+            "identity" if !IDENTITY.contains(&name) => {
+                let known = IDENTITY.map(str::to_owned);
+                return Err(unknown(root, name, "value of the identity", &known));
             }
+            _ => continue,
+        };
+        if !known.iter().any(|known| known == name) {
+            return Err(unknown(root, name, what, known));
         }
     }
     Ok(())
 }
 
-/// Returns the names that stand as `root.name` in the code parts of a text, outside quoted strings.
-fn used_below(expr: &Expr, root: &str) -> Vec<String> {
+/// Returns what stands as `root.name` in the code parts of a text, outside quoted strings.
+fn members_in(expr: &Expr) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     for code in code_parts(expr) {
         let mut quote = None;
-        let mut word = String::new();
-        for c in code.chars().chain([' ']) {
+        let mut start = 0;
+        for (end, c) in code.char_indices().chain([(code.len(), ' ')]) {
             match quote {
                 Some(open) if c == open => quote = None,
                 None if c == '"' || c == '\'' || c == '`' => quote = Some(c),
-                None if c.is_alphanumeric() || c == '_' || c == '.' => {
-                    word.push(c);
-                    continue;
-                }
+                None if c.is_alphanumeric() || c == '_' || c == '.' => continue,
                 Some(_) | None => {}
             }
-            let mut parts = word.split('.');
-            if parts.next() == Some(root)
-                && let Some(name) = parts.next().filter(|n| !n.is_empty())
+            let mut parts = code[start..end].split('.');
+            if let (Some(root), Some(name)) = (parts.next(), parts.next())
+                && !name.is_empty()
             {
-                found.push(name.to_owned());
+                found.push((root, name));
             }
-            word.clear();
+            start = end + c.len_utf8();
         }
     }
     found

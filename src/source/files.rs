@@ -4,7 +4,7 @@ use super::Source;
 use crate::{
     error::{Error, Result, backticked},
     host::{Deciding, Host},
-    identity::{Holds, Identity, Input},
+    identity::{Identity, Input, Parts},
     preflight::{Finding, Severity},
     state::Bytes,
 };
@@ -61,8 +61,9 @@ impl Files {
                 });
             }
         }
-        self.in_their_place(&inputs)?;
-        Identity::assemble(&inputs, password.as_ref())
+        let parts = Parts::read(&inputs, password.as_ref())?;
+        self.in_their_place(&parts)?;
+        parts.assemble()
     }
 
     /// Reads them as [`Files::read`] does, and finds what others may write.
@@ -91,16 +92,12 @@ impl Files {
     }
 
     /// Checks that what was given as certificate and key is that.
-    fn in_their_place(&self, inputs: &[Input]) -> Result<()> {
-        let holds = |path: &Option<String>| -> Result<Option<(String, Holds)>> {
-            let input = path
-                .as_ref()
-                .and_then(|path| inputs.iter().find(|i| i.name == *path));
-            input
-                .map(|input| Ok((input.name.clone(), input.holds()?)))
-                .transpose()
+    fn in_their_place(&self, parts: &Parts<'_>) -> Result<()> {
+        let holds = |path: &Option<String>| {
+            let path = path.clone()?;
+            parts.hold(&path).map(|holds| (path, holds))
         };
-        let (cert, key, chain) = (holds(&self.cert)?, holds(&self.key)?, holds(&self.chain)?);
+        let (cert, key, chain) = (holds(&self.cert), holds(&self.key), holds(&self.chain));
         let no_cert = cert.as_ref().filter(|(_, h)| !h.certificate);
         let no_key = key.as_ref().filter(|(_, h)| !h.key);
         if let (Some((cert, _)), Some((key, _))) = (no_cert, no_key) {

@@ -40,7 +40,7 @@ fn first(certificates: &str) -> &str {
 
 fn leaf_of(pair: &Pair) -> Result<Leaf> {
     let (identity, _) = Identity::assemble(&[input(&pair.cert)], None)?;
-    Ok(Leaf::of(&identity.leaf.der))
+    Ok(Leaf::from(&identity.leaf))
 }
 
 /// Phases at which the story stops.

@@ -23,7 +23,11 @@ same() {
 }
 
 # keep FILE: a copy of it, whole or not at all, whenever this is killed.
-keep() { cp -p "$1" "$1$new" && mv -f "$1$new" "$1$kept"; }
+keep() {
+    if cp -p "$1" "$1$new" && mv -f "$1$new" "$1$kept"; then return 0; fi
+    rm -f "$1$new"
+    return 1
+}
 
 # place SOURCE FILE OWNER MODE: beside it, then over it by one rename.
 place() {

@@ -209,3 +209,26 @@ fn a_script_waits_for_the_backends_administrator_before_the_key_is_shown() {
     );
     assert_eq!(site.seen(), site.scratch.fingerprint("first.pem"));
 }
+
+#[test]
+fn a_script_that_was_killed_is_run_again_once_its_copies_are_back() {
+    let Some(site) = site("first") else { return };
+    assert!(site.emit(&site.as_gateway("second")));
+    let tree = site.tree();
+    let tell = site.scratch.read("tell");
+    // The caller of who calls this.
+    let kill = "#!/bin/sh\nkill -KILL \"$(sed 's/.*) [A-Z] //; s/ .*//' \"/proc/$PPID/stat\")\"\n";
+    site.scratch.file("tell", kill);
+    site.run().exits(128 + 9);
+    site.scratch.file("tell", tell);
+    assert_ne!(site.tree(), tree);
+    let ran = site.run().exits(1);
+    assert!(ran.err.contains("look at it, and move it away"), "{ran:#?}");
+    site.scratch.sh(
+        "find R -name '*.before-*' | while read -r copy; do mv \"$copy\" \"${copy%.before-*}\"; done",
+    );
+    site.tree().is(&tree);
+    let ran = site.run().exits(0);
+    let done = format!("done: phase trust (1 of 4) {MORE}");
+    assert_eq!(ran.err.lines().last(), Some(done.as_str()));
+}

@@ -16,7 +16,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 
-use crate::common::{Running, Scratch, until};
+use crate::common::{Running, Scratch, own_port, until};
 
 /// A server, ended with its test.
 pub(crate) struct Server {
@@ -55,14 +55,9 @@ impl Drop for Server {
     }
 }
 
-fn free() -> u16 {
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
-}
-
 /// nginx with a pair and some directives.
 pub(crate) fn nginx(scratch: &Scratch, name: &str, pair: &str, lines: &str) -> Server {
-    let port = free();
+    let port = own_port();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|what| format!("{what}_temp_path {name}/{what}; "))
         .concat();
@@ -82,7 +77,7 @@ pub(crate) fn nginx(scratch: &Scratch, name: &str, pair: &str, lines: &str) -> S
 
 /// `openssl s_server` with a pair and some options.
 pub(crate) fn s_server(scratch: &Scratch, pair: &str, options: &str) -> Server {
-    let port = free();
+    let port = own_port();
     let (cert, key) = (format!("{pair}.pem"), format!("{pair}.key"));
     let at = format!("127.0.0.1:{port}");
     let mut argv = vec![

@@ -64,6 +64,7 @@ mod tests {
     use std::{net::TcpListener, thread, time::Instant};
 
     use super::*;
+    use crate::demo::port::Port;
 
     #[test]
     fn an_answer_that_comes_byte_by_byte_is_waited_for_no_longer_than_the_limit() {
@@ -97,13 +98,14 @@ mod tests {
     fn a_server_with_an_address_where_nobody_answers_is_asked_at_the_next() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let alive = listener.local_addr().unwrap();
-        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+        let gone = Port::hold().unwrap();
+        let gone = SocketAddr::from(([127, 0, 0, 1], gone.number()));
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             stream.read_exact(&mut [0; 10]).unwrap();
             stream.write_all(b"\x00\x06answer").unwrap();
         });
-        let all = [gone.unwrap(), alive];
+        let all = [gone, alive];
         let answer = said(Limit::new(LIMIT), &all, b"question").unwrap();
         assert_eq!(answer, b"answer");
     }

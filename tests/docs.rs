@@ -312,3 +312,23 @@ fn the_page_of_reliability_has_cases_of_each_section_and_no_failure_in_any() {
         }
     }
 }
+
+#[test]
+fn the_page_of_reliability_has_a_row_of_each_fuzz_target() {
+    let script = document("scripts/fuzz");
+    let whats = script.split("\nwhat() {").nth(1).unwrap();
+    let page = document("docs/reliability.md");
+    let mut targets = 0;
+    for line in whats.lines().take_while(|line| *line != "}") {
+        let Some((_, said)) = line.split_once(") echo ") else {
+            continue;
+        };
+        let what = said.trim_end_matches(" ;;").trim_matches(['\'', '"']);
+        let row = format!("\n| inputs of {what}, led by coverage | ");
+        assert!(page.contains(&row), "no row of {what}");
+        targets += 1;
+    }
+    let all = script.split("\nall=(").nth(1).unwrap();
+    let all = all.split(')').next().unwrap();
+    assert_eq!(targets, all.split(' ').count());
+}

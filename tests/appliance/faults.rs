@@ -6,7 +6,7 @@ use certroll::demo::appliance::{Api, Fault};
 
 use crate::{
     common::{Running, moment, until},
-    site::{DELAY, Site, pair},
+    site::{DELAY, Site},
 };
 
 const UPLOAD: &str = "POST /v1/security/sslcertificate";
@@ -271,7 +271,7 @@ fn keys_of_every_form_are_sent_as_unencrypted_pkcs8() {
 #[test]
 fn an_elliptic_key_is_warned_of_and_not_refused() {
     let site = Site::new(Api::V1);
-    pair(&site.scratch, "ec", "ec");
+    site.scratch.mint("ec", "localhost");
     let plan = site.plan("ec", Site::DEFAULT).exits(5);
     assert!(plan.out.contains("[no-strong-suite]"), "{plan:#?}");
     let plan = site.plan("site", Site::DEFAULT).exits(5);

@@ -33,7 +33,7 @@ impl Site {
     pub(crate) fn unpinned(api: Api) -> Self {
         let scratch = Scratch::new();
         for name in ["default", "site", "renewed"] {
-            pair(&scratch, name, "rsa:2048");
+            pair(&scratch, name);
         }
         // What is in vain is so after a few seconds, too.
         let profile = include_str!("../../templates/speechmatics/profile.yaml");
@@ -191,14 +191,6 @@ impl Site {
 }
 
 /// Mints a pair for the double's address.
-pub(crate) fn pair(scratch: &Scratch, name: &str, algorithm: &str) {
-    let algorithm = match algorithm {
-        "ec" => "ec -pkeyopt ec_paramgen_curve:P-256",
-        other => other,
-    };
-    scratch.sh(&format!(
-        "openssl req -x509 -newkey {algorithm} -nodes -keyout {name}.key -out {name}.pem -days 365 -subj /CN={name} \
-         -addext subjectAltName=IP:127.0.0.1,DNS:localhost 2>&1"
-    ));
-    scratch.mode(&format!("{name}.key"), 0o600);
+pub(crate) fn pair(scratch: &Scratch, name: &str) {
+    scratch.mint_rsa_for(name, name, "IP:127.0.0.1,DNS:localhost");
 }

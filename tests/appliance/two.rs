@@ -7,7 +7,7 @@ use crate::site::{Site, pair};
 /// The first appliance has `site`, then `renewed`; the second `third`, by the same rollout.
 fn rolled(more: &str) -> (Site, Appliance) {
     let site = Site::new(Api::V1);
-    pair(&site.scratch, "third", "rsa:2048");
+    pair(&site.scratch, "third");
     let second = site.second(Api::V1);
     site.apply("site", Site::DEFAULT).exits(0);
     site.apply("renewed", "").exits(0);
@@ -65,7 +65,7 @@ fn a_pair_that_is_no_longer_kept_is_told_before_anything_and_its_appliance_left_
     let site = Site::new(Api::V1);
     site.apply("site", Site::DEFAULT).exits(0);
     site.apply("renewed", "").exits(0);
-    pair(&site.scratch, "third", "rsa:2048");
+    pair(&site.scratch, "third");
     site.apply("third", "").exits(0);
     // Of each appliance one pair of before is kept: that of the newest generation.
     let refused = site.run(&["rollback", "1", "--yes"]).exits(1);

@@ -45,16 +45,13 @@ impl Gaia {
              -out web/conf/server.crt 2>&1; chmod 0400 web/conf/server.key; chmod 0640 web/conf/server.crt; \
              openssl x509 -in web/conf/server.crt -noout -text | { ! grep 'Subject Alternative'; }",
         );
-        for (name, kind) in [
-            ("new", "rsa:2048"),
-            ("curve", "ec -pkeyopt ec_paramgen_curve:P-256"),
-        ] {
-            scratch.sh(&format!(
-                "openssl req -x509 -newkey {kind} -nodes -keyout {name}.key -out {name}.pem -days 365 -subj /CN=mgmt1.example.com \
-                 -addext subjectAltName=IP:127.0.0.1,DNS:mgmt1.example.com 2>&1"
-            ));
-            scratch.mode(&format!("{name}.key"), 0o600);
-        }
+        let (cn, names) = ("mgmt1.example.com", "IP:127.0.0.1,DNS:mgmt1.example.com");
+        scratch.mint_rsa_for("new", cn, names);
+        scratch.sh(&format!(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout curve.key -out curve.pem -days 365 \
+             -subj /CN={cn} -addext subjectAltName={names} 2>&1"
+        ));
+        scratch.mode("curve.key", 0o600);
         let at = scratch.text("web/conf");
         scratch.file("api", API.replace("$AT", &at));
         let asks = format!("#!/bin/sh -eu\necho \"$*\" >>{}\n", scratch.text("told"));

@@ -192,11 +192,17 @@ impl Scratch {
         self.mint_with(name, dns, "-days 365");
     }
 
-    /// Mints a self-signed RSA pair.
+    /// Mints a self-signed RSA pair, of the one key that all tests have under this name.
     pub(crate) fn mint_rsa(&self, name: &str, dns: &str) {
+        self.mint_rsa_for(name, dns, &format!("DNS:{dns}"));
+    }
+
+    /// Mints such a pair with a common name and alternative names of its own.
+    pub(crate) fn mint_rsa_for(&self, name: &str, cn: &str, names: &str) {
+        fs::copy(rsa_key(name), self.path(&format!("{name}.key"))).unwrap();
+        self.mode(&format!("{name}.key"), 0o600);
         self.sh(&format!(
-            "openssl req -x509 -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.pem -days 365 -subj /CN={dns} \
-             -addext subjectAltName=DNS:{dns} 2>&1"
+            "openssl req -x509 -key {name}.key -out {name}.pem -days 365 -subj /CN={cn} -addext subjectAltName={names} 2>&1"
         ));
     }
 
@@ -237,6 +243,32 @@ impl Scratch {
     pub(crate) fn tree(&self) -> Snapshot {
         Snapshot::of(&self.path("R"), &["var"])
     }
+}
+
+/// An RSA key for each name, made once in a build directory: openssl may need a second of a processor for one.
+fn rsa_key(name: &str) -> PathBuf {
+    let keys = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rsa");
+    let key = keys.join(name);
+    if !key.exists() {
+        fs::create_dir_all(&keys).unwrap();
+        let new = tempfile::NamedTempFile::new_in(&keys).unwrap();
+        let made = Command::new("openssl")
+            .args([
+                "genpkey",
+                "-algorithm",
+                "RSA",
+                "-pkeyopt",
+                "rsa_keygen_bits:2048",
+                "-out",
+            ])
+            .arg(new.path())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        // Another test that was quicker has made the one that counts.
+        let _ = new.persist_noclobber(&key);
+    }
+    key
 }
 
 /// Says why a test does not do what it is there for, in the file that `CERTROLL_SKIPPED` names, too; where everything must run (`CI`),

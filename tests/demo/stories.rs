@@ -88,6 +88,10 @@ fn the_story_of_a_gateway_and_its_backend_holds_in_time_and_leaves_nothing_behin
         "every claim held: 3 identities in force, ",
     ];
     tell("wso2", &lines);
+}
+
+#[test]
+fn an_interrupted_story_of_a_gateway_and_its_backend_fails_and_leaves_nothing_behind() {
     interrupted(&["wso2"], &["== A renewal", "running: touch"]);
 }
 
@@ -135,5 +139,9 @@ fn the_story_of_a_platform_of_two_servers_holds_in_time_and_leaves_nothing_behin
         "every claim held: 24 handshakes with two servers, 1 key sent, ",
     ];
     tell("era", &lines);
+}
+
+#[test]
+fn an_interrupted_story_of_a_platform_of_two_servers_fails_and_leaves_nothing_behind() {
     interrupted(&["era"], &["== The plan", "sending PATCH"]);
 }

@@ -123,8 +123,8 @@ pub(super) fn caller() -> Option<u32> {
     told.filter(|_| Uid::effective().is_root())
 }
 
-/// Returns fresh random bytes of the kernel's own, getrandom(2): a generator of the cryptography library would first measure the
-/// jitter of the processor's clock, for 30 ms (seen with aws-lc-sys 0.47).
+/// Returns fresh random bytes of the kernel's own, getrandom(2): a generator of the cryptography library, where it is built as it is
+/// by default, first measures the jitter of the processor's clock, for 30 ms (seen with aws-lc-sys 0.47).
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] where the kernel has none.

@@ -57,7 +57,9 @@ fn dawdle(scratch: &Scratch) {
     let to = scratch.text("live");
     scratch.file(
         "slow.sh",
-        format!("test -e {to}/ran && exit 0\necho $$ > {to}/ran\nexec sleep 3\n"),
+        format!(
+            "test -e {to}/ran && exit 0\necho $$ > {to}/id\nmv {to}/id {to}/ran\nexec sleep 3\n"
+        ),
     );
 }
 

@@ -12,10 +12,15 @@ mod gaia;
 #[path = "checkpoint/ssh.rs"]
 mod ssh;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt as _,
+    time::Duration,
+};
 
 use certroll::{demo::portal::Ways, peer::Fingerprint};
-use common::{Run, Running, Scratch, until};
+use common::{Run, Running, Scratch, moment, until};
 use gaia::Gaia;
 
 const DEFAULT: &str = "web/conf/server.crt";
@@ -100,6 +105,18 @@ fn an_httpd2_that_refuses_connections_for_some_time_is_waited_for() {
     gaia.run(&gaia.rollout("apply --yes", "new")).exits(0);
     gaia.serves("new.pem");
     gaia.run("pin check").exits(0);
+}
+
+#[test]
+fn an_httpd2_whose_socket_of_before_is_held_a_moment_longer_comes_back() {
+    let Some(gaia) = Gaia::start() else { return };
+    let default = gaia.scratch.fingerprint(DEFAULT);
+    assert!(gaia.portal.told(&["process:httpd2"]).unwrap());
+    let held = TcpListener::bind((Ipv4Addr::LOCALHOST, gaia.portal.port())).unwrap();
+    assert!(gaia.portal.told(&["process:httpd2", "t"]).unwrap());
+    moment(200);
+    drop(held);
+    until("httpd2", || gaia.leaf().as_ref() == Some(&default));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::error::{On as _, Result};
 
 /// A TCP port of 127.0.0.1: whoever asks for it by number may listen on it, and nobody is given it by chance.
 ///
-/// A bound socket that does not listen is what keeps it (tested on Linux 6.1): connections are refused, as where nothing
+/// A bound socket that does not listen is what keeps it (tested on Linux 6.18): connections are refused, as where nothing
 /// is bound; another socket may be bound beside it where both have `SO_REUSEADDR` (socket(7)), as servers do to be able to
 /// restart; and neither `bind` to port 0 nor `connect` chooses it.
 #[derive(Debug)]

@@ -322,7 +322,7 @@ pub trait Host: Tree {
     fn write_new(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()>;
 
     /// Writes a file as [`Host::write_new`] does, and before it a directory of files that it needs, for their owner alone
-    /// (0700, 0600): all of them or nothing.
+    /// (0700, 0600). Where one fails, what was written of them is taken away; a kill may leave the directory without the file.
     ///
     /// # Errors
     /// [`Error::Io`] where something is at either path, and as there.

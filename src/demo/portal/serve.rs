@@ -47,9 +47,8 @@ impl Serving {
                 }
                 thread::sleep(TICK);
             }
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
             // Where it cannot have its port, nobody is served, which whoever waits for it sees.
-            let Ok(listener) = listener.and_then(|l| l.set_nonblocking(true).map(|()| l)) else {
+            let Some(listener) = listen(port, &ended) else {
                 return;
             };
             while !ended.load(Ordering::SeqCst) {
@@ -75,6 +74,19 @@ impl Drop for Serving {
             drop(thread.join());
         }
     }
+}
+
+/// Takes the port, for some seconds again and again: a process that another thread of this one is starting holds the socket of
+/// before until its program begins.
+fn listen(port: u16, ended: &AtomicBool) -> Option<TcpListener> {
+    let start = Instant::now();
+    while !ended.load(Ordering::SeqCst) && start.elapsed() < PATIENCE {
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener.set_nonblocking(true).is_ok().then_some(listener);
+        }
+        thread::sleep(TICK);
+    }
+    None
 }
 
 fn answer(mut stream: TcpStream, config: &Arc<ServerConfig>, counts: &Counts) -> io::Result<()> {

@@ -75,14 +75,16 @@ impl Limit {
         if let Some(signal) = self.signal() {
             return Err(io::Error::other(format!("interrupted by {signal}")));
         }
-        let tenths = (self.whole.as_secs_f32() * 10.0).round() / 10.0;
         match self.end.saturating_duration_since(Instant::now()) {
-            Duration::ZERO => Err(io::Error::new(
-                ErrorKind::TimedOut,
-                format!("no end of it within {tenths} s"),
-            )),
+            Duration::ZERO => Err(self.late()),
             left => Ok(left),
         }
+    }
+
+    fn late(&self) -> io::Error {
+        let tenths = (self.whole.as_secs_f32() * 10.0).round() / 10.0;
+        let told = format!("no end of it within {tenths} s");
+        io::Error::new(ErrorKind::TimedOut, told)
     }
 
     /// Waits for what has limits of its own alone, as the kernel and the resolver do: what is late goes on unheard. It is
@@ -99,6 +101,12 @@ impl Limit {
         })?;
         loop {
             match awaited.recv_timeout(self.left()?.min(GLANCE)) {
+                // It ended with what it was told is left, and was quicker to say so; what the kernel gave up has a number.
+                Ok(Err(error))
+                    if error.kind() == ErrorKind::TimedOut && error.raw_os_error().is_none() =>
+                {
+                    return Err(self.late());
+                }
                 Ok(ended) => return ended,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(gone @ RecvTimeoutError::Disconnected) => return Err(io::Error::other(gone)),

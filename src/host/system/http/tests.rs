@@ -122,6 +122,20 @@ fn a_handshake_or_an_answer_of_the_web_that_drips_is_waited_for_no_longer_than_t
 }
 
 #[test]
+fn what_ends_with_its_limit_and_is_quicker_to_say_so_is_told_as_any_other() {
+    let quicker = io::Error::new(io::ErrorKind::TimedOut, "connection timed out");
+    let ended = Limit::new(LIMIT).hold(|_| Err::<(), _>(quicker));
+    assert!(
+        ended
+            .unwrap_err()
+            .to_string()
+            .contains("no end of it within 0.8 s")
+    );
+    let kernel = Limit::new(LIMIT).hold(|_| Err::<(), _>(io::Error::from_raw_os_error(110)));
+    assert_eq!(kernel.unwrap_err().raw_os_error(), Some(110));
+}
+
+#[test]
 fn all_addresses_of_a_name_share_one_limit() {
     // One that never answers: its queue has room for one, and is full.
     let full = TcpListener::bind("127.0.0.1:0").unwrap();

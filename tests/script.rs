@@ -15,6 +15,8 @@ mod domain;
 mod emitted;
 #[path = "era/site.rs"]
 mod era_site;
+#[path = "script/foreign.rs"]
+mod foreign;
 #[expect(dead_code, reason = "these tests use a part of it")]
 #[path = "checkpoint/gaia.rs"]
 mod gaia;

@@ -247,12 +247,12 @@ fn emit(
     printer: &Printer,
 ) -> Result<()> {
     let plan = &prepared.plan;
-    let noted = plan.phase.is_some() && plan.changes.is_empty() && plan.far.is_empty();
+    let nothing_changes = plan.phase.is_some() && plan.changes.is_empty() && plan.far.is_empty();
     let why_not = if plan.is_blocked() {
         Some("a finding is in the way")
     } else if plan.is_empty() {
         Some("there is nothing to do")
-    } else if noted && plan.owed.is_empty() {
+    } else if nothing_changes && plan.owed.is_empty() {
         Some("every phase is done on this host; `certroll apply` proves that, and remembers it")
     } else {
         None

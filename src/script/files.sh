@@ -22,23 +22,65 @@ same() {
     return 1
 }
 
-# keep FILE: a copy of it, whole or not at all, whenever this is killed.
-keep() {
-    if cp -p "$1" "$1$new" && mv -f "$1$new" "$1$kept"; then return 0; fi
-    rm -f "$1$new"
-    return 1
+# at FILE COMMAND...: does it in the directory of FILE, wherever that is moved meanwhile; the name of FILE there is $base.
+at() {
+    at=${1%/*} base=${1##*/}
+    shift
+    (
+        # What is begun here is ended, as by a signal that comes while a command runs.
+        trap '' HUP INT TERM
+        if ! cd -P "${at:-/}" || [ "$(pwd -P)" != "${at:-/}" ]; then
+            say "error: $at is behind a link, or not the directory any more that the plan saw: name it without links, or plan again"
+            exit 1
+        fi
+        "$@"
+    )
 }
 
-# place SOURCE FILE OWNER MODE: beside it, then over it by one rename.
+# apart COMMAND...: does it in a new directory there that is this user's alone, where `new` is nobody else's, whoever may write
+# beside it; ../$base is the file.
+apart() {
+    apart=$(mktemp -d ./.certroll-XXXXXX) || return 1
+    inside=$(pwd -P)/${apart#./}
+    if ! cd -P "$apart" || [ "$(pwd -P)" != "$inside" ] || [ -z "$(find . -prune -user "$(id -u)" -perm 0700)" ]; then
+        say "error: somebody else is at $inside"
+        return 1
+    fi
+    failed=0
+    "$@" || failed=1
+    rm -f new
+    cd .. && rmdir "$apart"
+    return "$failed"
+}
+
+# take NAME: what is there as `new`, with owner, mode and time; of a link nothing.
+take() { cp -Pp "../$1" new && [ -f new ] && [ ! -L new ]; }
+
+# put NAME: `new` in its place, by one rename.
+put() { mv -fT new "../$1"; }
+
+# keep FILE: a copy of it beside it, whole or not at all, whenever this is killed.
+keep() { at "$1" apart copy; }
+copy() { take "$base" && put "$base$kept"; }
+
+# place SOURCE FILE OWNER MODE: over it by one rename.
 place() {
     say "placing $2"
-    if [ -e "$2" ]; then cp -p "$2" "$2$new" || return 1; else : >"$2$new" || return 1; fi
-    chown "$3" "$2$new" && chmod "$4" "$2$new" && cat "$1" >"$2$new" && mv -f "$2$new" "$2"
+    at "$2" apart fill "$1" "$3" "$4"
+}
+fill() {
+    if [ -e "../$base" ]; then take "$base" || return 1; else : >new || return 1; fi
+    chown "$2" new && chmod "$3" new && cat "$1" >new && put "$base"
 }
 
 # restore FILE: its copy back in its place; the copy stays until that is proved.
 restore() {
     [ -e "$1$kept" ] || return 0
     say "restoring $1"
-    cp -p "$1$kept" "$1$new" && mv -f "$1$new" "$1"
+    at "$1" apart again
 }
+again() { take "$base$kept" && put "$base"; }
+
+# drop FILE...: takes them away.
+drop() { for file; do at "$file" gone || return 1; done; }
+gone() { rm -f "./$base"; }

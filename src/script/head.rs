@@ -14,7 +14,7 @@ const HEAD: &str = "
 #   - It proves which leaf is served, not the chain behind it; it asks no unit and reads no configuration back.
 #   - certroll learns nothing of it: there is no generation, and pins stay as they are.
 # Keys and passwords are in the files that it names, and in no argument of a program. It needs openssl, for requests curl, and
-# mktemp, sha256sum and timeout beside the tools of every host.
+# mktemp, sha256sum and timeout, for files `mv -T` (GNU, BusyBox) too, beside the tools of every host.
 
 # What `await` is given is called by it, which shellcheck does not see.
 # shellcheck disable=SC2317
@@ -85,7 +85,7 @@ impl Scribe<'_> {
         format!("phase {} is {state}{rest}", phase.title())
     }
 
-    /// What the names of copies and of new files beside their targets end with: one file may change in several phases.
+    /// What the names of copies beside their targets end with: one file may change in several phases.
     pub(super) fn names(&self) -> String {
         let leaf = self.plan.identity.fingerprint.get(..12);
         let leaf = leaf.unwrap_or("default");

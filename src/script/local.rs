@@ -40,7 +40,7 @@ impl Scribe<'_> {
         for (change, source) in self.plan.changes.iter().zip(&sources) {
             let path = shell_word(change.path.as_str());
             let (bytes, attrs, before) = fit(change)?;
-            self.check.push(format!("free {path}\"$new\""));
+            self.check.push(format!("at {path} true"));
             if let Some(before) = before {
                 let digest = self.beside.digest(before);
                 self.check.push(format!("plain {path}"));
@@ -50,7 +50,7 @@ impl Scribe<'_> {
                 back.push(format!("restore {path}"));
             } else {
                 self.check.push(format!("free {path}"));
-                back.push(format!("rm -f {path} {path}\"$new\""));
+                back.push(format!("drop {path}"));
             }
             let (source, is_ours) = source;
             if *is_ours {
@@ -118,7 +118,7 @@ impl Scribe<'_> {
             return;
         }
         let kept = kept.concat();
-        let forget = format!("if [ \"$bad\" = 0 ]; then rm -f{kept}; fi");
+        let forget = format!("if [ \"$bad\" = 0 ]; then drop{kept} || bad=1; fi");
         let tell =
             format!("say 'what was there before is kept, keys too, until you remove it:'{kept}");
         self.back.push(Line::Plain(forget));

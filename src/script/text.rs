@@ -55,8 +55,7 @@ impl Scribe<'_> {
         let _ = writeln!(text, "deadline={}", plan.deadline);
         let places = !plan.changes.is_empty();
         if places {
-            let of = self.names();
-            let _ = writeln!(text, "kept=.before-{of}\nnew=.new-{of}");
+            let _ = writeln!(text, "kept=.before-{}", self.names());
             let salt = if self.beside.is_empty() {
                 "/dev/null".to_owned()
             } else {

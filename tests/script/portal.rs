@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::MetadataExt as _};
 
 use certroll::demo::portal::Ways;
 
-use crate::{gaia::Gaia, is_clean, run};
+use crate::{common::Running, gaia::Gaia, is_clean, run};
 
 #[track_caller]
 fn emit(gaia: &Gaia, pair: &str) {
@@ -133,6 +133,35 @@ fn a_script_that_is_interrupted_goes_back_and_one_that_cannot_says_so() {
     // What was there is there, and its copies stay.
     let kept = gaia.scratch.sh("cat web/conf/server.key.before-*");
     assert_eq!(gaia.scratch.read("web/conf/server.key"), kept);
+}
+
+#[test]
+fn a_directory_behind_a_link_is_refused_before_anything_is_changed() {
+    let Some(gaia) = Gaia::start() else { return };
+    emit(&gaia, "new");
+    gaia.scratch.sh("mv web real; ln -s real web");
+    let before = gaia.scratch.sh("ls -laR real; cat real/conf/*");
+    let ran = run(&gaia.scratch, "script").exits(1);
+    assert!(ran.err.contains("is behind a link"), "{ran:#?}");
+    assert_eq!(gaia.scratch.sh("ls -laR real; cat real/conf/*"), before);
+}
+
+#[test]
+fn a_signal_while_a_file_is_staged_leaves_nothing_beside_it() {
+    let Some(gaia) = Gaia::start() else { return };
+    emit(&gaia, "new");
+    gaia.scratch.dir("shims");
+    let shim = "#!/bin/sh\nkill -TERM $PPID\nexec /bin/cp \"$@\"\n";
+    gaia.scratch.file("shims/cp", shim);
+    gaia.scratch.mode("shims/cp", 0o755);
+    let path = format!("PATH={}:/usr/bin:/bin", gaia.scratch.text("shims"));
+    let script = gaia.scratch.text("script");
+    Running::start(gaia.scratch.program("env").args([&path, &script]))
+        .end()
+        .exits(0);
+    let left = gaia.scratch.sh("find web -name '.certroll-*'");
+    assert_eq!(left, "");
+    gaia.serves("new.pem");
 }
 
 #[test]

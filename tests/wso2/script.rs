@@ -2,7 +2,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use super::{common::skip, emitted::is_clean, site::Site};
+use super::{
+    common::{Running, skip},
+    emitted::is_clean,
+    site::Site,
+};
 
 /// What may stand in no script.
 const PASSWORDS: [&str; 3] = ["store-secret", "trust-secret", "backend-secret"];
@@ -208,6 +212,26 @@ fn a_script_waits_for_the_backends_administrator_before_the_key_is_shown() {
         [format!("done: phase switch (3 of 4) {MORE}")]
     );
     assert_eq!(site.seen(), site.scratch.fingerprint("first.pem"));
+}
+
+#[test]
+fn a_backend_is_not_taken_for_content_because_it_was_slow_to_be_reached() {
+    let Some(site) = site("") else { return };
+    let scratch = &site.scratch;
+    let cert = scratch.text("backend.pem");
+    let flags = site.flags("first", &format!("--set backend_cert={cert}"));
+    assert!(site.emit(&flags));
+    site.run().exits(0);
+    assert!(site.emit(&flags));
+    scratch.dir("shims");
+    let shim = "#!/bin/sh\n[ \"$1\" != s_client ] || sleep 1.5\nexec /usr/bin/openssl \"$@\"\n";
+    scratch.file("shims/openssl", shim);
+    scratch.mode("shims/openssl", 0o755);
+    let path = format!("PATH={}:/usr/bin:/bin", scratch.text("shims"));
+    let script = scratch.text("script");
+    let ran = Running::start(scratch.program("env").args([&path, &script])).end();
+    let ran = ran.exits(3);
+    assert!(ran.err.contains("in vain for: takes "), "{ran:#?}");
 }
 
 #[test]

@@ -1,6 +1,13 @@
 use std::process;
 
-use super::{leftovers::marked, *};
+use super::{
+    leftovers::{look, room},
+    *,
+};
+
+fn marked(wanted: &str) -> Vec<i32> {
+    look(wanted, &mut room()).unwrap().0
+}
 
 fn sh(script: &str, limit: u64) -> Command {
     Command {
@@ -116,11 +123,7 @@ fn the_limit_ends_the_whole_group_even_what_ignores_sigterm() {
         start.elapsed()
     );
     std::thread::sleep(Duration::from_millis(200));
-    assert!(
-        marked(&format!("CERTROLL_RUN={marker}"))
-            .unwrap()
-            .is_empty()
-    );
+    assert!(marked(&format!("CERTROLL_RUN={marker}")).is_empty());
 }
 
 #[test]
@@ -141,7 +144,7 @@ fn a_daemon_that_keeps_the_pipe_does_not_hold_the_run_and_is_found_by_its_marker
         start.elapsed()
     );
     let wanted = format!("CERTROLL_RUN={marker}");
-    assert_eq!(marked(&wanted).unwrap().len(), 2);
+    assert_eq!(marked(&wanted).len(), 2);
     assert_eq!(
         end_marked(&format!("{marker}x")).unwrap(),
         0,
@@ -149,8 +152,18 @@ fn a_daemon_that_keeps_the_pipe_does_not_hold_the_run_and_is_found_by_its_marker
     );
     assert_eq!(end_marked("").unwrap(), 0);
     assert_eq!(end_marked(&marker).unwrap(), 2);
-    assert!(marked(&wanted).unwrap().is_empty());
+    assert!(marked(&wanted).is_empty());
     assert_eq!(end_marked(&marker).unwrap(), 0);
+}
+
+#[test]
+fn what_is_just_becoming_another_program_is_found_by_its_marker_too() {
+    let script = "cd /; x='exec sh -c \"$x\"'; export x; setsid sh -c \"$x\" & echo back";
+    for round in 0..20 {
+        let marker = marker(&format!("becoming-{round}"));
+        run(&sh(script, 20), None, &marker, &|_| {}).unwrap();
+        assert_eq!(end_marked(&marker).unwrap(), 1, "round {round}");
+    }
 }
 
 #[test]
@@ -170,7 +183,7 @@ fn a_command_dies_with_the_thread_that_ran_it() {
         };
         // Long enough for setpriv to have asked the kernel.
         std::thread::sleep(Duration::from_millis(300));
-        assert_eq!(marked(&wanted).unwrap().len(), 1);
+        assert_eq!(marked(&wanted).len(), 1);
         child
     })
     .join()

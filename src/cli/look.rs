@@ -272,7 +272,9 @@ fn emit(
     }
     let dir = format!("{path}.files");
     let beside = Beside::new(host.whole(&dir)?, &host.random()?);
-    let script = script(plan, &prepared.keep.far, &files, beside)?;
+    let targets = plan.changes.iter().map(|c| host.without_links(&c.path));
+    let targets = targets.collect::<Result<Vec<_>>>()?;
+    let script = script(plan, &prepared.keep.far, &files, beside, &targets)?;
     let (text, hint) = (script.text.as_bytes(), "give another name");
     if script.files.is_empty() {
         return super::write_new(host, path, text, 0o700, hint);

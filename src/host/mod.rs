@@ -277,6 +277,14 @@ pub trait Host: Tree {
         Ok(path.to_owned())
     }
 
+    /// Returns a path as it is without links on the way: those of a directory that is there, followed as for [`Tree::read`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] where one may not be followed.
+    fn without_links(&self, path: &HostPath) -> Result<HostPath> {
+        Ok(path.clone())
+    }
+
     /// Reads a file of the caller, outside the root: a certificate, key, password or profile given on the command line.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ at() {
         # What is begun here is ended, as by a signal that comes while a command runs.
         trap '' HUP INT TERM
         if ! cd -P "${at:-/}" || [ "$(pwd -P)" != "${at:-/}" ]; then
-            say "error: $at is behind a link, or not the directory any more that the plan saw: name it without links, or plan again"
+            say "error: $at is not the directory any more that the plan saw, or behind a link: plan again"
             exit 1
         fi
         "$@"

@@ -37,8 +37,9 @@ impl Scribe<'_> {
     fn placed(&mut self) -> Result<Vec<String>> {
         let (mut places, mut back) = (Vec::new(), Vec::new());
         let sources = self.sources()?;
-        for (change, source) in self.plan.changes.iter().zip(&sources) {
-            let path = shell_word(change.path.as_str());
+        let changes = self.plan.changes.iter().zip(self.targets);
+        for ((change, target), source) in changes.zip(&sources) {
+            let path = shell_word(target.as_str());
             let (bytes, attrs, before) = fit(change)?;
             self.check.push(format!("at {path} true"));
             if let Some(before) = before {
@@ -106,9 +107,9 @@ impl Scribe<'_> {
 
     /// Has copies removed once what they hold is proved to be back.
     pub(super) fn forget_copies(&mut self) {
-        let changes = self.plan.changes.iter();
-        let replaced = changes.filter(|change| change.before != State::Absent);
-        let kept = replaced.map(|change| format!(" {}\"$kept\"", shell_word(change.path.as_str())));
+        let changes = self.plan.changes.iter().zip(self.targets);
+        let replaced = changes.filter(|(change, _)| change.before != State::Absent);
+        let kept = replaced.map(|(_, target)| format!(" {}\"$kept\"", shell_word(target.as_str())));
         let kept: Vec<String> = kept.collect();
         if !self.beside.is_empty() {
             let tell = "say \"what was placed is in $beside, keys and passwords too, until you remove it\"";

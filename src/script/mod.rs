@@ -12,7 +12,7 @@ use crate::{
     peer::Fingerprint,
     plan::{Change, Plan, holds_key},
     render::shell_word,
-    state::{Attrs, Bytes, Content, State},
+    state::{Attrs, Bytes, Content, HostPath, State},
 };
 
 mod beside;
@@ -47,6 +47,8 @@ struct Scribe<'a> {
     files: &'a [Input],
     /// The directory beside the script.
     beside: Beside,
+    /// The targets of its changes, in their order, without links on the way.
+    targets: &'a [HostPath],
     /// Before anything is changed.
     check: Vec<String>,
     /// The way forward.
@@ -68,7 +70,8 @@ struct Scribe<'a> {
 /// Writes a plan that is not blocked as a script for a POSIX shell.
 ///
 /// `sent` is what its requests carry, by name; `files` are those of the caller's that may hold parts of an identity; `beside`
-/// is the directory for what is in none of them.
+/// is the directory for what is in none of them; `targets` are those of the plan's changes, in their order, without links on the
+/// way: the script follows none.
 ///
 /// # Errors
 /// [`Error::Usage`] where the plan does what no such script can do for certain, or a part of an identity that is sent is in
@@ -78,6 +81,7 @@ pub fn script(
     sent: &[(String, Bytes)],
     files: &[Input],
     beside: Beside,
+    targets: &[HostPath],
 ) -> Result<Script> {
     if !plan.live {
         return Err(refused("it is for another root", "leave `--root` out"));
@@ -87,6 +91,7 @@ pub fn script(
         sent,
         files,
         beside,
+        targets,
         check: Vec::new(),
         forward: Vec::new(),
         back: Vec::new(),

@@ -132,6 +132,26 @@ impl Pair {
         self.servers[usize::from(side == "gateway")].reload(&self.scratch)
     }
 
+    /// Has the backend take up its configuration, and waits until no worker of before can answer any more.
+    pub(crate) fn reload_backend(&self) {
+        let workers = || -> Vec<String> {
+            let id = self.scratch.read("backend.run/pid");
+            let id = id.trim();
+            let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+            children
+                .unwrap()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect()
+        };
+        let before = workers();
+        self.scratch.sh(&self.reload("backend").join(" "));
+        until("new workers alone", || {
+            let now = workers();
+            !now.is_empty() && now.iter().all(|worker| !before.contains(worker))
+        });
+    }
+
     #[track_caller]
     pub(crate) fn certroll(&self, line: &str) -> Run {
         live(&self.scratch, line)

@@ -152,8 +152,8 @@ fn old_trust_stays_where_a_client_that_shows_nothing_is_accepted() {
     let config = pair.scratch.read("backend/nginx.conf");
     let open = config.replace("ssl_verify_client on", "ssl_verify_client optional");
     pair.scratch.file("backend/nginx.conf", open);
-    pair.scratch.sh(&pair.reload("backend").join(" "));
-    until("the backend", || pair.takes(""));
+    pair.reload_backend();
+    assert!(pair.takes(""));
     pair.gives_up_soon();
     let failed = pair
         .certroll(&format!("apply --profile pair {NEW} --yes"))

@@ -92,7 +92,7 @@ impl Base {
     }
 
     /// Returns the path of a directory without links on the way; none where a component is missing.
-    fn real(&self, path: &HostPath) -> Result<Option<HostPath>> {
+    pub(super) fn real(&self, path: &HostPath) -> Result<Option<HostPath>> {
         let mut at = path.clone();
         for _ in 0..40 {
             match self.open_plain(&at, OFlags::PATH | OFlags::DIRECTORY) {

@@ -414,6 +414,13 @@ impl Host for SystemHost {
         callers::whole(path)
     }
 
+    fn without_links(&self, path: &HostPath) -> Result<HostPath> {
+        let dir = path.parent().map(|dir| self.root.real(&dir)).transpose()?;
+        Ok(dir
+            .flatten()
+            .map_or_else(|| path.clone(), |dir| dir.join(path.name())))
+    }
+
     fn writable_by_others(&self, file: Deciding<'_>) -> Result<Option<String>> {
         match file {
             Deciding::Root(path) => trust::open_to_others(&self.root, path.as_str(), None),

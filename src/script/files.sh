@@ -48,13 +48,13 @@ apart() {
     fi
     failed=0
     "$@" || failed=1
-    rm -f new
+    rm -rf new
     cd .. && rmdir "$apart"
     return "$failed"
 }
 
-# take NAME: what is there as `new`, with owner, mode and time; of a link nothing.
-take() { cp -Pp "../$1" new && [ -f new ] && [ ! -L new ]; }
+# take NAME: the file that is there as `new`, with owner, mode and time. A link is not followed, and a pipe, as -R has it, not read.
+take() { cp -RPp "../$1" new && [ -f new ] && [ ! -L new ]; }
 
 # put NAME: `new` in its place, by one rename.
 put() { mv -fT new "../$1"; }

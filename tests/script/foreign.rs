@@ -82,6 +82,16 @@ fn a_link_in_the_place_of_a_file_is_not_followed() {
 }
 
 #[test]
+fn a_pipe_in_the_place_of_a_file_holds_nobody_up() {
+    let Some(gaia) = start() else { return };
+    let file = gaia.scratch.text("web/conf/server.crt");
+    let pipe = format!("[ -p {file} ] || {{ rm -f {file}; mkfifo {file}; }}");
+    let ran = raced(&gaia, &["cp"], &pipe);
+    assert_ne!(ran.code, 0, "{ran:#?}");
+    assert_eq!(gaia.scratch.sh("find web -name '.certroll-*'"), "");
+}
+
+#[test]
 fn a_link_in_the_place_of_the_directory_leads_nowhere() {
     let Some(gaia) = start() else { return };
     // A directory of root's, in which there are files of the same names.

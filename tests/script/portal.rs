@@ -140,7 +140,6 @@ fn a_directory_behind_a_link_of_roots_is_named_without_it() {
     let Some(gaia) = Gaia::start() else { return };
     gaia.scratch.sh("mv web real; ln -s real web");
     emit(&gaia, "new");
-
     assert!(!gaia.scratch.read("script").contains("web/conf/server"));
     run(&gaia.scratch, "script").exits(0);
     gaia.serves("new.pem");

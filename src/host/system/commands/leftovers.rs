@@ -24,7 +24,7 @@ pub(crate) fn end_marked(marker: &str) -> Result<usize> {
     let wanted = format!("CERTROLL_RUN={marker}");
     let end = Instant::now() + Duration::from_secs(10);
     let mut seen = HashSet::new();
-    let mut text = room();
+    let mut text = buffer();
     loop {
         // Looked for again until there is none: one may have forked while the list was read.
         let (found, unsure) = look(&wanted, &mut text).on("list", "/proc")?;
@@ -66,7 +66,7 @@ pub(super) fn look(wanted: &str, text: &mut [u8]) -> io::Result<(Vec<i32>, bool)
 }
 
 /// Room for the largest environment, 6 MiB with the arguments (execve(2)).
-pub(super) fn room() -> Vec<u8> {
+pub(super) fn buffer() -> Vec<u8> {
     vec![0; 6 << 20]
 }
 

@@ -1,12 +1,12 @@
 use std::process;
 
 use super::{
-    leftovers::{look, room},
+    leftovers::{buffer, look},
     *,
 };
 
 fn marked(wanted: &str) -> Vec<i32> {
-    look(wanted, &mut room()).unwrap().0
+    look(wanted, &mut buffer()).unwrap().0
 }
 
 fn sh(script: &str, limit: u64) -> Command {

@@ -206,12 +206,19 @@ fn scan(
     pair: &Pair,
     found: &mut Vec<Consumer>,
 ) {
+    // Hardly any file of a host names the pair, so that the whole of it is asked before each line is.
+    let paths: Vec<&str> = (pair.paths.iter().map(HostPath::as_str))
+        .filter(|path| text.contains(path))
+        .collect();
+    if paths.is_empty() && unit.is_none() {
+        return;
+    }
     for (n, line) in text.lines().enumerate() {
         let bare = line.trim_start();
         if bare.starts_with(['#', ';']) {
             continue;
         }
-        let ours = pair.paths.iter().any(|p| names(line, p.as_str()));
+        let ours = paths.iter().any(|path| names(line, path));
         let other = if ours { None } else { directive(bare, unit) };
         if ours || other.is_some() {
             found.push(Consumer {

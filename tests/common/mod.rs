@@ -156,14 +156,16 @@ impl Scratch {
         command
     }
 
-    /// Any program in this directory, in the same bare surroundings.
+    /// Any program in this directory, in the same bare surroundings, where no authority is trusted: what a machine trusts
+    /// differs, and openssl reads all of it each time.
     pub(crate) fn program(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
             .current_dir(self.0.path())
             .stdin(Stdio::null())
             .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("SSL_CERT_FILE", "/dev/null");
         command
     }
 

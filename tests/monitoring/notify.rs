@@ -43,7 +43,7 @@ pub(super) fn run(scratch: &Scratch, told: &Told<'_>, line: &str) -> Run {
     scratch.file("etc/certroll/notify.yaml", &told.config);
     scratch.mode("etc/certroll/notify.yaml", 0o644);
     let script = format!(
-        "mount --bind etc /etc; {}; exec {CERTROLL} --state S --profiles P {line}",
+        "unset SSL_CERT_FILE; mount --bind etc /etc; {}; exec {CERTROLL} --state S --profiles P {line}",
         told.before
     );
     Running::start(

@@ -190,7 +190,7 @@ fn privately(scratch: &Scratch, pair: &str, name: &str, script: &str) -> Option<
     scratch.file(
         "script",
         format!(
-            "set -eu\ncertroll() {{ {program} --state $PWD/state \"$@\"; }}\n{PRIVATE}{script}"
+            "set -eu\nunset SSL_CERT_FILE\ncertroll() {{ {program} --state $PWD/state \"$@\"; }}\n{PRIVATE}{script}"
         ),
     );
     Some(scratch.sh(&format!("unshare -m -n sh script {pair} {name} 2>&1")))

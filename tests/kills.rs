@@ -13,6 +13,8 @@ mod root;
 #[path = "common/tally.rs"]
 mod tally;
 
+use std::fs;
+
 use common::{Running, moment, until};
 use matrix::{
     Counts, Judged,
@@ -47,11 +49,12 @@ fn kill_and_recover(site: &mut Site<'_>, case: &Case) -> Judged {
     }
 }
 
-/// A service's command that leaves something behind, which waits for the end of certroll and 300 ms later writes what
-/// it has in mind; only the first time, since the way back runs the command too.
+/// A service's command that leaves something behind, which waits for the end of certroll and 300 ms later, once it is let,
+/// writes what it has in mind; only the first time, since the way back runs the command too.
 const LEFTOVER: &str = "test -e LOADED && exit 0
 certroll=$PPID
-sh -c 'while kill -0 '$certroll'; do sleep 0.01; done; sleep 0.3; echo late > LEAF' 2>/dev/null &
+sh -c 'while kill -0 '$certroll'; do sleep 0.01; done; sleep 0.3; until test -e LET; do sleep 0.01; done; echo late > LEAF' \
+    2>/dev/null &
 echo $! > LOADED
 sleep 20
 ";
@@ -61,8 +64,12 @@ fn kill_during_a_command(site: &mut Site<'_>, &(after, recovers): &(u64, bool)) 
     site.restore("fresh");
     let script = format!("{}.sh", site.name);
     let leaf = site.at("host/usr/share/certs/server.crt");
+    // However busy the machine is, recovery comes before what is left behind is let.
+    let letting = format!("{}.let", site.name);
+    let _ = fs::remove_file(site.scratch.path(&letting));
     let text = LEFTOVER
         .replace("LOADED", &site.at("loaded"))
+        .replace("LET", &site.scratch.text(&letting))
         .replace("LEAF", &leaf);
     site.scratch.file(&script, text);
     site.serve(&format!("[sh, {}]", site.scratch.text(&script)));
@@ -74,6 +81,7 @@ fn kill_during_a_command(site: &mut Site<'_>, &(after, recovers): &(u64, bool)) 
     running.signal("KILL");
     running.end().exits(137);
     if !recovers {
+        site.scratch.file(&letting, "");
         until("what the command left behind", || {
             site.scratch.read(&leaf) == "late\n"
         });
@@ -84,6 +92,7 @@ fn kill_during_a_command(site: &mut Site<'_>, &(after, recovers): &(u64, bool)) 
         return Judged::Broken(format!("recover: {recovered:#?}"));
     }
     let at_once = site.judge();
+    site.scratch.file(&letting, "");
     moment(1000);
     match (&at_once, site.judge()) {
         (Judged::Whole { new: false }, Judged::Whole { new: false }) => at_once,

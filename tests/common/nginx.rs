@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each test file uses a part of these helpers")]
 
 use std::{
+    fs,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -85,15 +86,20 @@ impl Nginx {
         assert_eq!(self.leaf(scratch), Some(wanted), "want {pair}.pem");
     }
 
-    /// Waits until its old workers are gone: whoever reloads a server is answered before it has other ones.
+    /// Waits until its only worker serves a pair: whoever reloads a server is answered before it has another worker, and
+    /// while those of before still answer.
     pub(crate) fn settles_on(&self, scratch: &Scratch, pair: &str) {
         let wanted = Some(scratch.fingerprint(&format!("{pair}.pem")));
-        let mut in_a_row = 0;
         until("one leaf on every connection", || {
-            let good = self.leaf(scratch) == wanted;
-            in_a_row = if good { in_a_row + 1 } else { 0 };
-            in_a_row == 3
+            self.leaf(scratch) == wanted && self.workers().len() == 1
         });
+    }
+
+    /// The numbers of its workers.
+    pub(crate) fn workers(&self) -> Vec<String> {
+        let id = self.master.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        children.split_whitespace().map(str::to_owned).collect()
     }
 
     /// Its configuration and its pair.

@@ -134,16 +134,7 @@ impl Pair {
 
     /// Has the backend take up its configuration, and waits until no worker of before can answer any more.
     pub(crate) fn reload_backend(&self) {
-        let workers = || -> Vec<String> {
-            let id = self.scratch.read("backend.run/pid");
-            let id = id.trim();
-            let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-            children
-                .unwrap()
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect()
-        };
+        let workers = || self.servers[0].workers();
         let before = workers();
         self.scratch.sh(&self.reload("backend").join(" "));
         until("new workers alone", || {

@@ -10,7 +10,7 @@ use certroll::{
     desired::{Action, Manager, Service},
     service::{UnitState, not_started_since},
 };
-use common::{Run, Scratch, skip, until};
+use common::{Run, Scratch, skip};
 use nginx::{Nginx, cannot};
 
 /// A directory with the pairs `old` and `new`; none where these tests cannot run.
@@ -142,9 +142,7 @@ fn a_deferred_call_owes_nothing_where_no_file_differs_and_a_later_one_settles_wh
     scratch.file("web/pki/site.pem", scratch.read("old.pem"));
     scratch.file("web/pki/site.key", scratch.read("old.key"));
     scratch.sh(&web.reload(&scratch).join(" "));
-    until("the old leaf", || {
-        web.leaf(&scratch) == Some(scratch.fingerprint("old.pem"))
-    });
+    web.settles_on(&scratch, "old");
     let run = live("hooks run wazo-upgrade --defer").exits(0);
     assert!(run.last().starts_with("placed: generation 2"), "{run:#?}");
     web.serves(&scratch, "old");

@@ -156,8 +156,8 @@ impl Scratch {
         command
     }
 
-    /// Any program in this directory, in the same bare surroundings, where no authority is trusted: what a machine trusts
-    /// differs, and openssl reads all of it each time.
+    /// Any program in this directory, in the same bare surroundings, without the file of authorities that the machine trusts:
+    /// certroll then trusts none, on every machine, and openssl does not read them all each time.
     pub(crate) fn program(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command

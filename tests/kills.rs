@@ -68,8 +68,8 @@ fn kill_during_a_command(site: &mut Site<'_>, &(after, recovers): &(u64, bool)) 
     let letting = format!("{}.let", site.name);
     let _ = fs::remove_file(site.scratch.path(&letting));
     let text = LEFTOVER
-        .replace("LOADED", &site.at("loaded"))
         .replace("LET", &site.scratch.text(&letting))
+        .replace("LOADED", &site.at("loaded"))
         .replace("LEAF", &leaf);
     site.scratch.file(&script, text);
     site.serve(&format!("[sh, {}]", site.scratch.text(&script)));
